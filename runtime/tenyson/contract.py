@@ -1,0 +1,91 @@
+"""What the controller and the runner agree on: environment, paths, file names, exit codes.
+
+Both sides import this module and nothing heavier, so neither can drift from the other.
+"""
+
+from enum import IntEnum, StrEnum
+from typing import Final
+
+
+class JobType(StrEnum):
+    """The three kinds of job, spelled as `--job-type` takes them."""
+
+    SFT = "sft"
+    RL = "rl"
+    EVAL = "eval"
+
+
+class ExitCode(IntEnum):
+    """How a runner process ends; the controller decides on retries from this number alone."""
+
+    DONE = 0
+    CONFIG = 64
+    """The configuration is wrong: never retried."""
+    TASK = 65
+    """The task or its data is wrong: never retried."""
+    DEPENDENCY = 69
+    """The Hub, the storage or a library was unavailable at the start: infrastructure."""
+    INTERNAL = 70
+    """A bug, ours or a library's: retried within `retry.maxRetries`."""
+    OUT_OF_MEMORY = 71
+    """Out of memory: retried within `retry.maxRetries`."""
+    DIVERGED = 72
+    """A guard stopped the run: failed."""
+    BUDGET = 73
+    """The budget is used up; the result is valid."""
+    STOPPED = 75
+    """Preempted or stopped with a checkpoint saved: infrastructure."""
+    CREDENTIALS = 77
+    """A token or a key is missing or refused: never retried."""
+
+
+class Env:
+    """Names of the environment variables that the controller sets and the runner reads."""
+
+    RUN_ID: Final = "TENYSON_RUN_ID"
+    ATTEMPT: Final = "TENYSON_ATTEMPT"
+    OUTPUT_DIR: Final = "TENYSON_OUTPUT_DIR"
+    OUTPUT_URI: Final = "TENYSON_OUTPUT_URI"
+    TELEMETRY_DB_URL: Final = "TENYSON_TELEMETRY_DB_URL"
+    RESULT_PATH: Final = "TENYSON_RESULT_PATH"
+    PROGRESS_URL: Final = "TENYSON_PROGRESS_URL"
+    PROGRESS_TOKEN_FILE: Final = "TENYSON_PROGRESS_TOKEN_FILE"
+    PROGRESS_CA_FILE: Final = "TENYSON_PROGRESS_CA_FILE"
+    ADAPTER_PATH: Final = "TENYSON_ADAPTER_PATH"
+    """Folder or URI of the adapter to start from (`spec.adapterFrom`)."""
+    ADAPTER_SHA256: Final = "TENYSON_ADAPTER_SHA256"
+    """What that adapter's hash must be; a difference ends the run with TASK."""
+    CACHE_DIR: Final = "TENYSON_CACHE_DIR"
+    GRACE_SECONDS: Final = "TENYSON_GRACE_SECONDS"
+
+
+class File:
+    """File names inside a run's output folder."""
+
+    JOB_RESULT: Final = "job_result.json"
+    RESULTS: Final = "results.json"
+    MANIFEST: Final = "run_manifest.json"
+    METRICS: Final = "metrics.jsonl"
+    TELEMETRY_SPOOL: Final = "telemetry_spool.jsonl"
+    FINAL_CHECKPOINT: Final = "checkpoint-final"
+    CHECKPOINT_MANIFEST: Final = "checkpoint_manifest.json"
+    FAILURE: Final = "failure.txt"
+
+
+class PodPath:
+    """Where things lie inside a runner's container."""
+
+    CONFIG_DIR: Final = "/tenyson/config"
+    CONFIG: Final = "/tenyson/config/config.json"
+    OUTPUT: Final = "/tenyson/output"
+    PROGRESS_DIR: Final = "/tenyson/progress"
+    PROGRESS_TOKEN: Final = "/tenyson/progress/token"
+    PROGRESS_CA: Final = "/tenyson/config/progress-ca.crt"
+    TERMINATION_LOG: Final = "/dev/termination-log"
+
+
+PROGRESS_AUDIENCE: Final = "tenyson.dev/progress"
+"""Audience of the projected token with which a pod reports its progress."""
+
+TERMINATION_MESSAGE_BYTES: Final = 4096
+"""What a kubelet keeps of a termination message."""

@@ -1,0 +1,99 @@
+"""The error tree: one class per thing that a caller can do about it, each with its exit code.
+
+A message says what was given and what was expected; `hint` says what to do next.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tenyson.contract import ExitCode
+
+
+class TenysonError(Exception):
+    """Base of every error that Tenyson raises on purpose."""
+
+    exit_code: ExitCode = ExitCode.INTERNAL
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".strip()
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong in a configuration."""
+
+    path: str
+    """Dotted path of the field, `training.learning_rate`; empty for the file as a whole."""
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
+class ConfigError(TenysonError, ValueError):
+    """Raised when a configuration cannot be used; holds every problem found, not the first."""
+
+    exit_code = ExitCode.CONFIG
+
+    def __init__(self, problems: Sequence[Problem], *, source: str = "", hint: str = "") -> None:
+        self.problems = tuple(problems)
+        self.source = source
+        place = f" in {source}" if source else ""
+        count = f"{len(self.problems)} problem{'s' if len(self.problems) != 1 else ''}{place}"
+        lines = "\n".join(f"  {problem}" for problem in self.problems)
+        super().__init__(f"Configuration refused, {count}:\n{lines}", hint=hint)
+
+
+class TaskError(TenysonError):
+    """Raised when a task's hook, dataset or reward does not do what its job needs."""
+
+    exit_code = ExitCode.TASK
+
+
+class TaskLoadError(TaskError, ImportError):
+    """Raised when a task cannot be imported or lacks a hook."""
+
+
+class RewardError(TaskError):
+    """Raised when a reward function raises, or returns something that is no reward."""
+
+
+class DependencyError(TenysonError):
+    """Raised when something outside the run (Hub, storage, library) is missing at the start."""
+
+    exit_code = ExitCode.DEPENDENCY
+
+
+class CheckpointError(TenysonError):
+    """Raised when a saved checkpoint or adapter is not what its manifest says."""
+
+    exit_code = ExitCode.TASK
+
+
+class OutOfMemoryError(TenysonError):
+    """Raised when a step does not fit in memory."""
+
+    exit_code = ExitCode.OUT_OF_MEMORY
+
+
+class DivergedError(TenysonError):
+    """Raised when training produced a loss or a gradient that is not finite."""
+
+    exit_code = ExitCode.DIVERGED
+
+
+class CredentialsError(TenysonError):
+    """Raised when a token or a key is missing or refused."""
+
+    exit_code = ExitCode.CREDENTIALS
+
+
+class StoppedError(TenysonError):
+    """Raised at a step's edge after a request to stop; the checkpoint is saved by then."""
+
+    exit_code = ExitCode.STOPPED

@@ -1,0 +1,126 @@
+"""JobResult: what every job, manager and TenysonJob gives back."""
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from tenyson.contract import TERMINATION_MESSAGE_BYTES
+from tenyson.files import write_atomically
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a run did not succeed."""
+
+    type: str
+    """Class of the error, `ConfigError`."""
+    message: str
+    hint: str = ""
+    """What to do next; empty when nothing better is known than the message."""
+
+
+@dataclass
+class JobResult:
+    """The outcome of one run, as its last attempt left it."""
+
+    run_id: str
+    status: str
+    """`success`, `failed`, `stopped` (saved and ended on request), `diverged` or `budget`."""
+    total_time_seconds: float
+    """Wall time of this attempt."""
+    metrics: dict[str, float] = field(default_factory=dict)
+    hf_repo_id: str | None = None
+    hf_revision: str | None = None
+    wandb_url: str | None = None
+    local_output_dir: str | None = None
+    """Output folder as the runner sees it."""
+
+    schema_version: int = 1
+    job_type: str | None = None
+    attempt: int = 0
+    exit_code: int = 0
+    failure: Failure | None = None
+    """None when the run succeeded."""
+    stop_reason: str | None = None
+    global_step: int = 0
+    """Optimiser steps done over all attempts."""
+    resumed_from_step: int = 0
+    """Step of the checkpoint that this attempt started from; 0 for a fresh start."""
+    output_uri: str | None = None
+    adapter_sha256: str | None = None
+    """Hash of the adapter that was trained or evaluated; None for a base model or full weights."""
+    telemetry: dict[str, int] = field(default_factory=dict)
+    """Rows `written` to the database and `spooled` to the output folder because it was away."""
+    artifacts: list[dict[str, Any]] = field(default_factory=list)
+    """Files left behind: `kind`, `path` relative to the output folder, `bytes`, `sha256`."""
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the run did all that it was asked to."""
+        return self.status == "success"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the fields as JSON values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Returns the result for JSON values; fields of a newer version are ignored."""
+        known = {f.name for f in dataclasses.fields(cls)}
+        kept = {name: value for name, value in values.items() if name in known}
+        if kept.get("failure") is not None:
+            failure = kept["failure"]
+            kept["failure"] = Failure(failure["type"], failure["message"], failure.get("hint", ""))
+        return cls(**kept)
+
+    def save(self, path: str | Path) -> None:
+        """Writes the result as JSON; a reader never sees half a file."""
+        write_atomically(Path(path), json.dumps(self.to_dict(), indent=2, sort_keys=False) + "\n")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Returns the result that `save` wrote.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            ValueError: The file is no JobResult.
+        """
+        try:
+            return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
+        except (TypeError, KeyError, AttributeError, json.JSONDecodeError) as error:
+            raise ValueError(f"{path} holds no JobResult: {error}") from error
+
+    def termination_message(self) -> str:
+        """Returns the result as JSON of at most 4096 bytes, whole fields dropped until it fits.
+
+        A kubelet cuts a longer message in the middle, which would leave no JSON at all.
+        """
+        values = self.to_dict()
+        for drop in _DROP_ORDER:
+            text = json.dumps(values, separators=(",", ":"))
+            if len(text.encode()) <= TERMINATION_MESSAGE_BYTES:
+                return text
+            drop(values)
+        return json.dumps(values, separators=(",", ":"))
+
+
+def _shorten_failure(values: dict[str, Any]) -> None:
+    if failure := values["failure"]:
+        failure["message"] = failure["message"][:600]
+        failure["hint"] = failure["hint"][:200]
+
+
+def _keep_few_metrics(values: dict[str, Any]) -> None:
+    values["metrics"] = dict(list(values["metrics"].items())[:20])
+
+
+_DROP_ORDER = (
+    lambda values: values.update(artifacts=[]),
+    lambda values: values.update(warnings=[w[:200] for w in values["warnings"][:3]]),
+    _shorten_failure,
+    _keep_few_metrics,
+    lambda values: values.update(warnings=[], metrics={}),
+)

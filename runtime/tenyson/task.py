@@ -1,0 +1,202 @@
+"""TaskPlugin: what research code brings to a job, and how it is loaded by name."""
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from tenyson.contract import JobType
+from tenyson.errors import TaskLoadError
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+REQUIRED_HOOKS: Mapping[JobType, tuple[str, ...]] = {
+    JobType.SFT: ("get_sft_dataset",),
+    JobType.RL: ("get_rl_dataset", "get_reward_funcs"),
+    JobType.EVAL: ("get_eval_dataset", "compute_metrics"),
+}
+
+
+class TaskPlugin:
+    """Data, rewards and metrics of a task; override the hooks that your jobs need.
+
+    `config` is the whole resolved configuration as a plain mapping; the task's own settings are
+    `config["task"]`. `tokenizer` is the base model's.
+    """
+
+    def get_sft_dataset(self, config: Mapping[str, Any], tokenizer: Any) -> "Dataset":
+        """Returns the training set: `prompt`/`completion`, `messages`, or `text` columns."""
+        raise _missing(self, "get_sft_dataset")
+
+    def get_sft_eval_dataset(self, config: Mapping[str, Any], tokenizer: Any) -> "Dataset | None":
+        """Returns the validation set, in the training set's form; None means there is none."""
+        return None
+
+    def get_sft_formatting_func(
+        self, config: Mapping[str, Any], tokenizer: Any
+    ) -> Callable[[dict[str, Any]], str] | None:
+        """Returns a function from a row to its text; None leaves rows to the chat template."""
+        return None
+
+    def get_sft_data_collator(
+        self, config: Mapping[str, Any], tokenizer: Any
+    ) -> Callable[[list[dict[str, Any]]], dict[str, Any]] | None:
+        """Returns a collator, for a loss mask of one's own; None uses TRL's."""
+        return None
+
+    def get_rl_dataset(self, config: Mapping[str, Any]) -> "Dataset":
+        """Returns the prompts: a `prompt` column (text or messages) and what the rewards need."""
+        raise _missing(self, "get_rl_dataset")
+
+    def get_reward_funcs(
+        self, config: Mapping[str, Any], tokenizer: Any
+    ) -> list[Callable[..., list[float | None]]]:
+        """Returns reward functions: `(prompts, completions, **columns)` to one number a row.
+
+        None in place of a number means that the function does not apply to that row.
+        """
+        raise _missing(self, "get_reward_funcs")
+
+    def get_eval_dataset(self, config: Mapping[str, Any]) -> "Dataset":
+        """Returns the evaluation set: a `prompt` column, best an `id`, and what metrics need."""
+        raise _missing(self, "get_eval_dataset")
+
+    def compute_metrics(
+        self,
+        prompts: list[Any],
+        completions: list[str],
+        dataset_rows: list[dict[str, Any]],
+        config: Mapping[str, Any],
+        tokenizer: Any,
+    ) -> dict[str, Any]:
+        """Returns flat metrics, or `{"metrics": {…}, "detailed_results": [one dict a row]}`.
+
+        Per-row numbers are what makes paired comparisons of two models possible.
+        """
+        raise _missing(self, "compute_metrics")
+
+    def get_base_model(self, config: Mapping[str, Any], name: str) -> Path:
+        """Returns the folder of a model and tokenizer for `model.name: task:NAME`, made if missing.
+
+        Optional: only a task that brings a model of its own needs it.
+        """
+        raise _missing(self, "get_base_model")
+
+
+_HOOKS = tuple(name for name in vars(TaskPlugin) if not name.startswith("_"))
+
+
+def load_task(spec: str) -> Any:
+    """Returns the task for `module.path:ClassName`, a `.py` file, or a module of hook functions.
+
+    `file.py:ClassName` works too. A class is called without arguments.
+
+    Raises:
+        TaskLoadError: It does not import, has no such class, or holds no hook at all.
+    """
+    module_name, _, class_name = spec.partition(":")
+    module = _import_module(module_name, spec)
+    if not class_name:
+        return _task_of_module(module, spec)
+    plugin = getattr(module, class_name, None)
+    if not isinstance(plugin, type):
+        classes = [n for n, v in vars(module).items() if isinstance(v, type) and v.__module__ == module.__name__]
+        raise TaskLoadError(
+            f"Task {spec!r}: module {module_name!r} has no class {class_name!r}.",
+            hint=f"Its classes: {', '.join(classes) or 'none'}.",
+        )
+    try:
+        return plugin()
+    except Exception as error:
+        raise TaskLoadError(
+            f"Task {spec!r}: {class_name}() raised {type(error).__name__}: {error}."
+        ) from error
+
+
+def check_hooks(task: Any, job_type: JobType) -> None:
+    """Refuses a task that lacks a hook which this kind of job needs.
+
+    Raises:
+        TaskLoadError: Names every hook that is missing.
+    """
+    missing = [hook for hook in REQUIRED_HOOKS[job_type] if not has_hook(task, hook)]
+    if missing:
+        raise TaskLoadError(
+            f"Task {type(task).__name__} lacks {', '.join(missing)}, needed by a job of type "
+            f"{job_type.value}.",
+            hint="Define it on the class, or as a function of the module.",
+        )
+
+
+def has_hook(task: Any, name: str) -> bool:
+    """Whether the task defines the hook itself, not only inherits TaskPlugin's."""
+    hook = getattr(task, name, None)
+    return callable(hook) and getattr(hook, "__func__", hook) is not vars(TaskPlugin).get(name)
+
+
+def _import_module(name: str, spec: str) -> ModuleType:
+    try:
+        return _module_of_file(Path(name)) if name.endswith(".py") else importlib.import_module(name)
+    except FileNotFoundError as error:
+        raise TaskLoadError(
+            f"Task {spec!r}: there is no file {name!r}.", hint=f"Looked from {Path.cwd()}."
+        ) from error
+    except ModuleNotFoundError as error:
+        raise TaskLoadError(
+            f"Task {spec!r}: {error}.",
+            hint="Give module.path:ClassName of an installed module, or the path of a .py file.",
+        ) from error
+    except Exception as error:
+        raise TaskLoadError(
+            f"Task {spec!r}: importing it raised {type(error).__name__}: {error}."
+        ) from error
+
+
+def _module_of_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise FileNotFoundError(path)
+    loader = importlib.util.spec_from_file_location(path.stem, path.resolve())
+    if loader is None or loader.loader is None:
+        raise FileNotFoundError(path)
+    module = importlib.util.module_from_spec(loader)
+    # The file's neighbours and its own pickled classes must import by name.
+    sys.path.insert(0, str(path.resolve().parent))
+    sys.modules.setdefault(path.stem, module)
+    loader.loader.exec_module(module)
+    return module
+
+
+def _task_of_module(module: ModuleType, spec: str) -> Any:
+    """A module's hook functions, or else its only TaskPlugin class."""
+    if any(callable(getattr(module, hook, None)) for hook in _HOOKS):
+        return _ModuleTask(module)
+    plugins = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, TaskPlugin) and value is not TaskPlugin
+    ]
+    if len(plugins) == 1:
+        return plugins[0]()
+    found = ", ".join(plugin.__name__ for plugin in plugins) or "no hook function and no TaskPlugin"
+    raise TaskLoadError(
+        f"Task {spec!r}: expected hook functions or one TaskPlugin class, found {found}.",
+        hint=f"Name the class, {spec}:ClassName, or define {', '.join(_HOOKS[:2])}, … in the module.",
+    )
+
+
+class _ModuleTask(TaskPlugin):
+    """A plain module as a task: its functions are the hooks."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self.module = module
+        for hook in _HOOKS:
+            if callable(function := getattr(module, hook, None)):
+                setattr(self, hook, function)
+
+
+def _missing(task: object, hook: str) -> TaskLoadError:
+    return TaskLoadError(f"Task {type(task).__name__} does not define {hook}.")
