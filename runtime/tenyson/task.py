@@ -104,7 +104,11 @@ def load_task(spec: str) -> Any:
         return _task_of_module(module, spec)
     plugin = getattr(module, class_name, None)
     if not isinstance(plugin, type):
-        classes = [n for n, v in vars(module).items() if isinstance(v, type) and v.__module__ == module.__name__]
+        classes = [
+            n
+            for n, v in vars(module).items()
+            if isinstance(v, type) and v.__module__ == module.__name__
+        ]
         raise TaskLoadError(
             f"Task {spec!r}: module {module_name!r} has no class {class_name!r}.",
             hint=f"Its classes: {', '.join(classes) or 'none'}.",
@@ -140,7 +144,9 @@ def has_hook(task: Any, name: str) -> bool:
 
 def _import_module(name: str, spec: str) -> ModuleType:
     try:
-        return _module_of_file(Path(name)) if name.endswith(".py") else importlib.import_module(name)
+        return (
+            _module_of_file(Path(name)) if name.endswith(".py") else importlib.import_module(name)
+        )
     except FileNotFoundError as error:
         raise TaskLoadError(
             f"Task {spec!r}: there is no file {name!r}.", hint=f"Looked from {Path.cwd()}."
@@ -184,7 +190,7 @@ def _task_of_module(module: ModuleType, spec: str) -> Any:
     found = ", ".join(plugin.__name__ for plugin in plugins) or "no hook function and no TaskPlugin"
     raise TaskLoadError(
         f"Task {spec!r}: expected hook functions or one TaskPlugin class, found {found}.",
-        hint=f"Name the class, {spec}:ClassName, or define {', '.join(_HOOKS[:2])}, … in the module.",
+        hint=f"Name the class, {spec}:ClassName, or define hooks such as {_HOOKS[0]}.",
     )
 
 

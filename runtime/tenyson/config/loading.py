@@ -74,7 +74,9 @@ def read_mapping(path: Path) -> dict[str, Any]:
         raise _refused(_yaml_message(error), str(path)) from error
     if not isinstance(content, dict):
         kind = "nothing" if content is None else type(content).__name__
-        raise _refused(f"expected a mapping of sections (model, training, …), got {kind}", str(path))
+        raise _refused(
+            f"expected a mapping of sections (model, training, …), got {kind}", str(path)
+        )
     return content
 
 
@@ -146,4 +148,8 @@ def _section_at(path: list[str]) -> type[BaseModel] | None:
 
 
 def _is_section(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel) and not get_args(annotation)
+    return (
+        isinstance(annotation, type)
+        and issubclass(annotation, BaseModel)
+        and not get_args(annotation)
+    )

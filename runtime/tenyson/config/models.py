@@ -51,7 +51,9 @@ class AdapterConfig(Section):
     """LoRA scale, applied as alpha / r; None means 2 * r."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Dropout before the LoRA matrices."""
-    target_modules: Annotated[list[ShortString], Field(min_length=1, max_length=64)] = ["all-linear"]
+    target_modules: Annotated[list[ShortString], Field(min_length=1, max_length=64)] = [
+        "all-linear"
+    ]
     """Names of the layers that get LoRA matrices; `all-linear` alone means every linear layer."""
     path: ShortString | None = None
     """Adapter to start from: a folder, or a URI; None starts a new one (Eval: the base model)."""
@@ -136,10 +138,12 @@ class RLConfig(Section):
     """Clip range of the importance ratio, below."""
     epsilon_high: Annotated[float, Field(gt=0, le=100)] | None = None
     """Clip range above; None is the same as `epsilon`."""
-    loss_type: Literal["grpo", "dr_grpo", "dapo", "bnpo", "cispo", "sapo", "luspo", "vespo"] = "dapo"
+    loss_type: Literal["grpo", "dr_grpo", "dapo", "bnpo", "cispo", "sapo", "luspo", "vespo"] = (
+        "dapo"
+    )
     """Loss, as TRL names it."""
     scale_rewards: Literal["group", "batch", "none"] = "group"
-    """What advantages are divided by: the standard deviation of the group, the batch, or nothing."""
+    """What advantages are divided by: the deviation of the group, of the batch, or nothing."""
     reward_weights: Annotated[list[float], Field(max_length=64)] | None = None
     """One weight per reward function, in their order; None weighs all as 1."""
     entropy_coef: Annotated[float, Field(ge=0, le=100)] = 0.0
@@ -175,7 +179,7 @@ class TelemetryConfig(Section):
     """Where structured metrics go."""
 
     db_url: Annotated[str, Field(max_length=4096)] | None = None
-    """SQLAlchemy URL of SQLite or PostgreSQL; None uses TENYSON_TELEMETRY_DB_URL, or writes none."""
+    """SQLAlchemy URL of SQLite or PostgreSQL; None uses TENYSON_TELEMETRY_DB_URL, if set."""
 
 
 class CheckpointConfig(Section):
@@ -188,7 +192,7 @@ class CheckpointConfig(Section):
     keep: Annotated[int, Field(ge=1, le=1000)] = 3
     """Checkpoints kept, the newest ones."""
     resume: Literal["auto", "never"] | Annotated[int, Field(ge=1)] = "auto"
-    """`auto` goes on from the newest verified checkpoint, `never` starts anew, a number is a step."""
+    """`auto` goes on from the newest verified checkpoint, `never` starts anew; or a step."""
 
 
 class JobConfig(Section):

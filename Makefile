@@ -1,0 +1,55 @@
+# Tenyson. `make help` lists what there is.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+# The demo's cluster: `local` starts its own, `current` uses the one that KUBECONFIG points at.
+CLUSTER ?= local
+
+.PHONY: help install demo demo-down test test-fast lint types verify crds lock format cluster clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(BIN)/.installed ## Make .venv, with everything, from the lock
+
+$(BIN)/.installed: uv.lock pyproject.toml hack/install
+	@hack/install
+	@touch $@
+
+demo: install ## Run the main job: a cluster, a database, the operator, three jobs that train and evaluate
+	@$(BIN)/python -m hack.demo up --cluster $(CLUSTER)
+
+demo-down: install ## Stop the demo's cluster and remove its state
+	@$(BIN)/python -m hack.demo down
+
+cluster: install ## Get the Kubernetes binaries (built once, about 9 minutes on 2 cores)
+	@$(BIN)/python -m hack.cluster build
+
+test: install lint types cluster ## Run every test
+	@$(BIN)/python -m pytest
+
+test-fast: install ## Run the tests that need neither a cluster nor training
+	@$(BIN)/python -m pytest -m "not cluster and not train"
+
+lint: install ## Check style, import boundaries and generated files
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --cache-dir .cache/import-linter
+	@$(BIN)/python -m tenyson.controller.crd --check
+
+types: install ## Check types
+	@$(BIN)/mypy
+
+format: install ## Format the code
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+crds: install ## Generate crds/ from the models
+	@$(BIN)/python -m tenyson.controller.crd
+
+lock: install ## Resolve uv.lock anew; hosts are taken out, so that it installs from any index
+	@.cache/uv/bin/uv lock --upgrade
+	@sed -i -E 's#https://[^/"]+/#https://index.invalid/#g' uv.lock
+
+clean: demo-down ## Remove what was built here
+	@rm -rf .venv .cache .demo artifacts dist
