@@ -1,0 +1,113 @@
+"""The build of Kubernetes from Go modules: one multi-call program, once per machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from hack.cluster.errors import ClusterError
+from hack.cluster.files import exclusive
+from hack.cluster.golang import find_go
+from hack.cluster.progress import MovingLine, Report, step
+
+_ABOUT_PACKAGES = 2760  # `go list -deps . | wc -l`; only the share shown depends on it
+
+
+def build_kube(
+    sources: Path, folder: Path, version: str, components: Sequence[str], report: Report
+) -> None:
+    """Fill the folder with the program and a link to it for each component.
+
+    Two builds at once meet at a lock, and the second finds the work done.
+
+    Raises:
+        ClusterError: no Go, or the compiler failed.
+    """
+    with exclusive(folder.with_name(f"{folder.name}.lock")):
+        if (folder / "kube").exists():
+            return
+        go = find_go(folder.parent / "go", _wanted_go(sources), report)
+        title = f"building Kubernetes {version} from Go modules (9 minutes on 2 cores, once)"
+        with step(report, title):
+            _build_aside(go, sources, folder, version, components, report)
+
+
+def _build_aside(
+    go: str, sources: Path, folder: Path, version: str, components: Sequence[str], report: Report
+) -> None:
+    aside = Path(tempfile.mkdtemp(prefix=f"{folder.name}.building-", dir=folder.parent))
+    try:
+        _compile(go, sources, aside / "kube", version, report)
+        for name in components:
+            (aside / name).symlink_to("kube")
+        aside.chmod(0o755)
+        aside.rename(folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _compile(go: str, sources: Path, output: Path, version: str, report: Report) -> None:
+    major, minor = version.split(".")[:2]
+    variables = {"gitVersion": f"v{version}", "gitMajor": major, "gitMinor": minor}
+    stamps = [
+        f"-X k8s.io/component-base/version.{name}={value}" for name, value in variables.items()
+    ]
+    flags = ["-trimpath", "-v", "-ldflags", " ".join(["-s", "-w", *stamps])]
+    compiler = subprocess.Popen(
+        [go, "build", *flags, "-o", str(output), "."],
+        cwd=sources,
+        env={**os.environ, "CGO_ENABLED": "0", "GOFLAGS": _flags()},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    )
+    try:
+        tail = _follow(compiler, report)
+    except BaseException:
+        compiler.terminate()
+        compiler.wait()
+        raise
+    if compiler.wait() != 0:
+        raise ClusterError(
+            "go build failed; its last lines are below. It needs a Go module proxy (GOPROXY) "
+            "and about 4 GB of memory and of disk.\n" + "\n".join(tail)
+        )
+
+
+def _flags() -> str:
+    """The caller's flags, and no version stamp from git, which may not trust the checkout."""
+    given = os.environ.get("GOFLAGS", "")
+    return given if "-buildvcs" in given else f"{given} -buildvcs=false".strip()
+
+
+def _follow(compiler: subprocess.Popen[str], report: Report) -> list[str]:
+    """The last lines of the compiler's output, once it has ended; shows that it moves."""
+    assert compiler.stderr is not None
+    line, began, fetched, compiled = MovingLine(report), time.monotonic(), 0, 0
+    tail: list[str] = []
+    for text in compiler.stderr:
+        tail = [*tail[-19:], text.rstrip()]
+        if text.startswith("go: downloading"):
+            fetched += 1
+        else:
+            compiled += 1
+        minutes, seconds = divmod(int(time.monotonic() - began), 60)
+        line.show(
+            f"{minutes}:{seconds:02d} · {fetched} modules fetched · "
+            f"{compiled} of about {_ABOUT_PACKAGES} packages compiled"
+        )
+    line.end()
+    return tail
+
+
+def _wanted_go(sources: Path) -> str:
+    for line in (sources / "go.mod").read_text().splitlines():
+        if line.startswith("go "):
+            return line.split()[1]
+    raise ClusterError(f"{sources / 'go.mod'} names no Go version")
