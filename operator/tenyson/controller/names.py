@@ -1,0 +1,81 @@
+"""Every name, label, annotation and path that the controller makes, so that each is made once."""
+
+import hashlib
+import uuid
+from typing import Final
+
+from tenyson.contract import File, PodPath
+
+GROUP: Final = "tenyson.dev"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+KIND: Final = "TenysonJob"
+PLURAL: Final = "tenysonjobs"
+FIELD_MANAGER: Final = "tenyson"
+
+LABEL_JOB: Final = "tenyson.dev/job"
+"""On child Jobs and their pods: the TenysonJob's name. The controller reads only what carries it."""
+LABEL_ATTEMPT: Final = "tenyson.dev/attempt"
+"""On child Jobs and their pods: the attempt's number, from 0."""
+ANNOTATION_CONFIG: Final = "tenyson.dev/config"
+"""On pods: the configuration as JSON; becomes a file in the pod by the downward API."""
+ANNOTATION_PROGRESS_CA: Final = "tenyson.dev/progress-ca"
+"""On pods: the certificate authority of the progress endpoint, PEM."""
+
+CONTAINER: Final = "runner"
+MAX_JOB_NAME: Final = 52
+"""Longest TenysonJob name: with `-a<N>` and a pod's own suffix it must stay a DNS label."""
+CACHE_FOLDER: Final = ".cache"
+
+_RUNS: Final = uuid.UUID("7d4c5b0e-3f0a-5a39-9d0b-6c1f0f8a5e21")
+
+Key = tuple[str, str]
+"""Namespace and name of a TenysonJob."""
+
+
+def run_id(uid: str) -> str:
+    """Returns the run's id: the same for every attempt, and after a controller's restart."""
+    return str(uuid.uuid5(_RUNS, uid))
+
+
+def child_name(job: str, attempt: int) -> str:
+    """Returns the name of the child Job of an attempt."""
+    return f"{job}-a{attempt}"
+
+
+def run_folder(namespace: str, job: str, run: str) -> str:
+    """Returns the run's folder, relative to the claim or the URI that outputs go to."""
+    return f"{namespace}/{job}-{run[:8]}"
+
+
+def output_dir(namespace: str, job: str, run: str) -> str:
+    """Returns the run's output folder as the pod sees it."""
+    return f"{PodPath.OUTPUT}/{run_folder(namespace, job, run)}"
+
+
+def output_uri(base: str, namespace: str, job: str, run: str) -> str:
+    """Returns where the run's outputs are uploaded to."""
+    return f"{base.rstrip('/')}/{run_folder(namespace, job, run)}"
+
+
+def claim_uri(claim: str, namespace: str, job: str, run: str) -> str:
+    """Returns the address of a run's outputs on a PersistentVolumeClaim."""
+    return f"pvc://{claim}/{run_folder(namespace, job, run)}"
+
+
+def final_checkpoint(base: str) -> str:
+    """Returns where a finished run under `base` (folder or URI) left its adapter."""
+    return f"{base}/{File.FINAL_CHECKPOINT}"
+
+
+def progress_path(namespace: str, job: str, attempt: int | str) -> str:
+    """Returns the path of the progress endpoint for one attempt."""
+    return (
+        f"/apis/{API_VERSION}/namespaces/{namespace}/{PLURAL}/{job}/attempts/{attempt}/status"
+    )
+
+
+def event_name(job: str, *parts: str) -> str:
+    """Returns an Event's name that is the same for the same happening, so that repeats add up."""
+    digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+    return f"{job}.{digest}"
