@@ -1,0 +1,112 @@
+"""What happens at the edges of training steps: metrics, progress, saving, stopping."""
+
+import json
+import math
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback
+
+from tenyson.config.models import CheckpointConfig
+from tenyson.files import write_atomically
+from tenyson.jobs.context import Reporter
+from tenyson.jobs.result import JobResult
+from tenyson.jobs.stop import StopRequest
+from tenyson.progress import Progress, StepClock
+
+
+class MetricsCallback(TrainerCallback):  # type: ignore[misc]
+    """Appends every logged row to metrics.jsonl, and reports progress."""
+
+    def __init__(self, path: Path, reporter: Reporter, result: JobResult) -> None:
+        self._path = path
+        self._reporter = reporter
+        self._result = result
+        self._latest: dict[str, float] = {}
+        self._clock = StepClock(0, 0)
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Starts the clock, and drops rows of steps that are about to be trained again."""
+        drop_rows_after(self._path, state.global_step)
+        self._clock = StepClock(state.global_step, state.max_steps)
+        self._report(state)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Counts the step; on a step that logs, the progress waits for its metrics."""
+        self._result.global_step = state.global_step
+        if not control.should_log:
+            self._report(state)
+
+    def on_log(
+        self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any
+    ) -> None:
+        """Writes the row."""
+        if not logs or "train_runtime" in logs:
+            return
+        numbers = {n: float(v) for n, v in logs.items() if _is_number(v)}
+        row = {"step": state.global_step, **numbers, "time": _now()}
+        with open(self._path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        self._latest |= numbers
+        self._report(state)
+
+    def _report(self, state: Any) -> None:
+        left = self._clock.remaining_seconds(state.global_step)
+        self._reporter.update(
+            Progress(state.global_step, state.max_steps, dict(self._latest), left)
+        )
+
+
+class EdgeCallback(TrainerCallback):  # type: ignore[misc]
+    """Decides at each step's edge whether to save a checkpoint, and whether to stop."""
+
+    def __init__(self, config: CheckpointConfig, stop: StopRequest) -> None:
+        self._config = config
+        self._stop = stop
+        self._last_saved = time.monotonic()
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Starts the clock of `every_seconds`."""
+        self._last_saved = time.monotonic()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Asks for a checkpoint where one is due, or where the run is to stop before its end."""
+        is_last = state.global_step >= state.max_steps
+        if self._is_due(state.global_step):
+            control.should_save = True
+        if self._stop.is_made and not is_last:
+            control.should_save = control.should_training_stop = True
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Counts from the end of the save, so that slow storage does not fill the time."""
+        self._last_saved = time.monotonic()
+
+    def _is_due(self, step: int) -> bool:
+        every = self._config
+        by_step = every.every_steps is not None and step % every.every_steps == 0
+        passed = time.monotonic() - self._last_saved
+        return by_step or (every.every_seconds is not None and passed >= every.every_seconds)
+
+
+def drop_rows_after(path: Path, step: int) -> None:
+    """Removes the rows of later steps, which a killed attempt left, and a half-written last one."""
+    if not path.is_file():
+        return
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            if json.loads(line)["step"] <= step:
+                kept.append(line)
+        except (ValueError, KeyError, TypeError):
+            continue
+    write_atomically(path, "".join(f"{line}\n" for line in kept))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

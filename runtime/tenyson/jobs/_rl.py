@@ -1,0 +1,88 @@
+"""RL: a task's prompts and rewards, a model and TRL's GRPOTrainer put together."""
+
+from typing import Any
+
+from datasets import Dataset
+
+from tenyson.errors import ConfigError, Problem, TaskError
+from tenyson.jobs._arguments import rl_arguments
+from tenyson.jobs._data import call_hook, dataset_of, facts_of, require_columns
+from tenyson.jobs._libraries import quiet
+from tenyson.jobs._models import load_tokenizer, locate_model
+from tenyson.jobs._recording import recording
+from tenyson.jobs._trainers import TenysonGRPOTrainer
+from tenyson.jobs._training import model_to_train
+from tenyson.jobs._training import train as train_to_the_end
+from tenyson.jobs.context import RunContext
+from tenyson.seeding import seed_everything
+
+
+def train(context: RunContext) -> None:
+    """Trains on the task's rewards; `context.result` holds the outcome."""
+    quiet()
+    seed_everything(context.config.training.seed)
+    source = locate_model(context)
+    tokenizer = load_tokenizer(context.config, source)
+    prompts = dataset_of(context, "get_rl_dataset", context.plain_config)
+    require_columns(prompts, "get_rl_dataset", ("prompt",))
+    rewards = _reward_functions(context, tokenizer)
+    arguments = rl_arguments(context)
+    _require_a_full_round(prompts, arguments)
+    model, adapter = model_to_train(context, source)
+    with recording(context) as telemetry:
+        checked = telemetry.checked_rewards(rewards)
+
+        def make_trainer(callbacks: list[Any]) -> Any:
+            return TenysonGRPOTrainer(
+                model=model,
+                reward_funcs=checked,
+                args=arguments,
+                train_dataset=prompts,
+                processing_class=tokenizer,
+                callbacks=callbacks,
+            )
+
+        train_to_the_end(
+            context,
+            make_trainer,
+            source=source,
+            datasets={"train": facts_of(prompts)},
+            adapter=adapter,
+            callbacks=telemetry.rl_callbacks(),
+        )
+
+
+def _reward_functions(context: RunContext, tokenizer: Any) -> list[Any]:
+    functions = call_hook(context, "get_reward_funcs", context.plain_config, tokenizer)
+    if callable(functions):
+        functions = [functions]
+    if not isinstance(functions, list | tuple) or not all(callable(f) for f in functions):
+        raise TaskError(
+            f"get_reward_funcs returned {functions!r}; expected a list of functions.",
+        )
+    if not functions:
+        raise TaskError("get_reward_funcs returned no function; RL needs at least one reward.")
+    weights = context.config.rl.reward_weights
+    if weights is not None and len(weights) != len(functions):
+        raise ConfigError(
+            [
+                Problem(
+                    "rl.reward_weights",
+                    f"{len(weights)} weights for {len(functions)} reward functions",
+                )
+            ],
+            hint="Give one weight per function that get_reward_funcs returns.",
+        )
+    return list(functions)
+
+
+def _require_a_full_round(prompts: Dataset, arguments: Any) -> None:
+    """TRL leaves out an incomplete round; with too few prompts that is all of them, in silence."""
+    needed = arguments.generation_batch_size // arguments.num_generations
+    if len(prompts) < needed:
+        raise TaskError(
+            f"get_rl_dataset returned {len(prompts)} prompts; one round of sampling takes {needed} "
+            f"({arguments.generation_batch_size} completions in groups of "
+            f"{arguments.num_generations}).",
+            hint="Return more prompts, or lower training.per_device_train_batch_size.",
+        )

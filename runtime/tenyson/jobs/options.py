@@ -1,0 +1,66 @@
+"""What a run is given from outside its configuration: by the runner's environment, or in Python."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+from tenyson.contract import Env
+from tenyson.errors import ConfigError, Problem
+from tenyson.jobs.stop import StopRequest
+from tenyson.progress import ProgressEndpoint
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Settings of one attempt that change no result; the defaults suit a laptop."""
+
+    output_uri: str | None = None
+    """Where checkpoints and results are copied to; None keeps them in the output folder alone."""
+    adapter_path: str | None = None
+    """Folder or URI of the adapter to start from; overrides `adapter.path` of the configuration."""
+    adapter_sha256: str | None = None
+    """What that adapter's hash must be; None accepts any."""
+    telemetry_db_url: str | None = None
+    """Used where the configuration has no `telemetry.db_url`."""
+    progress: ProgressEndpoint | None = None
+    """Where progress is pushed; None shows it on standard error only."""
+    command: tuple[str, ...] = ()
+    """The command line, for the manifest; empty for a run from Python."""
+    stop: StopRequest = field(default_factory=StopRequest)
+
+    @classmethod
+    def from_environment(
+        cls,
+        env: Mapping[str, str],
+        *,
+        command: tuple[str, ...] = (),
+        stop: StopRequest | None = None,
+    ) -> Self:
+        """Returns the options that the contract's variables hold; empty ones count as unset."""
+        url = env.get(Env.PROGRESS_URL)
+        endpoint = None
+        if url:
+            endpoint = ProgressEndpoint(
+                url, env.get(Env.PROGRESS_TOKEN_FILE) or None, env.get(Env.PROGRESS_CA_FILE) or None
+            )
+        return cls(
+            output_uri=env.get(Env.OUTPUT_URI) or None,
+            adapter_path=env.get(Env.ADAPTER_PATH) or None,
+            adapter_sha256=env.get(Env.ADAPTER_SHA256) or None,
+            telemetry_db_url=env.get(Env.TELEMETRY_DB_URL) or None,
+            progress=endpoint,
+            command=command,
+            stop=stop or StopRequest(),
+        )
+
+
+def attempt_number(env: Mapping[str, str]) -> int:
+    """Returns the attempt that the environment names, 0 without one.
+
+    Raises:
+        ConfigError: The variable holds no number.
+    """
+    text = env.get(Env.ATTEMPT) or "0"
+    if not text.isdecimal():
+        raise ConfigError([Problem(Env.ATTEMPT, f"expected a number from 0 up, got {text!r}")])
+    return int(text)

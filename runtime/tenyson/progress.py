@@ -1,0 +1,150 @@
+"""Progress of a run, pushed to the controller over HTTPS from a thread of its own.
+
+The wire format is Kubeflow Trainer's (`TrainJobRuntimeStatus`), so its clients can read it too.
+A push is a courtesy: nothing here ever delays or fails the training.
+"""
+
+import json
+import logging
+import ssl
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+LOG = logging.getLogger("tenyson.progress")
+SHOWN_METRICS = ("loss", "reward", "learning_rate", "grad_norm", "kl", "entropy", "epoch")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run has come."""
+
+    step: int
+    """Optimiser steps done; in an Eval job, rows."""
+    total_steps: int
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    remaining_seconds: float | None = None
+    """None before the first step has been timed."""
+
+    @property
+    def percentage(self) -> int:
+        """Whole percent, at most 100."""
+        return min(100, 100 * self.step // self.total_steps) if self.total_steps else 0
+
+
+class StepClock:
+    """Estimates the time left from the steps of this attempt alone."""
+
+    def __init__(self, first_step: int, total_steps: int) -> None:
+        self._first_step = first_step
+        self._total_steps = total_steps
+        self._started = time.monotonic()
+
+    def seconds_per_step(self, step: int) -> float | None:
+        """Returns the mean over this attempt; None before its first step."""
+        done = step - self._first_step
+        return (time.monotonic() - self._started) / done if done > 0 else None
+
+    def remaining_seconds(self, step: int) -> float | None:
+        """Returns the time until the last step, at the pace so far; None before the first."""
+        pace = self.seconds_per_step(step)
+        return None if pace is None else pace * max(0, self._total_steps - step)
+
+
+@dataclass(frozen=True)
+class ProgressEndpoint:
+    """Where progress goes."""
+
+    url: str
+    token_file: str | None = None
+    """Read again for every push: a projected token is renewed in place."""
+    ca_file: str | None = None
+    """Certificate authority of the controller; None uses the system's."""
+
+
+class ProgressPusher:
+    """Sends the newest progress, at most once an interval, and the last one always."""
+
+    def __init__(
+        self,
+        endpoint: ProgressEndpoint,
+        *,
+        interval_seconds: float = 2.0,
+        send: Callable[[Progress], None] | None = None,
+    ) -> None:
+        self._endpoint = endpoint
+        self._interval_seconds = interval_seconds
+        self._send = send or self._post
+        self._changed = threading.Condition()
+        self._waiting: Progress | None = None
+        self._closed = False
+        self._complained = False
+        self._thread = threading.Thread(target=self._run, name="tenyson-progress", daemon=True)
+        self._thread.start()
+
+    def update(self, progress: Progress) -> None:
+        """Takes the progress over and returns at once; an older one not sent yet is dropped."""
+        with self._changed:
+            self._waiting = progress
+            self._changed.notify()
+
+    def close(self, timeout_seconds: float = 6.0) -> None:
+        """Sends what is waiting and ends; gives up after the timeout."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self._thread.join(timeout_seconds)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting is not None or self._closed)
+                progress, self._waiting = self._waiting, None
+            if progress is None:
+                return
+            self._try_to_send(progress)
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed, self._interval_seconds)
+
+    def _try_to_send(self, progress: Progress) -> None:
+        try:
+            self._send(progress)
+            self._complained = False
+        except (OSError, ValueError) as error:  # URLError, TLS and timeouts are OSErrors
+            level = logging.DEBUG if self._complained else logging.WARNING
+            LOG.log(level, "Progress is not getting through to the controller: %s", error)
+            self._complained = True
+
+    def _post(self, progress: Progress) -> None:
+        headers = {"Content-Type": "application/json"}
+        if self._endpoint.token_file:
+            token = Path(self._endpoint.token_file).read_text(encoding="utf-8").strip()
+            headers["Authorization"] = f"Bearer {token}"
+        request = urllib.request.Request(
+            self._endpoint.url, json.dumps(wire_format(progress)).encode(), headers, method="POST"
+        )
+        context = None
+        if self._endpoint.url.startswith("https:"):
+            context = ssl.create_default_context(cafile=self._endpoint.ca_file)
+        with urllib.request.urlopen(request, timeout=5, context=context):
+            pass
+
+
+def wire_format(progress: Progress) -> dict[str, Any]:
+    """Returns the body of a push, as Kubeflow Trainer defines it."""
+    metrics: dict[str, float] = {"step": progress.step, "total_steps": progress.total_steps}
+    metrics |= {n: progress.metrics[n] for n in SHOWN_METRICS if n in progress.metrics}
+    status: dict[str, Any] = {
+        "lastUpdatedTime": datetime.now(UTC).isoformat(),
+        "progressPercentage": progress.percentage,
+        "metrics": [{"name": name, "value": str(value)} for name, value in metrics.items()],
+    }
+    if progress.remaining_seconds is not None:
+        status["estimatedRemainingSeconds"] = max(0, int(progress.remaining_seconds))
+    return {"trainerStatus": status}
