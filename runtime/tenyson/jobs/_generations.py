@@ -1,0 +1,133 @@
+"""GenerationRecorder: puts together what all reward functions said of one round of sampling."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tenyson.telemetry import Completion, PromptGroup, Telemetry
+from tenyson.telemetry.rows import as_text
+
+
+@dataclass
+class _Round:
+    """One round of sampling, until its last reward function has answered."""
+
+    prompts: Sequence[Any]
+    """The list that TRL gives to every function of the round; held, so its identity is the key."""
+    rewards: dict[str, list[float | None]] = field(default_factory=dict)
+
+
+class GenerationRecorder:
+    """Records `rollouts` and `generations` with each function's rewards and their weighted sum.
+
+    Sampling happens once every `steps_per_generation * num_iterations` micro-steps: a step may
+    see several rounds (they are numbered), or none, and then there is nothing to record.
+    """
+
+    def __init__(
+        self,
+        telemetry: Telemetry,
+        num_generations: int,
+        weights: Sequence[float] | None = None,
+        *,
+        process_index: int = 0,
+        is_training: Callable[[], bool] = lambda: True,
+        num_generations_eval: int | None = None,
+    ) -> None:
+        """Takes where to record, and how completions form groups.
+
+        Args:
+            telemetry: Gets the rows.
+            num_generations: Completions per prompt, the size of a group.
+            weights: One per reward function; None weighs all as 1.
+            process_index: Place of this process among those that train together.
+            is_training: Whether the trainer trains just now; in its evaluation `phase` is `eval`.
+                `lambda: trainer.model.training` says it.
+            num_generations_eval: Size of a group in evaluation; None is `num_generations`.
+        """
+        self.is_training = is_training
+        self._telemetry = telemetry
+        self._group_sizes = {"rl": num_generations, "eval": num_generations_eval or num_generations}
+        self._weights = weights
+        self._process_index = process_index
+        self._names: list[str] = []
+        self._round: _Round | None = None
+        self._rounds: dict[str, tuple[int, int]] = {}
+        self._lock = threading.Lock()  # asynchronous functions answer on a thread of TRL's
+
+    def expect(self, names: Sequence[str]) -> None:
+        """Takes the names of all reward functions, in the trainer's order."""
+        self._names = list(names)
+
+    def add(self, name: str, values: Sequence[float | None], inputs: Mapping[str, Any]) -> None:
+        """Takes one function's checked rewards; the last function's complete the round.
+
+        Args:
+            name: The function.
+            values: One a completion.
+            inputs: The keyword arguments that TRL called it with.
+        """
+        with self._lock:
+            # A round that a failing function left incomplete ends with the next one's list.
+            if self._round is None or self._round.prompts is not inputs["prompts"]:
+                self._round = _Round(inputs["prompts"])
+            self._round.rewards[name] = list(values)
+            if len(self._round.rewards) < len(self._names):
+                return
+            rewards, self._round = self._round.rewards, None
+        self._record(rewards, inputs)
+
+    def _record(
+        self, rewards: Mapping[str, Sequence[float | None]], inputs: Mapping[str, Any]
+    ) -> None:
+        if not self._telemetry.enabled:
+            return
+        phase = "rl" if self.is_training() else "eval"
+        step = int(getattr(inputs.get("trainer_state"), "global_step", 0) or 0)
+        completions = self._completions(rewards, inputs)
+        groups = self._groups(inputs["prompts"], completions, self._group_sizes[phase])
+        self._telemetry.record_rollouts(
+            step, groups, phase=phase, sampling_round=self._next_round(phase, step)
+        )
+
+    def _completions(
+        self, rewards: Mapping[str, Sequence[float | None]], inputs: Mapping[str, Any]
+    ) -> list[Completion]:
+        token_ids = inputs.get("completion_ids")
+        weights = self._weights or [1.0] * len(self._names)
+        result = []
+        for row, completion in enumerate(inputs["completions"]):
+            values = {name: rewards[name][row] for name in self._names}
+            tokens = len(token_ids[row]) if token_ids is not None else None
+            total = weighted_sum(list(values.values()), weights)
+            result.append(Completion(as_text(completion), values, total, tokens))
+        return result
+
+    def _groups(
+        self, prompts: Sequence[Any], completions: Sequence[Completion], size: int
+    ) -> list[PromptGroup]:
+        """Neighbours that share a prompt: TRL's sampler repeats each prompt `size` times."""
+        start = self._process_index * len(completions)
+        groups = []
+        row = 0
+        while row < len(completions):
+            index, first = divmod(start + row, size)
+            end = min(row + size - first, len(completions))
+            text = as_text(prompts[row])
+            groups.append(PromptGroup(index, text, completions[row:end], first))
+            row = end
+        return groups
+
+    def _next_round(self, phase: str, step: int) -> int:
+        """The number of this round within its step, from 0."""
+        last_step, last_round = self._rounds.get(phase, (-1, -1))
+        number = last_round + 1 if step == last_step else 0
+        self._rounds[phase] = (step, number)
+        return number
+
+
+def weighted_sum(values: Sequence[float | None], weights: Sequence[float]) -> float | None:
+    """Returns the total reward: None counts for nothing, and is all there is when all are None."""
+    parts = [v * w for v, w in zip(values, weights, strict=True) if v is not None]
+    return sum(parts) if parts else None

@@ -1,0 +1,154 @@
+"""The spool: rows that the database did not take yet, as JSON lines in the output folder.
+
+A line is `{"table": …, "values": {…}}`. While it is emptied the file is called
+`telemetry_spool.draining.jsonl`, so that new rows go to a new file; rows that the database will
+never take end in `telemetry_spool.refused.jsonl`.
+"""
+
+import json
+import logging
+import os
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from tenyson.contract import File
+from tenyson.telemetry.database import Database, RowsRefused
+from tenyson.telemetry.rows import Row, storable
+from tenyson.telemetry.tables import TABLES, UtcDateTime
+
+LOG = logging.getLogger("tenyson.telemetry")
+DRAIN_ROWS = 1000
+
+
+class Spool:
+    """The spool files of one output folder; only one process may write there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / File.TELEMETRY_SPOOL
+        self.draining = self.path.with_suffix(".draining.jsonl")
+        self.refused = self.path.with_suffix(".refused.jsonl")
+        self._lock = threading.Lock()
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Appends the rows and syncs them to disk.
+
+        Raises:
+            OSError: The disk does not take them.
+        """
+        with self._lock:
+            _append(self.path, rows)
+
+    def is_empty(self) -> bool:
+        """Whether no row waits."""
+        return not self.path.exists() and not self.draining.exists()
+
+    def count(self) -> int:
+        """Returns how many rows wait."""
+        with self._lock:
+            return sum(_count_lines(path) for path in (self.draining, self.path))
+
+    def count_refused(self) -> int:
+        """Returns how many rows the database will never take."""
+        return _count_lines(self.refused)
+
+    def drain(self, database: Database) -> int:
+        """Moves all waiting rows to the database, the oldest first; returns their number.
+
+        Raises:
+            DatabaseAway: The rest waits on; rows moved before are there and do no harm twice.
+        """
+        moved = 0
+        while self._take_turn():
+            rows = _read(self.draining)
+            while batch := list(islice(rows, DRAIN_ROWS)):
+                moved += self._insert(database, batch)
+            self.draining.unlink(missing_ok=True)
+        return moved
+
+    def refuse(self, row: Row, reason: str) -> None:
+        """Sets a row aside that the database will never take."""
+        LOG.warning("Telemetry: a row of %s was refused: %s", row.table, reason)
+        _append(self.refused, [row])
+
+    def _take_turn(self) -> bool:
+        """Whether there is a file to drain, one left by a crash first."""
+        with self._lock:
+            if not self.draining.exists() and self.path.exists():
+                os.replace(self.path, self.draining)
+            return self.draining.exists()
+
+    def _insert(self, database: Database, batch: Sequence[Row]) -> int:
+        return insert_or_refuse(database, batch, self)
+
+
+def insert_or_refuse(database: Database, rows: Sequence[Row], spool: Spool) -> int:
+    """Stores the rows, setting aside those that are refused; returns how many were stored.
+
+    Raises:
+        DatabaseAway: None of the rest was stored.
+    """
+    try:
+        database.insert(rows)
+        return len(rows)
+    except RowsRefused as error:
+        if len(rows) == 1:
+            spool.refuse(rows[0], str(error))
+            return 0
+    # In halves, so that one bad row of a thousand costs ten inserts more and not a thousand.
+    middle = len(rows) // 2
+    return sum(insert_or_refuse(database, part, spool) for part in (rows[:middle], rows[middle:]))
+
+
+def _append(path: Path, rows: Iterable[Row]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "ab+") as file:
+        if file.tell() and _last_byte(file) != b"\n":
+            file.write(b"\n")  # a crash cut the last line
+        file.writelines(_line(row) for row in rows)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _last_byte(file: Any) -> bytes:
+    file.seek(-1, os.SEEK_END)
+    return bytes(file.read(1))
+
+
+def _line(row: Row) -> bytes:
+    values = {name: storable(value) for name, value in row.values.items()}
+    return json.dumps({"table": row.table, "values": values}, default=_as_json).encode() + b"\n"
+
+
+def _as_json(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _read(path: Path) -> Iterator[Row]:
+    with open(path, "rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                yield _row(json.loads(line))
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                LOG.warning("Telemetry: line %d of %s holds no row: %s", number, path.name, error)
+
+
+def _row(entry: dict[str, Any]) -> Row:
+    table = TABLES[entry["table"]]
+    moments = {column.name for column in table.columns if isinstance(column.type, UtcDateTime)}
+    values = {
+        name: datetime.fromisoformat(value) if name in moments and value else value
+        for name, value in entry["values"].items()
+    }
+    return Row(table.name, values)
+
+
+def _count_lines(path: Path) -> int:
+    try:
+        with open(path, "rb") as file:
+            return sum(1 for _ in file)
+    except FileNotFoundError:
+        return 0
