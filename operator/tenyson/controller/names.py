@@ -14,9 +14,11 @@ PLURAL: Final = "tenysonjobs"
 FIELD_MANAGER: Final = "tenyson"
 
 LABEL_JOB: Final = "tenyson.dev/job"
-"""On child Jobs and their pods: the TenysonJob's name. The controller reads only what carries it."""
+"""On child Jobs and their pods: the TenysonJob's name. The controller reads nothing else."""
 LABEL_ATTEMPT: Final = "tenyson.dev/attempt"
 """On child Jobs and their pods: the attempt's number, from 0."""
+LABEL_RUN: Final = "tenyson.dev/run-id"
+"""On child Jobs and their pods: the run's id, which tells them from those of a deleted namesake."""
 ANNOTATION_CONFIG: Final = "tenyson.dev/config"
 """On pods: the configuration as JSON; becomes a file in the pod by the downward API."""
 ANNOTATION_PROGRESS_CA: Final = "tenyson.dev/progress-ca"
@@ -70,9 +72,7 @@ def final_checkpoint(base: str) -> str:
 
 def progress_path(namespace: str, job: str, attempt: int | str) -> str:
     """Returns the path of the progress endpoint for one attempt."""
-    return (
-        f"/apis/{API_VERSION}/namespaces/{namespace}/{PLURAL}/{job}/attempts/{attempt}/status"
-    )
+    return f"/apis/{API_VERSION}/namespaces/{namespace}/{PLURAL}/{job}/attempts/{attempt}/status"
 
 
 def event_name(job: str, *parts: str) -> str:

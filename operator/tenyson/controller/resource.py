@@ -103,7 +103,7 @@ class Output(ApiModel):
     """Where the run's files stay. With neither, they vanish with the pod."""
 
     uri: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
-    """Storage that files are uploaded to, `s3://bucket/runs`; each run gets its own folder there."""
+    """Storage that files are uploaded to, `s3://bucket/runs`; each run has its own folder there."""
     volume_claim: ObjectName | None = None
     """PersistentVolumeClaim of the namespace, mounted as the output folder and the cache."""
 
@@ -308,7 +308,7 @@ class TenysonJobStatus(ApiModel):
     observed_generation: int | None = None
     """Newest generation of the spec that the controller has acted on."""
     phase: Text | None = None
-    """Pending, Starting, Running, Stopping, Suspended, Succeeded or Failed: the conditions in a word."""
+    """Pending, Starting, Running, Stopping, Suspended, Succeeded or Failed, from the conditions."""
     conditions: Annotated[list[Condition], Field(max_length=16)] | None = None
     """The state, one aspect each."""
     run_id: Text | None = None

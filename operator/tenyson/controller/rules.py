@@ -52,9 +52,12 @@ ROOT: Final[list[Rule]] = [
     },
     {
         "rule": (
-            "!has(self.spec.dependsOn) || !self.spec.dependsOn.exists(d, d.job == self.metadata.name)"
+            "!has(self.spec.dependsOn) || "
+            "!self.spec.dependsOn.exists(d, d.job == self.metadata.name)"
         ),
-        "message": "spec.dependsOn names the job itself, which would wait for ever; remove that entry.",
+        "message": (
+            "spec.dependsOn names the job itself, which would wait for ever; remove that entry."
+        ),
     },
     {
         "rule": "!has(self.spec.adapterFrom) || self.spec.adapterFrom.job != self.metadata.name",
@@ -135,7 +138,9 @@ def place(schema: dict[str, Any]) -> None:
         if rules:
             _at(schema, path).setdefault("x-kubernetes-validations", []).extend(rules)
     for path, keys in LIST_KEYS.items():
-        _at(schema, path).update({"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": keys})
+        _at(schema, path).update(
+            {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": keys}
+        )
 
 
 def _at(schema: dict[str, Any], path: str) -> dict[str, Any]:

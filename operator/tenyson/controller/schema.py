@@ -120,7 +120,10 @@ def _int_or_string(members: list[Schema], raw: Schema) -> Schema:
         words = text.get("enum") or [text["const"]]
         fits, shown = f"self in {json.dumps(words)}", " or ".join(words)
     else:
-        fits, shown = f"self.matches({json.dumps(text['pattern'])})", "a quantity such as 500m or 64Gi"
+        fits, shown = (
+            f"self.matches({json.dumps(text['pattern'])})",
+            "a quantity such as 500m or 64Gi",
+        )
     schema: Schema = {"x-kubernetes-int-or-string": True}
     if "description" in raw:
         schema["description"] = raw["description"]

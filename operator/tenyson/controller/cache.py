@@ -1,0 +1,235 @@
+"""What the controller knows of the cluster: jobs, children and pods, each cut down to what counts.
+
+Watches and our own writes feed it; a pass reads it. Versions decide between the two: an object
+older than the one that is known is ignored, in whichever order they arrive.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from tenyson.controller.names import Key
+from tenyson.controller.observed import (
+    Child,
+    Defaults,
+    Job,
+    Object,
+    Observed,
+    Pod,
+    Reference,
+    Report,
+    read_child,
+    read_job,
+    read_pod,
+)
+
+Id = tuple[str, str]
+"""Namespace and name of any object."""
+Wake = Callable[[Key, bool], None]
+"""Asks for a pass over a job; True when a child may have to be made."""
+
+
+class Cache:
+    """All objects, by the job that they belong to."""
+
+    def __init__(self, wake: Wake) -> None:
+        self._wake = wake
+        self._jobs: dict[Key, Job] = {}
+        self._children: dict[Id, Child] = {}
+        self._pods: dict[Id, Pod] = {}
+        self._children_of: dict[Key, set[Id]] = {}
+        self._pods_of: dict[Key, set[Id]] = {}
+        self._waiting_on: dict[Key, set[Key]] = {}
+
+    # Jobs
+
+    def job(self, key: Key) -> Job | None:
+        """Returns a job, if it exists."""
+        return self._jobs.get(key)
+
+    def put_job(self, body: Object, *, wake: bool = True) -> None:
+        """Takes up a TenysonJob.
+
+        Args:
+            body: The API object.
+            wake: Whether to ask for a pass; not after our own write.
+        """
+        meta = body["metadata"]
+        key = meta["namespace"], meta["name"]
+        known = self._jobs.get(key)
+        if known is not None and _is_older(meta, known.uid, known.resource_version):
+            return
+        job = read_job(body, known)
+        self._jobs[key] = job
+        self._index_parents(key, known, job)
+        if wake:
+            self._wake(key, "startTime" not in job.status)
+        if known is None or _face(known) != _face(job):
+            self._wake_dependents(key)
+
+    def drop_job(self, key: Key, uid: str = "") -> None:
+        """Forgets a TenysonJob that was deleted; a new one of the same name stays."""
+        known = self._jobs.get(key)
+        if known is None or (uid and known.uid != uid):
+            return
+        del self._jobs[key]
+        self._index_parents(key, known, None)
+        for pod in [i for i in self._pods_of.get(key, ()) if self._pods[i].gone]:
+            self._forget_pod(pod)
+        self._wake(key, False)
+        self._wake_dependents(key)
+
+    def _index_parents(self, key: Key, before: Job | None, after: Job | None) -> None:
+        old = set(before.parents()) if before else set()
+        new = set(after.parents()) if after else set()
+        for name in old - new:
+            waiting = self._waiting_on.get((key[0], name), set())
+            waiting.discard(key)
+            if not waiting:
+                self._waiting_on.pop((key[0], name), None)
+        for name in new - old:
+            self._waiting_on.setdefault((key[0], name), set()).add(key)
+
+    def _wake_dependents(self, key: Key) -> None:
+        for dependent in self._waiting_on.get(key, ()):
+            self._wake(dependent, True)
+
+    # Children
+
+    def put_child(self, body: Object) -> None:
+        """Takes up a batch/v1 Job of ours."""
+        child = read_child(body)
+        at = child.namespace, child.name
+        known = self._children.get(at)
+        if known is not None and _is_older(body["metadata"], known.uid, known.resource_version):
+            return
+        self._children[at] = child
+        self._children_of.setdefault((child.namespace, child.job), set()).add(at)
+        if known is None or _without_version(known) != _without_version(child):
+            self._wake((child.namespace, child.job), False)
+
+    def drop_child(self, at: Id, uid: str = "") -> None:
+        """Forgets a Job that was deleted."""
+        known = self._children.get(at)
+        if known is None or (uid and known.uid != uid):
+            return
+        del self._children[at]
+        key = known.namespace, known.job
+        _discard(self._children_of, key, at)
+        self._wake(key, False)
+
+    # Pods
+
+    def put_pod(self, body: Object) -> None:
+        """Takes up a pod of a child."""
+        pod = read_pod(body)
+        at = pod.namespace, pod.name
+        known = self._pods.get(at)
+        if known is not None and _is_older(body["metadata"], known.uid, known.resource_version):
+            return
+        self._pods[at] = pod
+        self._pods_of.setdefault((pod.namespace, pod.job), set()).add(at)
+        if known is None or _without_version(known) != _without_version(pod):
+            self._wake((pod.namespace, pod.job), False)
+
+    def drop_pod(self, at: Id, uid: str = "") -> None:
+        """Notes that a pod is gone.
+
+        One of a job that goes on is kept as gone: its exit code tells why the attempt ended, and
+        its Job's own end may be seen later than the pod's.
+        """
+        known = self._pods.get(at)
+        if known is None or known.gone or (uid and known.uid != uid):
+            return
+        key = known.namespace, known.job
+        job = self._jobs.get(key)
+        if job is None or job.run_id != known.run_id:
+            self._forget_pod(at)
+        else:
+            self._pods[at] = _as_gone(known)
+        self._wake(key, False)
+
+    def forget_ended_pods(self, key: Key, newest: int) -> None:
+        """Forgets gone pods of attempts that are recorded."""
+        for at in list(self._pods_of.get(key, ())):
+            pod = self._pods[at]
+            if pod.gone and pod.attempt <= newest:
+                self._forget_pod(at)
+
+    def _forget_pod(self, at: Id) -> None:
+        pod = self._pods.pop(at)
+        _discard(self._pods_of, (pod.namespace, pod.job), at)
+
+    def pods_of(self, key: Key) -> Iterator[Pod]:
+        """Yields the pods of a job."""
+        return (self._pods[at] for at in self._pods_of.get(key, ()))
+
+    # Views
+
+    def known(self, kind: str) -> dict[Id, tuple[str, int]]:
+        """Returns uid and version of every present object of a kind: job, child or pod."""
+        objects: Mapping[Id, Job | Child | Pod] = {
+            "job": self._jobs, "child": self._children, "pod": self._pods,
+        }[kind]  # type: ignore[assignment]  # fmt: skip
+        return {
+            at: (found.uid, found.resource_version)
+            for at, found in objects.items()
+            if not (isinstance(found, Pod) and found.gone)
+        }
+
+    def observed(
+        self,
+        key: Key,
+        defaults: Defaults,
+        report: Report | None = None,
+        references: Mapping[Reference, str] | None = None,
+    ) -> Observed | None:
+        """Returns all that a pass over a job may know; None when the job does not exist."""
+        job = self._jobs.get(key)
+        if job is None:
+            return None
+        return Observed(
+            job=job,
+            children=tuple(self._children[at] for at in self._children_of.get(key, ())),
+            pods=tuple(self.pods_of(key)),
+            others=self._ancestors(job),
+            references=references or {},
+            report=report,
+            defaults=defaults,
+        )
+
+    def _ancestors(self, job: Job) -> dict[str, Job]:
+        found: dict[str, Job] = {}
+        to_visit = list(job.parents())
+        while to_visit:
+            name = to_visit.pop()
+            parent = self._jobs.get((job.namespace, name))
+            if parent is not None and name not in found:
+                found[name] = parent
+                to_visit.extend(parent.parents())
+        return found
+
+
+def _is_older(meta: Object, known_uid: str, known_version: int) -> bool:
+    """Whether an object tells nothing new; one with another uid replaces its namesake."""
+    return bool(meta["uid"] == known_uid and int(meta["resourceVersion"]) <= known_version)
+
+
+def _face(job: Job) -> object:
+    """What other jobs decide from."""
+    return job.ended_as(), job.uid, tuple(job.parents())
+
+
+def _without_version(found: Child | Pod) -> tuple[object, ...]:
+    names = (name for name in found.__slots__ if name != "resource_version")
+    return tuple(getattr(found, name) for name in names)
+
+
+def _as_gone(pod: Pod) -> Pod:
+    values = {name: getattr(pod, name) for name in pod.__slots__}
+    return Pod(**{**values, "gone": True})
+
+
+def _discard(index: dict[Key, set[Id]], key: Key, at: Id) -> None:
+    members = index.get(key, set())
+    members.discard(at)
+    if not members:
+        index.pop(key, None)

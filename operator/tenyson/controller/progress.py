@@ -1,0 +1,139 @@
+"""The endpoint that pods push their progress to, in the wire format of Kubeflow Trainer.
+
+A report is kept in memory only: the newest one wins, and the next pass over the job writes it when
+one is due. A controller that dies loses a few seconds of progress and nothing else.
+"""
+
+import logging
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+
+from tenyson.controller import metrics, names
+from tenyson.controller.cache import Cache
+from tenyson.controller.certificates import Certificate
+from tenyson.controller.names import Key
+from tenyson.controller.observed import Report
+from tenyson.controller.tokens import TokenRefusedError, TokenVerifier
+
+logger = logging.getLogger(__name__)
+
+MAX_BODY_BYTES: Final = 64 * 1024
+MAX_METRICS: Final = 32
+"""Metrics of one report that go into the status."""
+_MAX_STEP: Final = 2_147_483_647
+
+
+class RefusedError(Exception):
+    """Raised when a report is not taken."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class ProgressServer:
+    """Takes reports from pods of current attempts, and from nobody else."""
+
+    def __init__(
+        self,
+        cache: Cache,
+        verifier: TokenVerifier,
+        reports: dict[Key, Report],
+        wake: Callable[[Key], None],
+    ) -> None:
+        self._cache = cache
+        self._verifier = verifier
+        self._reports = reports
+        self._wake = wake
+        self._runner: web.AppRunner | None = None
+
+    async def start(self, host: str, port: int, certificate: Certificate) -> int:
+        """Serves from now on, and returns the port."""
+        app = web.Application(client_max_size=MAX_BODY_BYTES)
+        app.router.add_post(names.progress_path("{namespace}", "{job}", "{attempt}"), self._post)
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, host, port, ssl_context=certificate.tls()).start()
+        return int(self._runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        """Ends the service."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _post(self, request: web.Request) -> web.Response:
+        try:
+            await self._take(request)
+            code, text = 200, "{}"
+        except RefusedError as refused:
+            code = refused.code
+            text = orjson.dumps({"message": str(refused)}).decode()
+        except web.HTTPRequestEntityTooLarge:
+            code, text = 413, f'{{"message": "a report has {MAX_BODY_BYTES} bytes at most"}}'
+        metrics.PROGRESS_REPORTS.labels(code).inc()
+        return web.Response(status=code, text=text, content_type="application/json")
+
+    async def _take(self, request: web.Request) -> None:
+        key = request.match_info["namespace"], request.match_info["job"]
+        attempt = request.match_info["attempt"]
+        await self._authorise(request.headers.get("Authorization", ""), key, attempt)
+        report = read_report(await request.read(), int(attempt), datetime.now(UTC))
+        self._reports[key] = report
+        self._wake(key)
+
+    async def _authorise(self, header: str, key: Key, attempt: str) -> None:
+        scheme, _, token = header.partition(" ")
+        if scheme != "Bearer" or not token:
+            raise RefusedError(401, "a Bearer token is needed")
+        try:
+            bearer = await self._verifier.verify(token.strip())
+        except TokenRefusedError as error:
+            raise RefusedError(401, f"the token was refused: {error}") from error
+        job = self._cache.job(key)
+        if bearer.namespace != key[0] or job is None:
+            raise RefusedError(403, "the token's pod does not belong to this job")
+        if job.ended_as() or str(job.status.get("attempt", 0)) != attempt:
+            raise RefusedError(403, f"attempt {attempt} is not the current one")
+        for pod in self._cache.pods_of(key):
+            if pod.uid == bearer.pod_uid and str(pod.attempt) == attempt and not pod.gone:
+                return
+        raise RefusedError(403, "the token's pod does not belong to this attempt")
+
+
+def read_report(content: bytes, attempt: int, now: datetime) -> Report:
+    """Returns the report in a request's body.
+
+    Raises:
+        RefusedError: The body is not in the wire format.
+    """
+    try:
+        status = orjson.loads(content)["trainerStatus"]
+        numbers = {str(m["name"]): _number(m["value"]) for m in status.get("metrics") or ()}
+        percent = _whole(status.get("progressPercentage"), 100)
+        eta = _whole(status.get("estimatedRemainingSeconds"), _MAX_STEP)
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RefusedError(400, f"the report cannot be read: {error!r}") from error
+    finite = {name: value for name, value in numbers.items() if math.isfinite(value)}
+    return Report(
+        attempt=attempt,
+        received_at=now,
+        step=_whole(finite.pop("step", None), _MAX_STEP),
+        total_steps=_whole(finite.pop("total_steps", None), _MAX_STEP),
+        percent=percent,
+        eta_seconds=eta,
+        metrics={name[:128]: value for name, value in list(finite.items())[:MAX_METRICS]},
+    )
+
+
+def _number(value: Any) -> float:
+    """Returns a metric's value; Trainer's format sends numbers as strings."""
+    return float(value)
+
+
+def _whole(value: Any, most: int) -> int | None:
+    return None if value is None else max(0, min(int(float(value)), most))

@@ -1,0 +1,138 @@
+"""Reasons of conditions and Events: a word for programs and a sentence for people, in one table."""
+
+from enum import Enum
+from typing import Any
+
+
+class Reason(Enum):
+    """A reason, with the sentence that goes with it."""
+
+    # Accepted
+    VALID = "Valid", "The spec is valid, and all that it refers to was found."
+    INVALID_CONFIG = (
+        "InvalidConfig",
+        "spec.config was refused; correct it and the job is tried again. {problems}",
+    )
+    INVALID_SPEC = (
+        "InvalidSpec",
+        "The controller cannot read the spec; correct it, or upgrade the controller. {problems}",
+    )
+    DEPENDENCY_CYCLE = (
+        "DependencyCycle",
+        "The jobs wait for one another in a circle: {cycle}. "
+        "Remove one of these entries from dependsOn or adapterFrom.",
+    )
+    SECRET_NOT_FOUND = (
+        "SecretNotFound",
+        "{missing}. Create it in namespace {namespace}; the job then starts by itself.",
+    )
+    CONFIG_MAP_NOT_FOUND = (
+        "ConfigMapNotFound",
+        "{missing}. Create it in namespace {namespace}; the job then starts by itself.",
+    )
+    REFERENCE_FORBIDDEN = (
+        "ReferenceForbidden",
+        "The controller may not read {reference}; grant its service account get on it in "
+        "namespace {namespace}.",
+    )
+    ADAPTER_UNAVAILABLE = "AdapterUnavailable", "{problem}"
+    IMAGE_MISSING = (
+        "ImageMissing",
+        "spec.image is empty and the controller has no default image; set spec.image, or "
+        "TENYSON_RUNNER_IMAGE for the controller.",
+    )
+
+    # Waiting to start
+    DEPENDENCY_NOT_FOUND = (
+        "DependencyNotFound",
+        "TenysonJob {job} does not exist in namespace {namespace}; the job starts once it does and "
+        "is {condition}.",
+    )
+    WAITING_FOR_DEPENDENCY = (
+        "WaitingForDependency",
+        "Waiting for TenysonJob {job} to be {condition}.",
+    )
+    BACKING_OFF = (
+        "BackingOff",
+        "Attempt {attempt} starts at {time}, after attempt {last}: {reason}.",
+    )
+    WAITING_FOR_PODS = (
+        "WaitingForPods",
+        "Waiting for the pods of an earlier attempt to be gone: {pods}.",
+    )
+    NAME_TAKEN = (
+        "NameTaken",
+        "A Job named {child} exists that does not belong to this run; delete it, or wait until it "
+        "is gone.",
+    )
+
+    CHILD_REFUSED = (
+        "ChildRefused",
+        "The API server did not take the child Job; it is tried again. It said: {message}",
+    )
+
+    # Running
+    STARTING = "Starting", "Job {child} was made; waiting for its pod to run."
+    POD_WAITING = "PodWaiting", "The pod does not run yet: {detail}"
+    RUNNING = "Running", "Attempt {attempt} runs."
+    SETTLING = "Settling", "Attempt {attempt} has ended; waiting for its pod's last state."
+    NOT_STARTED = "NotStarted", "No attempt runs."
+    ENDED = "Ended", "The run has ended."
+
+    # Suspended
+    SUSPENDED = "Suspended", "The run is suspended; set spec.suspend to false to go on."
+    SUSPENDING = "Suspending", "The run stops at its next step and saves a checkpoint."
+    RESUMED = "Resumed", "spec.suspend is false again."
+
+    # Attempts, and how the run ended
+    SUCCEEDED = "Succeeded", "The run did all that it was asked to."
+    BUDGET_REACHED = (
+        "BudgetReached",
+        "The run stopped because its budget is used up; the result is valid.",
+    )
+    CONFIG_REFUSED = "ConfigRefused", "The runner refused the configuration; it is not retried."
+    TASK_REFUSED = "TaskRefused", "The task or its data is wrong; it is not retried."
+    CREDENTIALS_REFUSED = (
+        "CredentialsRefused",
+        "A token or a key is missing or was refused; it is not retried.",
+    )
+    DIVERGED = "Diverged", "A guard stopped the run because it diverged; it is not retried."
+    DEPENDENCY_UNAVAILABLE = (
+        "DependencyUnavailable",
+        "The Hub, the storage or a library was unavailable at the start.",
+    )
+    INTERNAL_ERROR = "InternalError", "The runner failed on an internal error."
+    OUT_OF_MEMORY = "OutOfMemory", "The run did not fit into memory."
+    STOPPED = "Stopped", "The pod was told to stop, and saved a checkpoint first."
+    KILLED = "Killed", "The process was killed from outside (SIGKILL), not for its memory."
+    TERMINATED = "Terminated", "The process ended on SIGTERM before it could save."
+    CRASHED = "Crashed", "The runner ended with an exit code that it does not use itself."
+    EVICTED = "Evicted", "The kubelet evicted the pod."
+    DISRUPTED = "Disrupted", "The cluster took the pod away (preemption, drain, or a lost node)."
+    POD_DELETED = "PodDeleted", "The pod or its Job was deleted, and left no exit code."
+    POD_FAILED = "PodFailed", "The pod failed before its container ran."
+    RETRIES_EXHAUSTED = (
+        "RetriesExhausted",
+        "The run failed after {used} of {most} retries (spec.retry.maxRetries); last: {last}",
+    )
+    INFRA_RETRIES_EXHAUSTED = (
+        "InfraRetriesExhausted",
+        "The cluster ended the run after {used} of {most} retries (spec.retry.maxInfraRetries); "
+        "last: {last}",
+    )
+    DEPENDENCY_FAILED = (
+        "DependencyFailed",
+        "TenysonJob {job} is {state}, and this job needs it {condition}. "
+        "Make a new run of {job}, and of this job after it.",
+    )
+
+    def __init__(self, word: str, sentence: str) -> None:
+        self.word = word
+        self.sentence = sentence
+
+    def say(self, **values: Any) -> str:
+        """Returns the sentence with its blanks filled in."""
+        return self.sentence.format(**values)
+
+
+BY_WORD = {reason.word: reason for reason in Reason}

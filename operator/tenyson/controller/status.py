@@ -1,0 +1,188 @@
+"""The wanted status, built up during one pass and written once at its end."""
+
+import copy
+import json
+from datetime import datetime
+from typing import Any, Final
+
+from tenyson.controller.observed import Job, Report, format_time
+from tenyson.controller.outcome import Outcome
+from tenyson.controller.reasons import Reason
+
+MAX_ATTEMPTS: Final = 10
+MAX_BYTES: Final = 32 * 1024
+_ORDER: Final = (
+    "Accepted", "Running", "Suspended", "Complete", "Failed", "Reconciling", "Stalled",
+)  # fmt: skip
+
+Status = dict[str, Any]
+
+
+class Draft:
+    """A status in the making. It starts from the present one, so what is not touched stays."""
+
+    def __init__(self, job: Job, now: datetime) -> None:
+        self._job = job
+        self._now = now
+        self.status: Status = copy.copy(job.status)
+        self.status["observedGeneration"] = job.generation
+        self.status["runId"] = job.run_id
+        self._conditions = {c["type"]: c for c in job.status.get("conditions") or ()}
+
+    def set(self, kind: str, holds: bool, reason: Reason, message: str = "") -> None:
+        """Sets a condition; its transition time moves only when it changes sides."""
+        status = str(holds)
+        present = self._conditions.get(kind, {})
+        same = present.get("status") == status
+        self._conditions[kind] = {
+            "type": kind,
+            "status": status,
+            "reason": reason.word,
+            "message": (message or reason.sentence)[:8000],
+            "lastTransitionTime": (
+                present["lastTransitionTime"] if same else format_time(self._now)
+            ),
+            "observedGeneration": self._job.generation,
+        }
+
+    def drop(self, *kinds: str) -> None:
+        """Removes conditions."""
+        for kind in kinds:
+            self._conditions.pop(kind, None)
+
+    def waiting(self, reason: Reason, message: str = "") -> None:
+        """Says that work goes on by itself: not running, reconciling, not stalled."""
+        self.set("Running", False, reason, message)
+        self.set("Reconciling", True, reason, message)
+        self.drop("Stalled")
+
+    def running(self, attempt: int) -> None:
+        """Says that the attempt runs."""
+        message = Reason.RUNNING.say(attempt=attempt)
+        self.set("Running", True, Reason.RUNNING, message)
+        self.set("Reconciling", True, Reason.RUNNING, message)
+        self.drop("Stalled")
+
+    def accepted(self) -> None:
+        """Says that nothing is wrong with the spec."""
+        self.set("Accepted", True, Reason.VALID)
+        self.drop("Stalled")
+
+    def refused(self, reason: Reason, message: str) -> None:
+        """Says that a person must act before the job can start."""
+        self.set("Accepted", False, reason, message)
+        self.set("Running", False, Reason.NOT_STARTED)
+        self.set("Stalled", True, reason, message)
+        self.drop("Reconciling")
+
+    def ended(self, kind: str, reason: Reason, message: str = "") -> None:
+        """Says that the run is over, as Complete or Failed; neither is ever undone."""
+        self.set(kind, True, reason, message)
+        self.set("Running", False, Reason.ENDED)
+        self.drop("Reconciling", "Stalled", "Suspended")
+        self.status["completionTime"] = format_time(self._now)
+
+    def started(self, attempt: int, child: dict[str, str]) -> None:
+        """Notes that the attempt was made."""
+        self.status.setdefault("startTime", format_time(self._now))
+        self.status["attempt"] = attempt
+        self.status["child"] = child
+        self.status.setdefault("retries", {"app": 0, "infra": 0})
+
+    def record(self, outcome: Outcome) -> None:
+        """Adds the attempt to those that have ended."""
+        result = outcome.result or {}
+        progress = self.status.get("progress") or {}
+        entry = {
+            "number": outcome.number,
+            "class": outcome.kind.attempt_class,
+            "reason": outcome.kind.reason.word,
+            "exitCode": outcome.exit_code,
+            "node": outcome.node or None,
+            "startTime": outcome.started_at or None,
+            "endTime": outcome.ended_at or format_time(self._now),
+            "resumedFromStep": result.get("resumedFromStep"),
+            "reachedStep": result.get("globalStep", progress.get("step")),
+        }
+        attempts = [*(self.status.get("attempts") or ()), _without_none(entry)]
+        self.status["attempts"] = attempts[-MAX_ATTEMPTS:]
+
+    def progress(self, report: Report) -> None:
+        """Takes over what the pod pushed."""
+        values = {
+            "step": report.step,
+            "totalSteps": report.total_steps,
+            "percent": report.percent,
+            "etaSeconds": report.eta_seconds,
+            "metrics": dict(report.metrics) or None,
+            "updatedAt": format_time(report.received_at),
+        }
+        self.status["progress"] = _without_none(values)
+
+    def finish_progress(self, step: int | None) -> None:
+        """Makes the progress of a completed run whole."""
+        progress = {**(self.status.get("progress") or {}), "percent": 100, "etaSeconds": 0}
+        if step:
+            progress["step"] = step
+        self.status["progress"] = progress
+
+    def finished(self) -> Status:
+        """Returns the status, its phase derived from the conditions, within 32 KiB."""
+        ordered = [self._conditions[kind] for kind in _ORDER if kind in self._conditions]
+        self.status["conditions"] = ordered
+        self.status["phase"] = phase(self._conditions, self.status)
+        return _within_limit(self.status)
+
+
+def phase(conditions: dict[str, Any], status: Status) -> str:
+    """Returns the state in a word, for people; programs read the conditions."""
+
+    def holds(kind: str) -> bool:
+        return bool(conditions.get(kind, {}).get("status") == "True")
+
+    if holds("Complete"):
+        return "Succeeded"
+    if holds("Failed"):
+        return "Failed"
+    if holds("Suspended"):
+        return "Suspended"
+    if conditions.get("Suspended", {}).get("reason") == Reason.SUSPENDING.word:
+        return "Stopping"
+    if holds("Running"):
+        return "Running"
+    under_way = (Reason.STARTING.word, Reason.POD_WAITING.word, Reason.SETTLING.word)
+    return "Starting" if conditions.get("Running", {}).get("reason") in under_way else "Pending"
+
+
+def _within_limit(status: Status) -> Status:
+    """Drops what is longest and matters least until the status fits."""
+    for drop in (_drop_artifacts, _drop_warnings, _drop_metrics, _shorten_messages):
+        if len(json.dumps(status)) <= MAX_BYTES:
+            break
+        status = drop(copy.deepcopy(status))
+    return status
+
+
+def _drop_artifacts(status: Status) -> Status:
+    (status.get("result") or {}).pop("artifacts", None)
+    return status
+
+
+def _drop_warnings(status: Status) -> Status:
+    (status.get("result") or {}).pop("warnings", None)
+    return status
+
+
+def _drop_metrics(status: Status) -> Status:
+    (status.get("progress") or {}).pop("metrics", None)
+    return status
+
+
+def _shorten_messages(status: Status) -> Status:
+    for condition in status["conditions"]:
+        condition["message"] = condition["message"][:1000]
+    return status
+
+
+def _without_none(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}

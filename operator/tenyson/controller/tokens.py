@@ -1,0 +1,74 @@
+"""Checks the tokens that pods report with, offline, by the cluster's own public keys."""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import jwt
+
+from tenyson.contract import PROGRESS_AUDIENCE
+
+_ALGORITHMS: Final = ["RS256", "ES256", "ES384", "ES512", "RS384", "RS512"]
+_REFRESH_SECONDS: Final = 10.0
+"""Least time between two readings of the keys, whatever tokens arrive."""
+_LEEWAY_SECONDS: Final = 10.0
+
+Keys = Callable[[], Awaitable[tuple[str, dict[str, Any]]]]
+"""Reads the issuer and its keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """Who holds a token."""
+
+    namespace: str
+    pod_uid: str
+
+
+class TokenRefusedError(Exception):
+    """Raised when a token does not show that its bearer is a pod of this cluster."""
+
+
+class TokenVerifier:
+    """Verifies projected service account tokens of our audience."""
+
+    def __init__(self, read_keys: Keys) -> None:
+        self._read_keys = read_keys
+        self._issuer = ""
+        self._keys: dict[str, jwt.PyJWK] = {}
+        self._read_at = float("-inf")
+
+    async def verify(self, token: str) -> Bearer:
+        """Returns the pod that holds the token.
+
+        Raises:
+            TokenRefusedError: Signature, issuer, audience or expiry is wrong, or no pod holds it.
+        """
+        try:
+            key = await self._key(jwt.get_unverified_header(token).get("kid", ""))
+            claims = jwt.decode(
+                token,
+                key.key,
+                algorithms=_ALGORITHMS,
+                audience=PROGRESS_AUDIENCE,
+                issuer=self._issuer,
+                leeway=_LEEWAY_SECONDS,
+                options={"require": ["exp", "iss", "aud"]},
+            )
+        except jwt.PyJWTError as error:
+            raise TokenRefusedError(str(error)) from error
+        bound = claims.get("kubernetes.io") or {}
+        pod = bound.get("pod") or {}
+        if not pod.get("uid"):
+            raise TokenRefusedError("the token is bound to no pod")
+        return Bearer(namespace=bound.get("namespace", ""), pod_uid=pod["uid"])
+
+    async def _key(self, kid: str) -> jwt.PyJWK:
+        if kid not in self._keys and time.monotonic() - self._read_at > _REFRESH_SECONDS:
+            self._read_at = time.monotonic()
+            self._issuer, found = await self._read_keys()
+            self._keys = {k["kid"]: jwt.PyJWK(k) for k in found["keys"] if "kid" in k}
+        if kid not in self._keys:
+            raise TokenRefusedError("the token is signed by no key of this cluster")
+        return self._keys[kid]
