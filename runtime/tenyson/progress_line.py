@@ -18,7 +18,7 @@ class ProgressLine:
         self._stream = stream or sys.stderr
         self._is_terminal = self._stream.isatty()
         self._drawn = 0
-        self._last_block = -1
+        self._last_step = -1
 
     def update(self, progress: Progress) -> None:
         """Shows the progress, where it is time for that."""
@@ -40,10 +40,10 @@ class ProgressLine:
 
     def _is_due(self, progress: Progress) -> bool:
         every = max(1, progress.total_steps // LINES_PER_RUN)
-        block = progress.step // every
-        due = block != self._last_block or progress.step >= progress.total_steps
-        self._last_block = block
-        return due
+        is_new = progress.step != self._last_step
+        starts_block = progress.step // every != self._last_step // every
+        self._last_step = progress.step
+        return is_new and (starts_block or progress.step >= progress.total_steps)
 
 
 def describe(progress: Progress, label: str, unit: str) -> str:

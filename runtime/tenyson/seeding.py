@@ -1,4 +1,4 @@
-"""One seed for every random source, and seeds derived from it for the places that need their own."""
+"""One seed for every random source, and seeds derived from it for places of their own."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""A task's hooks, called with care: what they return is checked before anything is trained on it."""
+"""A task's hooks, called with care: what they return is checked before it is trained on."""
 
 import hashlib
 import json

@@ -11,7 +11,7 @@ import torch
 from datasets import Dataset
 
 from tenyson.contract import File, JobType
-from tenyson.errors import ConfigError, Problem, TaskError
+from tenyson.errors import TaskError
 from tenyson.evaluation.generate import Completion, Sampling, generate
 from tenyson.files import sha256_of_file, write_atomically
 from tenyson.jobs._data import call_hook, dataset_of, facts_of, require_columns
@@ -30,6 +30,7 @@ from tenyson.jobs.context import Reporter, RunContext
 from tenyson.manifest import recipe_of, without_secrets, write_manifest
 from tenyson.progress import Progress, StepClock
 from tenyson.seeding import seed_everything
+from tenyson.telemetry import EvalSample
 
 
 def evaluate(context: RunContext) -> None:
@@ -37,16 +38,23 @@ def evaluate(context: RunContext) -> None:
     quiet()
     seed_everything(context.config.evaluation.seed)
     prompts = _prompts(context)
+    rows = prompts.to_list()
+    ids = _row_ids(rows)
     source = locate_model(context)
     tokenizer = load_tokenizer(context.config, source)
     model, adapter = _model(context, source)
     _describe_run(context, model, source, prompts, adapter)
-    rows = prompts.to_list()
     with recording(context) as telemetry, context.options.stop.deferred():
         completions = _generate(context, model, tokenizer, rows)
         scored = _score(context, tokenizer, rows, completions)
-        detailed = _detailed_results(rows, completions, scored.get("detailed_results"), context)
-        telemetry.eval_samples(_samples(rows, completions, detailed))
+        details = scored.get("detailed_results")
+        telemetry.record_eval_samples(_samples(rows, completions, details, ids))
+    detailed = _detailed_results(rows, completions, details, ids)
+    if details is None:
+        context.warn(
+            "compute_metrics gave no detailed_results; without per-row numbers two models cannot "
+            "be compared by a paired test."
+        )
     _write_results(context, scored["metrics"], detailed)
 
 
@@ -151,19 +159,14 @@ def _detailed_results(
     rows: list[dict[str, Any]],
     completions: list[list[Completion]],
     details: list[dict[str, Any]] | None,
-    context: RunContext,
+    ids: list[Any],
 ) -> list[dict[str, Any]]:
     """Returns one entry a row: what was asked, what was answered, what the task says about it."""
-    if details is None:
-        context.warn(
-            "compute_metrics gave no detailed_results; without per-row numbers two models cannot "
-            "be compared by a paired test."
-        )
     results, position = [], 0
-    for index, (row, drawn) in enumerate(zip(rows, completions, strict=True)):
+    for row_id, row, drawn in zip(ids, rows, completions, strict=True):
         own = (details or [])[position : position + len(drawn)]
         position += len(drawn)
-        entry = {"id": row.get("id", index), "prompt": row["prompt"]}
+        entry = {"id": row_id, "prompt": row["prompt"]}
         if len(drawn) == 1:
             answer: dict[str, Any] = {"completion": drawn[0].text}
             merged = dict(own[0]) if own else {}
@@ -189,21 +192,41 @@ def _means(details: list[dict[str, Any]]) -> dict[str, float]:
 def _samples(
     rows: list[dict[str, Any]],
     completions: list[list[Completion]],
-    detailed: list[dict[str, Any]],
-) -> list[dict[str, Any]]:
+    details: list[dict[str, Any]] | None,
+    ids: list[Any],
+) -> list[EvalSample]:
     """Returns one telemetry row a completion."""
+    scores = iter(details or [])
     return [
-        {
-            "id": entry["id"],
-            "prompt": row["prompt"],
-            "completion": completion.text,
-            "sample": sample,
-            "completion_tokens": completion.tokens,
-            "truncated": completion.is_truncated,
-        }
-        for row, drawn, entry in zip(rows, completions, detailed, strict=True)
+        EvalSample(
+            row_id=str(row_id),
+            prompt=row["prompt"],
+            completion=completion.text,
+            sample_index=sample,
+            scores=dict(next(scores, {})),
+            tokens=completion.tokens,
+        )
+        for row, drawn, row_id in zip(rows, completions, ids, strict=True)
         for sample, completion in enumerate(drawn)
     ]
+
+
+def _row_ids(rows: list[dict[str, Any]]) -> list[Any]:
+    """Returns what names each row: its `id`, else its place.
+
+    Raises:
+        TaskError: Two rows have the same; a paired comparison would take one for the other.
+    """
+    ids = [row.get("id", place) for place, row in enumerate(rows)]
+    seen: set[str] = set()
+    for row_id in map(str, ids):
+        if row_id in seen:
+            raise TaskError(
+                f"get_eval_dataset has two rows with the id {row_id!r}.",
+                hint="Ids tell rows apart in comparisons of models; make them unique.",
+            )
+        seen.add(row_id)
+    return ids
 
 
 def _write_results(

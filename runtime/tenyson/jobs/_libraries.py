@@ -15,7 +15,7 @@ _KNOWN_WARNINGS = (
 )
 _KNOWN_LOG_LINES = (
     "The tokenizer has new PAD/BOS/EOS tokens",  # aligning them is what we want
-    "Could not estimate the number of tokens of the input",  # floating-point count of unusual inputs
+    "Could not estimate the number of tokens of the input",  # counts of unusual inputs
 )
 
 

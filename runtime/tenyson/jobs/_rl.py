@@ -4,17 +4,20 @@ from typing import Any
 
 from datasets import Dataset
 
-from tenyson.errors import ConfigError, Problem, TaskError
+from tenyson.errors import TaskError
 from tenyson.jobs._arguments import rl_arguments
 from tenyson.jobs._data import call_hook, dataset_of, facts_of, require_columns
+from tenyson.jobs._generations import GenerationRecorder
 from tenyson.jobs._libraries import quiet
 from tenyson.jobs._models import load_tokenizer, locate_model
 from tenyson.jobs._recording import recording
+from tenyson.jobs._rewards import checked_rewards
 from tenyson.jobs._trainers import TenysonGRPOTrainer
 from tenyson.jobs._training import model_to_train
 from tenyson.jobs._training import train as train_to_the_end
 from tenyson.jobs.context import RunContext
 from tenyson.seeding import seed_everything
+from tenyson.telemetry.callbacks import GRPOEpochTelemetryCallback
 
 
 def train(context: RunContext) -> None:
@@ -25,12 +28,14 @@ def train(context: RunContext) -> None:
     tokenizer = load_tokenizer(context.config, source)
     prompts = dataset_of(context, "get_rl_dataset", context.plain_config)
     require_columns(prompts, "get_rl_dataset", ("prompt",))
-    rewards = _reward_functions(context, tokenizer)
+    rewards = call_hook(context, "get_reward_funcs", context.plain_config, tokenizer)
     arguments = rl_arguments(context)
     _require_a_full_round(prompts, arguments)
     model, adapter = model_to_train(context, source)
     with recording(context) as telemetry:
-        checked = telemetry.checked_rewards(rewards)
+        weights = context.config.rl.reward_weights
+        recorder = GenerationRecorder(telemetry, arguments.num_generations, weights)
+        checked = checked_rewards(rewards, recorder, weights)
 
         def make_trainer(callbacks: list[Any]) -> Any:
             return TenysonGRPOTrainer(
@@ -48,32 +53,8 @@ def train(context: RunContext) -> None:
             source=source,
             datasets={"train": facts_of(prompts)},
             adapter=adapter,
-            callbacks=telemetry.rl_callbacks(),
+            callbacks=[GRPOEpochTelemetryCallback(telemetry)],
         )
-
-
-def _reward_functions(context: RunContext, tokenizer: Any) -> list[Any]:
-    functions = call_hook(context, "get_reward_funcs", context.plain_config, tokenizer)
-    if callable(functions):
-        functions = [functions]
-    if not isinstance(functions, list | tuple) or not all(callable(f) for f in functions):
-        raise TaskError(
-            f"get_reward_funcs returned {functions!r}; expected a list of functions.",
-        )
-    if not functions:
-        raise TaskError("get_reward_funcs returned no function; RL needs at least one reward.")
-    weights = context.config.rl.reward_weights
-    if weights is not None and len(weights) != len(functions):
-        raise ConfigError(
-            [
-                Problem(
-                    "rl.reward_weights",
-                    f"{len(weights)} weights for {len(functions)} reward functions",
-                )
-            ],
-            hint="Give one weight per function that get_reward_funcs returns.",
-        )
-    return list(functions)
 
 
 def _require_a_full_round(prompts: Dataset, arguments: Any) -> None:

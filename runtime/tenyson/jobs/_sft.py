@@ -15,6 +15,7 @@ from tenyson.jobs._training import model_to_train
 from tenyson.jobs._training import train as train_to_the_end
 from tenyson.jobs.context import RunContext
 from tenyson.seeding import seed_everything
+from tenyson.telemetry.callbacks import SFTTelemetryCallback
 
 USABLE_COLUMNS = (("prompt", "completion"), ("messages",), ("text",), ("input_ids",))
 
@@ -61,7 +62,7 @@ def train(context: RunContext) -> None:
             source=source,
             datasets=facts,
             adapter=adapter,
-            callbacks=telemetry.sft_callbacks(),
+            callbacks=[SFTTelemetryCallback(telemetry)],
         )
 
 

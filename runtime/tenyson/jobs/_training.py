@@ -208,7 +208,9 @@ def model_facts(context: RunContext, model: Any, source: str) -> dict[str, Any]:
 
 def adapter_facts(context: RunContext, adapter: Adapter | None) -> dict[str, Any] | None:
     """Returns what identifies the adapter that the run starts from, for the manifest."""
-    return adapter and {"path": context.adapter_source, "sha256": adapter.sha256}
+    if adapter is None:
+        return None
+    return {"path": context.adapter_source, "sha256": adapter.sha256}
 
 
 def _stop_if_asked(context: RunContext, trainer: Any) -> None:

@@ -1,5 +1,6 @@
 """From an exception to what the run leaves behind: a JobResult, an exit code, a traceback."""
 
+import contextlib
 import errno
 import traceback
 from pathlib import Path
@@ -80,10 +81,9 @@ def record_failure(result: JobResult, error: BaseException) -> None:
 def save_traceback(folder: Path, error: BaseException) -> None:
     """Writes the traceback into the output folder, where that is possible."""
     text = "".join(traceback.format_exception(error))
-    try:
+    # The folder itself may be what is wrong; the result still says what failed.
+    with contextlib.suppress(OSError):
         write_atomically(folder / File.FAILURE, text)
-    except OSError:
-        pass  # the folder itself may be what is wrong; the result still says what failed
 
 
 def _failure_of(error: BaseException) -> Failure:

@@ -1,4 +1,4 @@
-"""What SFT, RL and Eval have in common: from the arguments to a JobResult on disk, in every case."""
+"""What SFT, RL and Eval have in common: from arguments to a JobResult on disk, in every case."""
 
 import logging
 import os
