@@ -1,0 +1,153 @@
+"""Models compared on the same prompts: shares with intervals, paired differences, a verdict."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from tenyson.evaluation.statistics import (
+    Estimate,
+    PairedTest,
+    holm,
+    mean_interval,
+    paired_difference,
+    paired_test,
+    wilson_interval,
+)
+from tenyson.reporting.evaluations import Evaluation, require_same_prompts
+from tenyson.reporting.tables import markdown_table
+
+SIGNIFICANT = 0.05
+"""Adjusted p-value below which a difference counts as shown."""
+_TEST_COLUMNS = ("Better / worse / same", "p", "p (Holm)", "Verdict")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One model against an earlier one, on the same prompts."""
+
+    before: str
+    after: str
+    difference: Estimate
+    test: PairedTest
+    p_adjusted: float
+    """The p-value adjusted for the number of comparisons (Holm)."""
+
+    @property
+    def verdict(self) -> str:
+        """`improved`, `regressed` or `not shown`."""
+        if self.p_adjusted >= SIGNIFICANT:
+            return "not shown"
+        return "improved" if self.difference.value > 0 else "regressed"
+
+
+def compare(evaluations: Sequence[Evaluation]) -> list[Comparison]:
+    """Returns each evaluation against the one before it, and the last against the first.
+
+    Raises:
+        ComparisonError: They were not made on the same prompts.
+    """
+    if len(evaluations) < 2:
+        return []
+    ids = require_same_prompts(evaluations)
+    pairs = list(pairwise(evaluations))
+    if len(evaluations) > 2:
+        pairs.append((evaluations[0], evaluations[-1]))
+    columns = {e.name: [e.scores[i] for i in ids] for e in evaluations}
+    tests = [paired_test(columns[a.name], columns[b.name]) for a, b in pairs]
+    adjusted = holm([test.p_value for test in tests])
+    return [
+        Comparison(a.name, b.name, paired_difference(columns[a.name], columns[b.name]), test, p)
+        for (a, b), test, p in zip(pairs, tests, adjusted, strict=True)
+    ]
+
+
+def estimate(evaluation: Evaluation) -> Estimate:
+    """Returns the share of 1s with Wilson's interval, or the mean with the bootstrap's."""
+    values = list(evaluation.scores.values())
+    if evaluation.is_binary:
+        return wilson_interval(int(sum(values)), len(values))
+    return mean_interval(values)
+
+
+def comparison_section(evaluations: Sequence[Evaluation], *, metric: str = "accuracy") -> str:
+    """Returns Markdown: each model's number with its interval, then the paired comparisons.
+
+    Args:
+        evaluations: In the order of the chain, base → SFT → RL.
+        metric: What the numbers are called.
+
+    Raises:
+        ComparisonError: They were not made on the same prompts.
+    """
+    comparisons = compare(evaluations)
+    binary = all(e.is_binary for e in evaluations)
+    parts = [_estimates_table(evaluations, metric, binary)]
+    if comparisons:
+        parts += [_comparisons_table(comparisons, binary), _method(comparisons)]
+    return "\n\n".join(parts)
+
+
+def verdict_sentence(comparison: Comparison, *, binary: bool = True) -> str:
+    """Returns the comparison in words, verdict first."""
+    return (
+        f"{comparison.after} against {comparison.before}: **{comparison.verdict}**, "
+        f"{_difference(comparison.difference, binary)} "
+        f"(95 % {_interval(comparison.difference, binary, signed=True)}, "
+        f"p {_p(comparison.p_adjusted)})"
+    )
+
+
+def _estimates_table(evaluations: Sequence[Evaluation], metric: str, binary: bool) -> str:
+    header = ("Model", "Prompts", metric.capitalize(), "95 % interval")
+    rows = []
+    for evaluation in evaluations:
+        found = estimate(evaluation)
+        rows.append(
+            (evaluation.name, found.n, _value(found.value, binary), _interval(found, binary))
+        )
+    return markdown_table(header, rows)
+
+
+def _comparisons_table(comparisons: Sequence[Comparison], binary: bool) -> str:
+    header = ("Compared", "Difference", "95 % interval", *_TEST_COLUMNS)
+    rows = [
+        (
+            f"{c.before} → {c.after}",
+            _difference(c.difference, binary),
+            _interval(c.difference, binary, signed=True),
+            f"{c.test.better} / {c.test.worse} / {c.test.same}",
+            _p(c.test.p_value),
+            _p(c.p_adjusted),
+            c.verdict,
+        )
+        for c in comparisons
+    ]
+    return markdown_table(header, rows)
+
+
+def _method(comparisons: Sequence[Comparison]) -> str:
+    tests = ", ".join(sorted({c.test.method for c in comparisons}))
+    return (
+        f"Paired by prompt over {comparisons[0].difference.n} prompts. Test: {tests}, two-sided; "
+        "intervals of differences: bootstrap over prompts, 10,000 draws; verdict at "
+        f"p < {SIGNIFICANT} after Holm's correction for {len(comparisons)} comparisons."
+    )
+
+
+def _value(value: float, binary: bool) -> str:
+    return f"{100 * value:.1f} %" if binary else f"{value:.4g}"
+
+
+def _difference(found: Estimate, binary: bool) -> str:
+    return f"{100 * found.value:+.1f} points" if binary else f"{found.value:+.4g}"
+
+
+def _interval(found: Estimate, binary: bool, *, signed: bool = False) -> str:
+    sign = "+" if signed else ""
+    if binary:
+        return f"{100 * found.low:{sign}.1f} to {100 * found.high:{sign}.1f}"
+    return f"{found.low:{sign}.4g} to {found.high:{sign}.4g}"
+
+
+def _p(value: float) -> str:
+    return f"{value:.1e}" if value < 0.001 else f"{value:.3f}"

@@ -1,0 +1,47 @@
+"""Markdown tables, of JobResults above all."""
+
+from collections.abc import Mapping, Sequence
+
+from tenyson.jobs.result import JobResult
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Returns a table; columns of which every cell begins with a digit or a sign go right."""
+    cells = [[as_cell(str(value)) for value in row] for row in rows]
+    rules = [
+        "---:" if cells and all(_is_numeric(row[column]) for row in cells) else "---"
+        for column in range(len(header))
+    ]
+    lines = [list(map(as_cell, header)), rules, *cells]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def as_cell(text: str) -> str:
+    """Returns text that breaks neither the table nor the page."""
+    flat = " ".join(text.split())
+    return flat.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+
+
+def results_table(results: Mapping[str, JobResult]) -> str:
+    """Returns one row a job: how it ended, how long it took, what it measured."""
+    header = ("Job", "Type", "Status", "Steps", "Time", "Metrics")
+    return markdown_table(header, [_result_row(name, r) for name, r in results.items()])
+
+
+def _result_row(name: str, result: JobResult) -> tuple[str, ...]:
+    status = result.status
+    if result.failure is not None:
+        status = f"{status}: {result.failure.type}: {result.failure.message[:200]}"
+    metrics = ", ".join(f"{key} {value:.4g}" for key, value in result.metrics.items())
+    return (
+        name,
+        result.job_type or "",
+        status,
+        f"{result.global_step:,}",
+        f"{result.total_time_seconds:.1f} s",
+        metrics or "none",
+    )
+
+
+def _is_numeric(cell: str) -> bool:
+    return cell[:1].isdigit() or (cell[:1] in "+−-" and cell[1:2].isdigit())
