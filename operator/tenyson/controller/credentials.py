@@ -3,6 +3,7 @@
 import base64
 import os
 import ssl
+import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -117,6 +118,8 @@ def _by_official_client(path: str) -> Credentials:
 
     The client is imported only here, since it costs the controller half its memory.
     """
+    if sys.modules.get("kubernetes", sys) is None:
+        del sys.modules["kubernetes"]  # `python -m tenyson.controller` keeps kopf from it.
     from kubernetes import client, config
 
     loaded = client.Configuration()
