@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import http.client
-import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import orjson
-
+from hack.cluster.admin import AdminApi
 from hack.cluster.binaries import Binaries
 from hack.cluster.certificates import Certificates, KeyPair
 from hack.cluster.errors import ClusterError
@@ -104,37 +100,22 @@ class ControlPlane:
 
     def is_ready(self) -> bool:
         """Whether the apiserver says that it is ready."""
-        return self.get("/readyz") is not None
+        return self.admin.find("/readyz") is not None
 
-    def get(self, path: str) -> Any | None:
-        """What the apiserver answers to the admin, or None where it is not there or says no."""
-        admin = self.certificates.pair("admin")
-        context = ssl.create_default_context(cafile=str(self.certificates.ca.certificate))
-        context.load_cert_chain(admin.certificate, admin.key)
-        connection = http.client.HTTPSConnection(
-            "127.0.0.1", self._ports()["apiserver"], context=context, timeout=5
-        )
-        try:
-            connection.request("GET", path)
-            answer = connection.getresponse()
-            body = answer.read()
-        except (OSError, http.client.HTTPException):
-            return None
-        finally:
-            connection.close()
-        if answer.status != 200:
-            return None
-        return orjson.loads(body) if body.startswith(b"{") else body.decode()
+    @property
+    def admin(self) -> AdminApi:
+        """Requests to the apiserver as the admin."""
+        return AdminApi(self.url, self.certificates)
 
     def _wait_for_apiserver(self) -> None:
         self._wait_until("the apiserver to be ready", self.is_ready)
 
-    def _wait_until(self, what: str, condition: Any) -> None:
+    def _wait_until(self, what: str, condition: Callable[[], bool]) -> None:
         def holds_or_a_process_died() -> bool:
             for process in self.processes:
                 if process.record_path.exists():
                     process.check()
-            return bool(condition())
+            return condition()
 
         try:
             wait_for(holds_or_a_process_died, what, _READY_SECONDS, poll_seconds=0.1)
@@ -142,8 +123,8 @@ class ControlPlane:
             raise ClusterError(f"{error}\n{self._apiserver.log_tail()}") from error
 
     def _has_default_account(self) -> bool:
-        account = self.get("/api/v1/namespaces/default/serviceaccounts/default")
-        root_ca = self.get("/api/v1/namespaces/default/configmaps/kube-root-ca.crt")
+        account = self.admin.find("/api/v1/namespaces/default/serviceaccounts/default")
+        root_ca = self.admin.find("/api/v1/namespaces/default/configmaps/kube-root-ca.crt")
         return account is not None and root_ca is not None
 
     def _ports(self) -> dict[str, int]:
@@ -224,6 +205,7 @@ class ControlPlane:
             "--leader-elect=false",
             "--kube-api-qps=300",  # the default of 20 makes the first start 4 s slower
             "--kube-api-burst=600",
+            "--pvclaimbinder-sync-period=1s",  # 15 s otherwise, until a static volume is bound
             "--secure-port=0",  # one port less to find; nobody reads its metrics
             f"--node-monitor-grace-period={self._timing.node_lost_seconds}s",
         ]

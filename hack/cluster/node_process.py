@@ -105,7 +105,7 @@ class Node:
         return self.is_ready() and not any(key.startswith("node.kubernetes.io/") for key in taints)
 
     def _node(self) -> dict[str, Any] | None:
-        return self._control_plane.get(f"/api/v1/nodes/{self.name}")
+        return self._control_plane.admin.find(f"/api/v1/nodes/{self.name}")
 
     def _pod_folders(self) -> Iterator[Path]:
         pods = self.state_dir / "pods"

@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -74,16 +75,17 @@ class LogServer:
             return web.Response(status=404, text=f"no log of container {part['container']!r}\n")
         response = web.StreamResponse(headers={"Content-Type": "text/plain"})
         await response.prepare(request)
-        position = tail_position(attempts[-wanted].log_path, _number(query.get("tailLines")))
-        limit = _number(query.get("limitBytes"))
+        path, limit = attempts[-wanted].log_path, _number(query.get("limitBytes"))
         follows = query.get("follow") == "true" and wanted == 1
-        path = attempts[-wanted].log_path
-        while True:
-            is_done = not follows or worker.is_done(part["container"])
-            position, limit = await _send(response, path, position, limit)
-            if is_done or limit == 0:
-                return response
-            await asyncio.sleep(_FOLLOW_SECONDS)
+        # Held open, so that the last lines are still there when the pod has been cleaned up.
+        with path.open("rb") as file:
+            file.seek(tail_position(path, _number(query.get("tailLines"))))
+            while True:
+                is_done = not follows or worker.is_done(part["container"])
+                limit = await _send(response, file, limit)
+                if is_done or limit == 0:
+                    return response
+                await asyncio.sleep(_FOLLOW_SECONDS)
 
 
 def tail_position(path: Path, lines: int | None) -> int:
@@ -107,17 +109,12 @@ def tail_position(path: Path, lines: int | None) -> int:
         return end if lines == 0 else 0
 
 
-async def _send(
-    response: web.StreamResponse, path: Path, position: int, limit: int | None
-) -> tuple[int, int | None]:
-    """Send what the file holds from the position on; the new position and what is left to send."""
-    with path.open("rb") as file:
-        file.seek(position)
-        while block := file.read(_CHUNK if limit is None else min(_CHUNK, limit)):
-            await response.write(block)
-            position += len(block)
-            limit = None if limit is None else limit - len(block)
-    return position, limit
+async def _send(response: web.StreamResponse, file: BinaryIO, limit: int | None) -> int | None:
+    """Send what the file holds from here on; what is left of the limit."""
+    while block := file.read(_CHUNK if limit is None else min(_CHUNK, limit)):
+        await response.write(block)
+        limit = None if limit is None else limit - len(block)
+    return limit
 
 
 def _number(text: str | None) -> int | None:
