@@ -130,7 +130,8 @@ def _make_engine(url: URL) -> Engine:
 def _refused(problem: str) -> ConfigError:
     return ConfigError(
         [Problem("telemetry.db_url", f"{problem}; expected SQLite or PostgreSQL")],
-        hint="Examples: sqlite:///./tenyson_telemetry.db, postgresql://user:password@host:5432/db.",
+        hint="It comes from the configuration or from TENYSON_TELEMETRY_DB_URL. Examples: "
+        "sqlite:///./tenyson_telemetry.db, postgresql://user:password@host:5432/db.",
     )
 
 
@@ -145,7 +146,6 @@ def _secrets_of(url: URL) -> list[str]:
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     cursor = connection.cursor()
     try:
-        cursor.execute("PRAGMA busy_timeout = 5000")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute("PRAGMA synchronous = NORMAL")
         cursor.execute("PRAGMA journal_mode")

@@ -1,13 +1,14 @@
 """The spool: rows that the database did not take yet, as JSON lines in the output folder.
 
 A line is `{"table": …, "values": {…}}`. While it is emptied the file is called
-`telemetry_spool.draining.jsonl`, so that new rows go to a new file; rows that the database will
+`telemetry_spool.draining.jsonl`, so that new rows go to a new file. Rows that the database will
 never take end in `telemetry_spool.refused.jsonl`.
 """
 
 import json
 import logging
 import os
+import shutil
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
@@ -63,9 +64,11 @@ class Spool:
         """
         moved = 0
         while self._take_turn():
-            rows = _read(self.draining)
-            while batch := list(islice(rows, DRAIN_ROWS)):
-                moved += self._insert(database, batch)
+            try:
+                moved += self._drain_one_file(database)
+            except BaseException:
+                self._put_back()
+                raise
             self.draining.unlink(missing_ok=True)
         return moved
 
@@ -81,8 +84,23 @@ class Spool:
                 os.replace(self.path, self.draining)
             return self.draining.exists()
 
-    def _insert(self, database: Database, batch: Sequence[Row]) -> int:
-        return insert_or_refuse(database, batch, self)
+    def _drain_one_file(self, database: Database) -> int:
+        rows = _read(self.draining)
+        moved = 0
+        while batch := list(islice(rows, DRAIN_ROWS)):
+            moved += insert_or_refuse(database, batch, self)
+        return moved
+
+    def _put_back(self) -> None:
+        """Makes one file of the rows that wait, the older ones first."""
+        with self._lock:
+            if self.path.exists():
+                with open(self.draining, "ab") as older, open(self.path, "rb") as newer:
+                    shutil.copyfileobj(newer, older)
+                    older.flush()
+                    os.fsync(older.fileno())
+            # A crash just before this line leaves rows in both files, which does no harm.
+            os.replace(self.draining, self.path)
 
 
 def insert_or_refuse(database: Database, rows: Sequence[Row], spool: Spool) -> int:
@@ -150,5 +168,5 @@ def _count_lines(path: Path) -> int:
     try:
         with open(path, "rb") as file:
             return sum(1 for _ in file)
-    except FileNotFoundError:
+    except OSError:
         return 0

@@ -1,0 +1,213 @@
+"""A database that is away, at the start or midway: training goes on and no row is lost."""
+
+import json
+import logging
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tenyson.contract import JobType
+from tenyson.errors import DependencyError
+from tenyson.telemetry import (
+    Completion,
+    EvalSample,
+    PromptGroup,
+    WriterSettings,
+    drain_spool,
+    open_telemetry,
+)
+from tenyson.telemetry.database import DatabaseAway
+from tenyson.telemetry.rows import Row, RunKey
+from tenyson.telemetry.spool import Spool
+from tenyson.telemetry.writer import RowQueue, Writer
+
+NOWHERE = "postgresql://someone:s3cret@127.0.0.1:9/nothing"
+
+
+def record(telemetry: Any, steps: range) -> None:
+    for step in steps:
+        telemetry.record_rollouts(
+            step, [PromptGroup(0, f"q{step}", [Completion("a", {"r": 1.0}, 1.0)])]
+        )
+
+
+def steps(target: Any, table: str = "generations") -> list[int]:
+    return [row["step"] for row in target.rows(table)]
+
+
+def test_a_database_that_never_answers_leaves_the_rows_in_the_spool(
+    target: Any, open_run: Any, spool_path: Path
+) -> None:
+    telemetry = open_run(url=NOWHERE)
+    record(telemetry, range(5))
+    assert telemetry.close() == {"written": 0, "spooled": 10}
+    assert str(spool_path) in telemetry.warning
+    entries = [json.loads(line) for line in spool_path.read_text().splitlines()]
+    assert [entry["values"]["step"] for entry in entries] == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+    assert entries[0]["table"] == "rollouts"
+
+    assert drain_spool(target.url, spool_path.parent) == 10
+    assert steps(target) == [0, 1, 2, 3, 4]
+    assert list(spool_path.parent.iterdir()) == []
+    assert drain_spool(target.url, spool_path.parent) == 0
+
+
+def test_the_next_attempt_brings_the_spool_first(
+    target: Any, open_run: Any, spool_path: Path
+) -> None:
+    first = open_run(url=NOWHERE)
+    record(first, range(3))
+    first.close()
+    second = open_run(attempt=1)
+    record(second, range(2, 4))
+    assert second.close() == {"written": 10, "spooled": 0}
+    assert second.warning is None
+    stored = {(row["attempt"], row["step"]) for row in target.rows("generations")}
+    assert stored == {(0, 0), (0, 1), (0, 2), (1, 2), (1, 3)}
+    assert not spool_path.exists()
+
+
+def test_a_database_that_stops_and_comes_back_has_every_row_once(
+    target: Any, open_run: Any, spool_path: Path, wait_until: Any
+) -> None:
+    telemetry = open_run()
+    record(telemetry, range(5))
+    wait_until(lambda: len(steps(target)) == 5)
+    target.stop()
+    record(telemetry, range(5, 10))
+    wait_until(spool_path.exists)
+    record(telemetry, range(10, 12))
+    target.start()
+    wait_until(lambda: steps(target) == list(range(12)))
+    assert steps(target, "rollouts") == list(range(12))
+    assert telemetry.close() == {"written": 24, "spooled": 0}
+    assert telemetry.warning is None
+    assert not spool_path.exists()
+
+
+def test_a_database_that_stays_away_midway_loses_nothing(
+    target: Any, open_run: Any, spool_path: Path, wait_until: Any
+) -> None:
+    telemetry = open_run()
+    record(telemetry, range(3))
+    wait_until(lambda: len(steps(target)) == 3)
+    target.stop()
+    record(telemetry, range(3, 6))
+    assert telemetry.close() == {"written": 6, "spooled": 6}
+    target.start()
+    drain_spool(target.url, spool_path.parent)
+    assert steps(target) == list(range(6))
+
+
+def test_draining_into_a_database_that_is_away_keeps_the_rows(
+    target: Any, open_run: Any, spool_path: Path
+) -> None:
+    telemetry = open_run(url=NOWHERE)
+    record(telemetry, range(2))
+    telemetry.close()
+    with pytest.raises(DependencyError, match="away") as caught:
+        drain_spool(NOWHERE, spool_path.parent)
+    assert "s3cret" not in str(caught.value)
+    assert drain_spool(target.url, spool_path.parent) == 4
+    assert steps(target) == [0, 1]
+
+
+def test_a_line_that_a_crash_cut_does_not_stop_the_rest(
+    target: Any, open_run: Any, spool_path: Path
+) -> None:
+    telemetry = open_run(url=NOWHERE)
+    record(telemetry, range(2))
+    telemetry.close()
+    with open(spool_path, "a") as file:
+        file.write('{"table": "generations", "values": {"id')
+    again = open_run(url=NOWHERE, run_id="other")
+    record(again, range(2, 3))
+    again.close()
+    assert drain_spool(target.url, spool_path.parent) == 6
+    assert steps(target) == [0, 1, 2]
+
+
+def test_a_row_that_is_refused_is_set_aside_and_the_others_stored(
+    target: Any, spool_path: Path
+) -> None:
+    from tenyson.telemetry.database import Database
+    from tenyson.telemetry.rows import eval_rows
+    from tenyson.telemetry.spool import insert_or_refuse
+
+    rows = eval_rows(RunKey("run", 0), 0, [EvalSample(str(i), "p", "c") for i in range(20)])
+    rows[13].values["rollout_id"] = rows[0].values["id"]  # no such rollout
+    spool = Spool(spool_path.parent)
+    database = Database(target.url)
+    assert insert_or_refuse(database, rows, spool) == 19
+    database.close()
+    assert len(target.rows("generations")) == 19
+    assert spool.count_refused() == 1
+    assert spool.is_empty()
+
+
+def test_without_a_url_nothing_is_written(tmp_path: Path) -> None:
+    telemetry = open_telemetry(None, tmp_path, run_id="run", attempt=0, job_type=JobType.RL)
+    record(telemetry, range(3))
+    assert not telemetry.enabled
+    assert telemetry.close() == {"written": 0, "spooled": 0}
+    assert list(tmp_path.iterdir()) == []
+
+
+class HangingDatabase:
+    """Answers nobody until it is let go."""
+
+    shown_url = "hanging"
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+        self.let_go = threading.Event()
+
+    def insert(self, rows: Any) -> None:
+        self.asked.set()
+        self.let_go.wait(30)
+        raise DatabaseAway("let go")
+
+    def close(self) -> None: ...
+
+
+def rows_of(count: int, step: int) -> list[Row]:
+    run = RunKey("run", 0)
+    return [run.row("sft_metrics", step, (str(i),), {}) for i in range(count)]
+
+
+def test_a_database_that_hangs_holds_up_neither_training_nor_the_end(tmp_path: Path) -> None:
+    database = HangingDatabase()
+    spool = Spool(tmp_path)
+    settings = WriterSettings(batch_rows=1, batch_seconds=0.01, queue_rows=5)
+    writer = Writer(database, spool, settings)  # type: ignore[arg-type]
+    writer.put(rows_of(1, 0))
+    assert database.asked.wait(10)
+    for step in range(1, 10):
+        writer.put(rows_of(1, step))
+    assert spool.count() == 4  # what the queue of 5 did not hold
+    writer.close(deadline_seconds=0.05)
+    assert spool.count() == 10
+    database.let_go.set()
+
+
+def test_a_queue_takes_a_unit_whole_or_not_at_all() -> None:
+    queue = RowQueue(limit=5)
+    assert queue.put(rows_of(9, 0))  # alone it may be larger than the queue
+    assert not queue.put(rows_of(1, 1))
+    assert len(queue.take(4, patience=0.0, idle=0.0)) == 9
+    assert queue.put(rows_of(3, 2))
+    assert queue.put(rows_of(2, 3))
+    assert not queue.put(rows_of(1, 4))
+
+
+def test_a_disk_that_takes_nothing_ends_no_run(tmp_path: Path, caplog: Any) -> None:
+    folder = tmp_path / "output"
+    folder.write_text("no folder")
+    telemetry = open_telemetry(NOWHERE, folder, run_id="run", attempt=0, job_type=JobType.SFT)
+    record(telemetry, range(2))
+    with caplog.at_level(logging.WARNING):
+        counts = telemetry.close()
+    assert counts["lost"] == 4
+    assert "4 telemetry rows are lost" in (telemetry.warning or "")

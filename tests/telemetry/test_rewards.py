@@ -1,0 +1,265 @@
+"""Reward functions under watch: what passes, what is refused, what is recorded."""
+
+import asyncio
+import functools
+import inspect
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tenyson.errors import DependencyError, RewardError
+from tenyson.jobs._generations import GenerationRecorder, weighted_sum
+from tenyson.jobs._rewards import checked_rewards, distinct_names
+
+PROMPTS = ["2+2=", "2+2=", "3+3=", "3+3="]
+COMPLETIONS = ["4", "5", "6", "seven"]
+TARGETS = ["4", "4", "6", "6"]
+
+
+def call(func: Any, step: int = 3, **columns: Any) -> Any:
+    """Calls a reward as TRL does."""
+    inputs: dict[str, Any] = {
+        "prompts": PROMPTS,
+        "completions": COMPLETIONS,
+        "completion_ids": [[1, 2]] * 4,
+        "target": TARGETS,
+        "trainer_state": SimpleNamespace(global_step=step),
+    }
+    answer = func(**(inputs | columns))
+    return asyncio.run(answer) if inspect.isawaitable(answer) else answer
+
+
+def exact(completions: list[str], target: list[str], **columns: Any) -> list[float]:
+    """Whether the answer is the target."""
+    return [float(c == t) for c, t in zip(completions, target, strict=True)]
+
+
+async def slow(prompts: list[str], completions: list[str], **columns: Any) -> list[float | None]:
+    return [None if p == "3+3=" else len(c) for p, c in zip(prompts, completions, strict=True)]
+
+
+class Judge:
+    def __call__(self, completions: list[str], **columns: Any) -> list[float]:
+        return [0.5 for _ in completions]
+
+
+class Recorded:
+    """Stands where Telemetry would, and keeps what it is given."""
+
+    enabled = True
+
+    def __init__(self) -> None:
+        self.rounds: list[tuple[int, Any, str, int]] = []
+
+    def record_rollouts(self, step: int, groups: Any, *, phase: str, sampling_round: int) -> None:
+        self.rounds.append((step, groups, phase, sampling_round))
+
+
+def watch(*funcs: Any, size: int = 2, **options: Any) -> tuple[list[Any], Recorded]:
+    telemetry = Recorded()
+    weights = options.pop("weights", None)
+    recorder = GenerationRecorder(telemetry, size, weights, **options)  # type: ignore[arg-type]
+    return checked_rewards(funcs, recorder, weights), telemetry
+
+
+def test_a_wrapped_function_keeps_its_name_signature_and_values() -> None:
+    (wrapped,) = checked_rewards([exact])
+    assert wrapped.__name__ == "exact"
+    assert wrapped.__doc__ == exact.__doc__
+    assert inspect.signature(wrapped) == inspect.signature(exact)
+    assert call(wrapped) == [1.0, 0.0, 1.0, 0.0]
+
+
+def test_a_function_stays_synchronous_or_asynchronous_as_trl_sees_it() -> None:
+    from trl.trainer.utils import get_callable_name, is_async_callable
+
+    funcs = [exact, slow, functools.partial(slow), Judge()]
+    wrapped = checked_rewards(funcs)
+    assert [is_async_callable(w) for w in wrapped] == [is_async_callable(f) for f in funcs]
+    assert [get_callable_name(w) for w in wrapped] == ["exact", "slow", "slow_2", "Judge"]
+    assert call(wrapped[2]) == [1.0, 1.0, None, None]
+
+
+def test_names_are_made_distinct_without_taking_one_that_exists() -> None:
+    assert distinct_names(["a", "a", "a_2", "a"]) == ["a", "a_2", "a_2_2", "a_3"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ([1.0], "returned 1 values, expected a list of 4 numbers"),
+        ([1.0] * 5, "returned 5 values, expected a list of 4 numbers"),
+        (1.0, "returned float, expected a list of 4 numbers"),
+        (None, "returned NoneType, expected a list"),
+        ({"a": 1}, "returned dict, expected a list"),
+        ([1, float("nan"), 1, 1], "returned nan for row 1: prompt '2+2=', completion '5'"),
+        ([1, 1, 1, float("inf")], "returned inf for row 3: prompt '3+3=', completion 'seven'"),
+        ([1, 1, "1.0", 1], "returned '1.0' for row 2"),
+        ([1, 1, 1, [1]], "returned [1] for row 3"),
+    ],
+)
+def test_what_is_no_reward_is_refused_under_the_functions_name(answer: Any, said: str) -> None:
+    def wrong(**columns: Any) -> Any:
+        return answer
+
+    with pytest.raises(RewardError) as caught:
+        call(checked_rewards([wrong])[0])
+    assert f"Reward 'wrong' {said}" in str(caught.value)
+
+
+def test_numbers_of_every_library_become_floats() -> None:
+    import numpy as np
+    import torch
+
+    for answer in (
+        np.array([1, 0, 1, 0]),
+        torch.tensor([1.0, 0.0, 1.0, 0.0]),
+        [np.float32(1), False, True, torch.tensor(0.0)],
+        (1, 0, 1, 0),
+    ):
+        values = call(checked_rewards([lambda answer=answer, **columns: answer])[0])
+        assert values == [1.0, 0.0, 1.0, 0.0]
+        assert {type(v) for v in values} == {float}
+
+
+@pytest.mark.parametrize("row", range(4))
+def test_an_error_names_the_function_the_row_and_its_cause(row: int) -> None:
+    def parse(text: str) -> float:
+        return float({"4": 1, "5": 2, "6": 3, "seven": 4}[text])
+
+    def brittle(completions: list[str], target: list[str], **columns: Any) -> list[float]:
+        return [parse(c) * len(t) for c, t in zip(completions, target, strict=True)]
+
+    completions = list(COMPLETIONS)
+    completions[row] = "what?" * 100
+    with pytest.raises(RewardError) as caught:
+        call(checked_rewards([brittle])[0], completions=completions)
+    assert "Reward 'brittle' raised KeyError: 'what?" in str(caught.value)
+    assert f"for row {row}: prompt {PROMPTS[row]!r}, completion 'what?" in str(caught.value)
+    assert len(str(caught.value)) < 1100
+    assert isinstance(caught.value.__cause__, KeyError)
+
+
+def test_an_error_before_any_row_says_that_the_row_is_not_known() -> None:
+    def broken(**columns: Any) -> list[float]:
+        raise ZeroDivisionError
+
+    with pytest.raises(RewardError, match=r"which row is not known.*row 0: prompt '2\+2='"):
+        call(checked_rewards([broken])[0])
+
+
+def test_an_asynchronous_error_is_named_too() -> None:
+    async def judge(completions: list[str], **columns: Any) -> list[float]:
+        return [1 / (len(c) - 5) for c in completions]
+
+    with pytest.raises(RewardError, match=r"'judge' raised ZeroDivisionError.*for row 3"):
+        call(checked_rewards([judge])[0])
+
+
+def test_errors_that_are_not_the_rewards_own_pass() -> None:
+    def away(**columns: Any) -> list[float]:
+        raise DependencyError("The judge does not answer.")
+
+    with pytest.raises(DependencyError):
+        call(checked_rewards([away])[0])
+
+
+@pytest.mark.parametrize("funcs", [[], None, "exact", ["a/reward-model"], [exact, 3]])
+def test_what_are_no_functions_is_refused(funcs: Any) -> None:
+    with pytest.raises(RewardError, match="expected a"):
+        checked_rewards(funcs)
+
+
+def test_a_reward_model_is_refused_with_what_to_do_instead() -> None:
+    import torch
+
+    with pytest.raises(RewardError, match="Wrap a reward model in a function"):
+        checked_rewards([torch.nn.Linear(1, 1)])
+
+
+def test_weights_must_match_the_functions() -> None:
+    with pytest.raises(RewardError, match=r"has 1 numbers for 2 reward functions.*exact, slow"):
+        checked_rewards([exact, slow], weights=[1.0])
+
+
+def test_groups_hold_every_functions_reward_and_the_weighted_total() -> None:
+    wrapped, telemetry = watch(exact, slow, weights=[2.0, 0.5])
+    call(wrapped[0])
+    assert telemetry.rounds == []
+    call(wrapped[1])
+    ((step, groups, phase, number),) = telemetry.rounds
+    assert (step, phase, number) == (3, "rl", 0)
+    assert [(g.index, g.prompt, len(g.completions)) for g in groups] == [
+        (0, "2+2=", 2),
+        (1, "3+3=", 2),
+    ]
+    assert [c.rewards for g in groups for c in g.completions] == [
+        {"exact": 1.0, "slow": 1.0},
+        {"exact": 0.0, "slow": 1.0},
+        {"exact": 1.0, "slow": None},
+        {"exact": 0.0, "slow": None},
+    ]
+    assert [c.total for g in groups for c in g.completions] == [2.5, 0.5, 2.0, 0.0]
+    assert {c.tokens for g in groups for c in g.completions} == {2}
+
+
+def test_asynchronous_functions_may_answer_first() -> None:
+    wrapped, telemetry = watch(exact, slow)
+    call(wrapped[1])
+    call(wrapped[0])
+    assert len(telemetry.rounds) == 1
+
+
+def test_rounds_of_one_step_are_numbered() -> None:
+    (wrapped,), telemetry = watch(exact)
+    for step in (0, 0, 1):
+        call(wrapped, step=step, prompts=list(PROMPTS))
+    assert [(step, number) for step, _, _, number in telemetry.rounds] == [(0, 0), (0, 1), (1, 0)]
+
+
+def test_a_round_in_which_a_function_failed_is_forgotten() -> None:
+    def fails_at_step_0(trainer_state: Any, completions: Any, **columns: Any) -> list[float]:
+        return [1 / trainer_state.global_step for _ in completions]
+
+    wrapped, telemetry = watch(exact, fails_at_step_0)
+    call(wrapped[0], step=0)
+    with pytest.raises(RewardError):
+        call(wrapped[1], step=0)
+    prompts = list(PROMPTS)
+    for func in wrapped:
+        call(func, step=1, prompts=prompts)
+    assert [step for step, *_ in telemetry.rounds] == [1]
+
+
+def test_the_trainers_evaluation_is_of_phase_eval() -> None:
+    training = [False]
+    (wrapped,), telemetry = watch(
+        exact, size=4, is_training=lambda: training[0], num_generations_eval=1
+    )
+    call(wrapped)
+    ((_, groups, phase, _),) = telemetry.rounds
+    assert phase == "eval"
+    assert len(groups) == 4
+
+
+def test_processes_that_share_a_group_count_on() -> None:
+    (wrapped,), telemetry = watch(exact, size=8, process_index=1)
+    call(wrapped)
+    ((_, groups, _, _),) = telemetry.rounds
+    assert [(g.index, g.first, len(g.completions)) for g in groups] == [(0, 4, 4)]
+
+
+def test_conversations_are_recorded_as_text() -> None:
+    prompts = [[{"role": "system", "content": "Add."}, {"role": "user", "content": "2+2"}]] * 4
+    completions = [[{"role": "assistant", "content": c}] for c in COMPLETIONS]
+    (wrapped,), telemetry = watch(lambda completions, **columns: [1.0] * len(completions))
+    call(wrapped, prompts=prompts, completions=completions)
+    ((_, groups, _, _),) = telemetry.rounds
+    assert groups[0].prompt.startswith('[{"role": "system"')
+    assert groups[0].completions[0].text == "4"
+
+
+def test_a_completion_that_no_function_scores_has_no_total() -> None:
+    assert weighted_sum([None, None], [1.0, 1.0]) is None
+    assert weighted_sum([None, 2.0], [1.0, 0.5]) == 1.0

@@ -1,0 +1,152 @@
+"""What ends up in the tables."""
+
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tenyson.telemetry import Completion, EvalSample, PromptGroup
+
+METRICS = {
+    "epoch": 0.5, "loss": 1.25, "learning_rate": 1e-3, "grad_norm": 0.7, "num_tokens": 640,
+    "mean_token_accuracy": 0.4, "entropy": 2.0, "eval_loss": None, "eval_mean_token_accuracy": None,
+}  # fmt: skip
+
+
+def group(index: int = 0, totals: tuple[float | None, ...] = (1.0, 3.0)) -> PromptGroup:
+    completions = [Completion(f"answer {i}", {"exact": t}, t, 5) for i, t in enumerate(totals)]
+    return PromptGroup(index, f"question {index}", completions)
+
+
+def test_a_rollout_is_stored_with_its_completions(target: Any, open_run: Any) -> None:
+    telemetry = open_run()
+    telemetry.record_rollouts(7, [group(0), group(1)])
+    assert telemetry.close() == {"written": 6, "spooled": 0}
+    rollouts = sorted(target.rows("rollouts"), key=lambda row: row["group_index"])
+    assert [(r["step"], r["prompt"], r["phase"]) for r in rollouts] == [
+        (7, "question 0", "rl"),
+        (7, "question 1", "rl"),
+    ]
+    assert rollouts[0]["reward_mean"] == 2.0
+    assert rollouts[0]["reward_std"] == pytest.approx(2**0.5)
+    stored = [g for g in target.rows("generations") if g["rollout_id"] == rollouts[0]["id"]]
+    stored.sort(key=lambda row: row["index"])
+    assert [(g["completion"], g["reward"], g["rewards"], g["tokens"]) for g in stored] == [
+        ("answer 0", 1.0, {"exact": 1.0}, 5),
+        ("answer 1", 3.0, {"exact": 3.0}, 5),
+    ]
+
+
+def test_a_reward_that_does_not_apply_is_null_and_not_zero(target: Any, open_run: Any) -> None:
+    telemetry = open_run()
+    telemetry.record_rollouts(1, [group(0, (None, None)), group(1, (None, 2.0))])
+    telemetry.close()
+    rollouts = sorted(target.rows("rollouts"), key=lambda row: row["group_index"])
+    assert [r["reward_mean"] for r in rollouts] == [None, 2.0]
+    assert [r["reward_std"] for r in rollouts] == [None, 0.0]
+    unscored = [g for g in target.rows("generations") if g["reward"] is None]
+    assert [g["rewards"] for g in unscored] == [{"exact": None}] * 3
+
+
+def test_metrics_keep_their_step_and_a_row_of_evaluation_has_no_loss(
+    target: Any, open_run: Any
+) -> None:
+    telemetry = open_run()
+    telemetry.record_sft_metrics(10, "train", METRICS)
+    telemetry.record_sft_metrics(10, "eval", METRICS | {"loss": None, "eval_loss": 0.9})
+    telemetry.close()
+    rows = target.rows("sft_metrics")
+    assert {(r["step"], r["loss"], r["eval_loss"]) for r in rows} == {
+        (10, 1.25, None),
+        (10, None, 0.9),
+    }
+
+
+def test_eval_samples_are_generations_of_phase_eval(target: Any, open_run: Any) -> None:
+    telemetry = open_run()
+    telemetry.record_eval_samples(
+        [
+            EvalSample("w1", "2+2?", "4", scores={"correct": True, "score": 0.5}),
+            EvalSample("w1", [{"role": "user", "content": "2+2?"}], "5", sample_index=1),
+        ]
+    )
+    telemetry.close()
+    first, second = sorted(target.rows("generations"), key=lambda row: row["index"])
+    assert (first["phase"], first["row_id"], first["prompt"]) == ("eval", "w1", "2+2?")
+    assert first["scores"] == {"correct": True, "score": 0.5}
+    assert first["rollout_id"] is None
+    assert (second["prompt"], second["completion"], second["scores"]) == ("2+2?", "5", {})
+
+
+def test_the_moment_is_stored_in_utc(target: Any, open_run: Any) -> None:
+    telemetry = open_run()
+    telemetry.record_sft_metrics(1, "train", METRICS)
+    telemetry.close()
+    (row,) = target.rows("sft_metrics")
+    assert row["created_at"].tzinfo is not None
+    assert abs(datetime.now(UTC) - row["created_at"]) < timedelta(minutes=5)
+
+
+def test_a_replay_doubles_nothing(target: Any, open_run: Any) -> None:
+    for _ in range(2):
+        telemetry = open_run()
+        telemetry.record_rollouts(3, [group()])
+        telemetry.record_sft_metrics(3, "train", METRICS)
+        telemetry.close()
+    assert len(target.rows("rollouts")) == 1
+    assert len(target.rows("generations")) == 2
+    assert len(target.rows("sft_metrics")) == 1
+
+
+def test_two_attempts_of_a_run_are_told_apart(target: Any, open_run: Any) -> None:
+    for attempt in (0, 1):
+        telemetry = open_run(attempt=attempt)
+        telemetry.record_rollouts(3, [group()])
+        telemetry.close()
+    assert [r["attempt"] for r in sorted(target.rows("rollouts"), key=lambda r: r["attempt"])] == [
+        0,
+        1,
+    ]
+    assert {g["rollout_id"] for g in target.rows("generations")} == {
+        r["id"] for r in target.rows("rollouts")
+    }
+
+
+def test_text_that_a_database_refuses_is_stored_all_the_same(target: Any, open_run: Any) -> None:
+    hostile = "a\x00b \ud800 \U0001f600 <script>|\x1b[31m"
+    completion = Completion(hostile, {"exact\x00": 1.0}, 1.0)
+    telemetry = open_run()
+    telemetry.record_rollouts(1, [PromptGroup(0, hostile, [completion])])
+    telemetry.record_eval_samples(
+        [EvalSample("r", "p", "c", scores={"note": hostile, "ratio": float("nan"), "n": [1, None]})]
+    )
+    assert telemetry.close() == {"written": 3, "spooled": 0}
+    stored = {row["phase"]: row for row in target.rows("generations")}
+    assert stored["rl"]["completion"] == "a\ufffdb \ufffd \U0001f600 <script>|\x1b[31m"
+    assert stored["eval"]["scores"]["n"] == [1, None]
+    assert stored["eval"]["scores"]["ratio"] is None
+
+
+def test_processes_that_start_together_all_find_their_tables(target: Any, tmp_path: Path) -> None:
+    code = (
+        "import sys; from tenyson.contract import JobType; "
+        "from tenyson.telemetry import EvalSample, open_telemetry; "
+        "t = open_telemetry(sys.argv[1], sys.argv[2], run_id=sys.argv[3], attempt=0,"
+        " job_type=JobType.EVAL); "
+        "t.record_eval_samples([EvalSample(str(i), 'p', 'c') for i in range(50)]); "
+        "print(t.close())"
+    )
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, target.url.replace("0.05", "20"), tmp_path / name, name],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for name in ("one", "two", "three", "four")
+    ]
+    said = [process.communicate(timeout=60)[0].strip() for process in started]
+    assert said == [str({"written": 50, "spooled": 0})] * 4
+    assert len(target.rows("generations")) == 200
