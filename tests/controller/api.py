@@ -1,0 +1,272 @@
+"""The test's side of the cluster: a client, a kubelet played by hand, the operator process."""
+
+import base64
+import json
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import urllib3
+import yaml
+
+from tenyson.controller import names
+from tenyson.controller.observed import Object
+from tests.controller.builders import condition, job_spec
+
+T = TypeVar("T")
+WAIT_SECONDS = 30.0
+
+
+def eventually(what: Callable[[], T | None], *, seconds: float = WAIT_SECONDS) -> T:
+    """Returns what a function returns as soon as that is true; fails after a while."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := what():
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"did not come true within {seconds} s; last: {what()!r}")
+
+
+class ApiError(Exception):
+    """What the API server answered."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(f"{status}: {message}")
+        self.status = status
+
+
+class Api:
+    """A plain client for the API server, as its admin."""
+
+    def __init__(self, kubeconfig: Path) -> None:
+        config = yaml.safe_load(kubeconfig.read_text())
+        cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
+        context = ssl.create_default_context(cadata=_pem(cluster, "certificate-authority"))
+        pair = kubeconfig.with_name("test-admin.pem")
+        pair.write_text(_pem(user, "client-certificate") + _pem(user, "client-key"))
+        context.load_cert_chain(pair)
+        self.server = cluster["server"]
+        self._pool = urllib3.PoolManager(ssl_context=context)
+
+    def call(
+        self, method: str, path: str, body: Any = None, kind: str = "application/json"
+    ) -> Object:
+        headers = {"Content-Type": kind}
+        data = None if body is None else json.dumps(body)
+        answer = self._pool.request(method, self.server + path, body=data, headers=headers)
+        content = json.loads(answer.data) if answer.data.startswith(b"{") else {}
+        if answer.status >= 400:
+            raise ApiError(answer.status, content.get("message", answer.data.decode()))
+        return dict(content)
+
+    def get(self, path: str) -> Object | None:
+        try:
+            return self.call("GET", path)
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def merge(self, path: str, body: Object) -> Object:
+        return self.call("PATCH", path, body, "application/merge-patch+json")
+
+
+def _pem(section: Object, name: str) -> str:
+    if f"{name}-data" in section:
+        return base64.b64decode(section[f"{name}-data"]).decode()
+    return Path(section[name]).read_text()
+
+
+class Namespace:
+    """A namespace of one test, with what tests do in it."""
+
+    def __init__(self, api: Api, name: str) -> None:
+        self.api, self.name = api, name
+        self.core = f"/api/v1/namespaces/{name}"
+        self.jobs_path = f"/apis/{names.API_VERSION}/namespaces/{name}/{names.PLURAL}"
+        self.batch = f"/apis/batch/v1/namespaces/{name}"
+
+    # TenysonJobs
+
+    def create(self, job: str, **spec: Any) -> Object:
+        return self.api.call("POST", self.jobs_path, self.manifest(job, **spec))
+
+    def manifest(self, job: str, **spec: Any) -> Object:
+        return {
+            "apiVersion": names.API_VERSION,
+            "kind": names.KIND,
+            "metadata": {"name": job, "namespace": self.name},
+            "spec": job_spec(**spec),
+        }
+
+    def edit(self, job: str, **spec: Any) -> Object:
+        return self.api.merge(f"{self.jobs_path}/{job}", {"spec": spec})
+
+    def job(self, job: str) -> Object | None:
+        return self.api.get(f"{self.jobs_path}/{job}")
+
+    def status(self, job: str) -> Object:
+        return (self.job(job) or {}).get("status", {})
+
+    def phase(self, job: str, phase: str, **where: Any) -> Object:
+        """Waits for a phase, and returns the status."""
+
+        def reached() -> Object | None:
+            status = self.status(job)
+            matches = all(status.get(name) == value for name, value in where.items())
+            return status if status.get("phase") == phase and matches else None
+
+        try:
+            return eventually(reached)
+        except AssertionError as error:
+            raise AssertionError(f"{job} is not {phase} {where}: {self.status(job)}") from error
+
+    def reason(self, job: str, kind: str, reason: str) -> Object:
+        """Waits for a condition's reason, and returns the condition."""
+
+        def reached() -> Object | None:
+            found = condition({"conditions": [], **self.status(job)}, kind)
+            return found if found.get("reason") == reason else None
+
+        return eventually(reached)
+
+    def events(self, reason: str) -> list[Object]:
+        found = self.api.call("GET", f"{self.core}/events")["items"]
+        return [event for event in found if event["reason"] == reason]
+
+    # Children
+
+    def children(self) -> list[str]:
+        found = self.api.call("GET", f"{self.batch}/jobs")["items"]
+        return sorted(job["metadata"]["name"] for job in found)
+
+    def child(self, name: str) -> Object:
+        return eventually(lambda: self.api.get(f"{self.batch}/jobs/{name}"))
+
+    def pod(self, child: str) -> Object:
+        """Waits for the pod of a child."""
+        path = f"{self.core}/pods?labelSelector=batch.kubernetes.io/job-name={child}"
+        return dict(eventually(lambda: self.api.call("GET", path)["items"])[0])
+
+    # The kubelet
+
+    def run_pod(self, child: str) -> Object:
+        """Binds the pod of a child and lets it run."""
+        pod = self.pod(child)
+        binding = {
+            "apiVersion": "v1", "kind": "Binding", "metadata": {"name": pod["metadata"]["name"]},
+            "target": {"kind": "Node", "name": "played"},
+        }  # fmt: skip
+        self.api.call("POST", f"{self.core}/pods/{pod['metadata']['name']}/binding", binding)
+        return self._set_pod(pod, "Running", {"running": {"startedAt": _now()}})
+
+    def end_pod(self, child: str, code: int, message: str = "", **more: Any) -> Object:
+        """Lets the container of a child's pod end."""
+        ended = {
+            "exitCode": code, "reason": more.pop("reason", "Error" if code else "Completed"),
+            "message": message, "startedAt": _now(), "finishedAt": _now(),
+        }  # fmt: skip
+        phase = "Failed" if code else "Succeeded"
+        return self._set_pod(self.pod(child), phase, {"terminated": ended}, **more)
+
+    def run_to_end(self, child: str, code: int, message: str = "", **more: Any) -> None:
+        self.run_pod(child)
+        self.end_pod(child, code, message, **more)
+
+    def remove_pod(self, child: str) -> None:
+        """Removes a terminating pod at last, as a kubelet does once its processes are gone."""
+        name = self.pod(child)["metadata"]["name"]
+        self.api.call("DELETE", f"{self.core}/pods/{name}", {"gracePeriodSeconds": 0})
+
+    def is_stopping(self, child: str) -> bool:
+        return "deletionTimestamp" in self.pod(child)["metadata"]
+
+    def _set_pod(self, pod: Object, phase: str, state: Object, **more: Any) -> Object:
+        container = {
+            "name": names.CONTAINER, "image": "i", "imageID": "", "ready": phase == "Running",
+            "restartCount": 0, "state": state,
+        }  # fmt: skip
+        status = {"phase": phase, "containerStatuses": [container], **more}
+        path = f"{self.core}/pods/{pod['metadata']['name']}/status"
+        return self.api.merge(path, {"status": status})
+
+    def token(self, pod: Object, audience: str) -> str:
+        """Returns a token as the kubelet would project it into a pod."""
+        meta = pod["metadata"]
+        bound = {"apiVersion": "v1", "kind": "Pod", "name": meta["name"], "uid": meta["uid"]}
+        body = {
+            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
+            "spec": {"audiences": [audience], "boundObjectRef": bound},
+        }  # fmt: skip
+        answer = self.api.call("POST", f"{self.core}/serviceaccounts/default/token", body)
+        return str(answer["status"]["token"])
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def result(**changes: Any) -> str:
+    """Returns the termination message of a run that went well."""
+    return json.dumps(
+        {"run_id": "r", "status": "success", "total_time_seconds": 1.5, "global_step": 4,
+         "metrics": {"train_loss": 0.25}, "adapter_sha256": "ab" * 32, **changes}
+    )  # fmt: skip
+
+
+@dataclass
+class OperatorProcess:
+    """The operator as people run it: `kopf run`."""
+
+    kubeconfig: Path
+    log: Path
+    liveness_port: int
+    environment: dict[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        command = [
+            str(Path(sys.executable).with_name("kopf")), "run", "--all-namespaces", "--standalone",
+            "-m", "tenyson.controller",
+            f"--liveness=http://127.0.0.1:{self.liveness_port}/healthz",
+        ]  # fmt: skip
+        environment = {
+            **os.environ,
+            "KUBECONFIG": str(self.kubeconfig),
+            "TENYSON_RUNNER_IMAGE": "runner:test",
+            "TENYSON_PROGRESS_PORT": "0",
+            "TENYSON_PROGRESS_INTERVAL": "1",
+            **self.environment,
+        }
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+
+    def kill(self) -> None:
+        """Kills it as a lost node would."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> None:
+        assert self.process is not None
+        self.process.terminate()
+        self.process.wait(20)
+
+    def restart(self) -> None:
+        self.kill()
+        self.start()
+
+    def health(self) -> Object | None:
+        try:
+            pool = urllib3.PoolManager(retries=False)
+            answer = pool.request("GET", f"http://127.0.0.1:{self.liveness_port}/healthz")
+        except urllib3.exceptions.HTTPError:
+            return None
+        return dict(json.loads(answer.data)) if answer.status == 200 else None

@@ -1,0 +1,44 @@
+"""The generated CRD, without a cluster."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from tenyson.config import JobConfig
+from tenyson.controller import crd
+from tenyson.controller.schema import structural
+
+
+def test_the_file_in_crds_is_up_to_date() -> None:
+    assert crd.main(["--check"]) == 0
+
+
+def test_a_file_that_is_out_of_date_fails_the_check(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "crd.yaml"
+    path.write_text("old")
+    assert crd.main(["--check", "--path", str(path)]) == 1
+    assert "out of date" in capsys.readouterr().err
+
+
+def test_the_crd_stays_small_enough_for_a_last_applied_annotation() -> None:
+    assert len(crd.rendered().encode()) < crd.MAX_BYTES
+
+
+def test_every_config_key_is_in_the_schema_with_its_description() -> None:
+    config = crd.resource_schema()["properties"]["spec"]["properties"]["config"]
+    assert list(config["properties"]) == list(JobConfig.model_fields)
+    rate = config["properties"]["training"]["properties"]["learning_rate"]
+    assert rate["description"] == "Peak learning rate. Default: 2e-05."
+    assert (rate["minimum"], rate["exclusiveMinimum"]) == (0, True)
+    assert "default" not in rate
+
+
+def test_a_string_without_a_maximum_is_refused() -> None:
+    class Unbounded(BaseModel):
+        text: str
+
+    with pytest.raises(ValueError, match=r"Unbounded\.text: a string needs a max_length"):
+        structural(Unbounded, defaults=False)
