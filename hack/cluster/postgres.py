@@ -55,7 +55,7 @@ class Postgres:
         self._check_version(binaries)
         if not self.process.is_running():
             self._choose_port()
-            (self._data / "postmaster.pid").unlink(missing_ok=True)  # of a server that was killed
+            self._forget_recycled_pid()
             self.process.start(self._argv(binaries))
         wait_for(self._answers, "PostgreSQL to answer", 30.0)
 
@@ -80,8 +80,7 @@ class Postgres:
             "listen_addresses": "127.0.0.1",
             "port": str(self._port()),
             "unix_socket_directories": "",
-            "fsync": "off",
-            "synchronous_commit": "off",
+            "fsync": "off",  # a crash of the machine may lose data, one of the server not
             "full_page_writes": "off",
             "shared_buffers": "32MB",
             "autovacuum_naptime": "60s",
@@ -95,6 +94,17 @@ class Postgres:
         password = (self.state_dir / "postgres-password").read_text()
         url = f"postgresql+psycopg://{_USER}:{password}@127.0.0.1:{self._port()}/{_DATABASE}"
         write_atomically(self._url_path, f"{url}\n")
+
+    def _forget_recycled_pid(self) -> None:
+        """Remove the lock of a server that is gone and whose pid somebody else has got.
+
+        In every other case PostgreSQL decides better, as it also knows of backends left behind.
+        """
+        lock = self._data / "postmaster.pid"
+        if lock.exists():
+            name = Path("/proc", lock.read_text().split()[0], "comm")
+            if name.exists() and name.read_text().strip() != "postgres":
+                lock.unlink()
 
     def _port(self) -> int:
         return int((read_json(self.state_dir / "postgres-port.json") or {})["postgres"])

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from hack.cluster.control_plane import Timing
 from hack.cluster.fixtures import Namespace, new_namespace
 from hack.cluster.local import LocalCluster
 from hack.cluster.node_process import NodeOptions
@@ -18,9 +19,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
         images={"tenyson/echo": ["/bin/echo", "from the entrypoint:"]},
         env={"FROM_IMAGE": "yes"},
         capacity={"nvidia.com/gpu": "2"},
+        lease_seconds=8,
     )
     state_dir = tmp_path_factory.mktemp("cluster") / "state"
-    with LocalCluster(state_dir, node=True, node_options=options) as running:
+    timing = Timing(node_lost_seconds=15, eviction_seconds=1)
+    with LocalCluster(state_dir, node=True, node_options=options, timing=timing) as running:
         yield running
 
 

@@ -14,11 +14,9 @@ from hack.cluster.node.api import ApiStatusError, ApiUnavailableError
 from hack.cluster.node.attempts import Attempt
 from hack.cluster.node.container import Container
 from hack.cluster.node.context import NodeContext, log
-from hack.cluster.node.errors import NotReadyError
-from hack.cluster.node.pod_objects import PodObjects
+from hack.cluster.node.pod_volumes import PodVolumes
 from hack.cluster.node.status_writer import StatusWriter
 from hack.cluster.node.statuses import PodView
-from hack.cluster.node.volumes import Folder, make_volume, token_lifetimes
 
 Pod = Mapping[str, Any]
 
@@ -41,7 +39,7 @@ class PodWorker:
         self.pod = pod
         self.folder = context.pod_folder(pod["metadata"]["uid"])
         self._context = context
-        self._objects = PodObjects(pod, context)
+        self._volumes = PodVolumes(pod, self.folder, context)
         self._writer = StatusWriter(context.api, self._path(), self.view)
         self._policy = str(pod["spec"].get("restartPolicy", "Always"))
         self._init = self._containers("initContainers")
@@ -127,8 +125,8 @@ class PodWorker:
         if unsupported := unsupported_features(self.pod):
             self._verdict = ("NotSupported", f"this node does not know {', '.join(unsupported)}")
             return
-        volumes = await self._make_volumes()
-        refreshing = asyncio.create_task(self._refresh_tokens())
+        volumes = await self._volumes.made(self._wait_for_volumes)
+        refreshing = asyncio.create_task(self._volumes.refresh_tokens())
         try:
             init_policy = "OnFailure" if self._policy == "Always" else self._policy
             for container in self._init:
@@ -143,40 +141,10 @@ class PodWorker:
     def _all_finished(self) -> bool:
         return all(container.finished(self._policy) for container in self._main)
 
-    async def _make_volumes(self) -> dict[str, Folder]:
-        """Every volume of the pod, tried again until nothing is missing."""
-        delay_seconds, said = 0.25, ""
-        while True:
-            try:
-                return {v["name"]: await self._make_volume(v) for v in self._volumes()}
-            except (NotReadyError, ApiStatusError, ApiUnavailableError) as error:
-                message = error.message if isinstance(error, NotReadyError) else str(error)
-            for container in (*self._init, *self._main):
-                container.waiting = ("ContainerCreating", "")
-            if delay_seconds > 0.25 and message != said:  # the first failure is often a short race
-                said = message
-                event = ("FailedMount", message)
-                await self._context.record_event(self.pod, *event, is_warning=True)
-            await asyncio.sleep(delay_seconds)
-            delay_seconds = min(delay_seconds * 2, 3.0)
-
-    async def _make_volume(self, volume: Mapping[str, Any]) -> Folder:
-        folder = self.folder / "volumes" / volume["name"]
-        return await make_volume(volume, folder, self._objects.volume_sources())
-
-    async def _refresh_tokens(self) -> None:
-        """Renew the volumes with tokens after 80 % of the shortest lifetime in them."""
-        lifetimes = token_lifetimes(self._volumes())
-        if not lifetimes:
-            return
-        while True:
-            await asyncio.sleep(0.8 * min(lifetimes.values()))
-            for volume in self._volumes():
-                if volume["name"] in lifetimes:
-                    try:
-                        await self._make_volume(volume)
-                    except (NotReadyError, ApiStatusError, ApiUnavailableError) as error:
-                        log.warning("token not renewed", volume=volume["name"], error=str(error))
+    def _wait_for_volumes(self) -> None:
+        for container in (*self._init, *self._main):
+            container.waiting = ("ContainerCreating", "")
+        self._writer.write()
 
     async def _stop_wanted(self) -> Stop:
         """Return when the pod is to be stopped: deleted, gone, or past its deadline."""
@@ -267,9 +235,6 @@ class PodWorker:
     def _containers(self, field: str) -> list[Container]:
         specs = self.pod["spec"].get(field) or []
         return [Container(self.pod, spec, self._context, self._writer.write) for spec in specs]
-
-    def _volumes(self) -> list[Mapping[str, Any]]:
-        return list(self.pod["spec"].get("volumes") or [])
 
     def _path(self) -> str:
         metadata = self.pod["metadata"]

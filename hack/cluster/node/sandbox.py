@@ -127,6 +127,9 @@ def _root(folder: str, opened: set[str], host: Host) -> list[str]:
 
 def _own_folders(sandbox: Sandbox, host: Host) -> list[str]:
     argv = ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/run"]
+    for entry in host.entries("/dev"):
+        if entry.path.startswith("/dev/nvidia"):  # every GPU is every container's
+            argv += ["--dev-bind-try", entry.path, entry.path]
     argv += ["--bind", f"{sandbox.scratch}/tmp", "/tmp"]
     argv += ["--bind", f"{sandbox.scratch}/var-tmp", "/var/tmp"]
     # Where systemd-resolved rules, /etc/resolv.conf is a link into /run.
