@@ -41,15 +41,18 @@ class Progress:
 class StepClock:
     """Estimates the time left from the steps of this attempt alone."""
 
-    def __init__(self, first_step: int, total_steps: int) -> None:
+    def __init__(
+        self, first_step: int, total_steps: int, now: Callable[[], float] = time.monotonic
+    ) -> None:
         self._first_step = first_step
         self._total_steps = total_steps
-        self._started = time.monotonic()
+        self._now = now
+        self._started = now()
 
     def seconds_per_step(self, step: int) -> float | None:
         """Returns the mean over this attempt; None before its first step."""
         done = step - self._first_step
-        return (time.monotonic() - self._started) / done if done > 0 else None
+        return (self._now() - self._started) / done if done > 0 else None
 
     def remaining_seconds(self, step: int) -> float | None:
         """Returns the time until the last step, at the pace so far; None before the first."""

@@ -1,15 +1,23 @@
-"""A model of one layer with a tokenizer, made in code, and a task: training takes a second."""
+"""A model of one layer with a tokenizer, made in code: training takes a second."""
 
+import json
 import os
-import random
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from tenyson import runner
+from tenyson.contract import Env, File
+from tenyson.jobs.result import JobResult
+from tenyson.task import load_task
+
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 CHAT_TEMPLATE = (
     "{% for m in messages %}{{ m['role'][0] + m['content'] + '\n' }}{% endfor %}"
@@ -40,6 +48,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> str:
     )
     fast.chat_template = CHAT_TEMPLATE
     fast.save_pretrained(folder)
+    torch.set_num_threads(1)  # the model is too small to share out
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=64,
@@ -56,82 +65,18 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder)
 
 
-def rows(count: int = 64, seed: int = 0) -> list[dict[str, Any]]:
-    rng = random.Random(seed)
-    pairs = [(rng.randint(0, 4), rng.randint(0, 4)) for _ in range(count)]
-    return [
-        {"id": f"r{i}", "prompt": f"{a}+{b}=", "completion": str(a + b)}
-        for i, (a, b) in enumerate(pairs)
-    ]
+@pytest.fixture(scope="session")
+def task_file() -> Path:
+    return Path(__file__).with_name("sum_task.py")
 
 
-class SumTask:
-    """Adds two digits: every hook, each taken from `config["task"]` where a test wants another."""
-
-    def get_sft_dataset(self, config: Any, tokenizer: Any) -> Any:
-        from datasets import Dataset
-
-        return Dataset.from_list(config["task"].get("sft_rows", rows()))
-
-    def get_sft_eval_dataset(self, config: Any, tokenizer: Any) -> Any:
-        from datasets import Dataset
-
-        return Dataset.from_list(rows(8, seed=1)) if config["task"].get("sft_eval") else None
-
-    def get_rl_dataset(self, config: Any) -> Any:
-        from datasets import Dataset
-
-        return Dataset.from_list(config["task"].get("rl_rows", rows()))
-
-    def get_reward_funcs(self, config: Any, tokenizer: Any) -> list[Any]:
-        return [digit_reward, REWARDS[config["task"].get("reward", "length_reward")]]
-
-    def get_eval_dataset(self, config: Any) -> Any:
-        from datasets import Dataset
-
-        return Dataset.from_list(rows(10, seed=2))
-
-    def compute_metrics(
-        self, prompts: Any, completions: Any, dataset_rows: Any, config: Any, tokenizer: Any
-    ) -> dict[str, Any]:
-        pairs = list(zip(completions, dataset_rows, strict=True))
-        correct = [float(c == row["completion"]) for c, row in pairs]
-        return {
-            "metrics": {"accuracy": sum(correct) / len(correct)},
-            "detailed_results": [{"correct": value} for value in correct],
-        }
+@pytest.fixture(scope="session")
+def sum_task(task_file: Path) -> Any:
+    return load_task(f"{task_file}:SumTask")
 
 
-def digit_reward(completions: list[str], **columns: Any) -> list[float]:
-    return [sum(ch.isdigit() for ch in c) / max(1, len(c)) for c in completions]
-
-
-def length_reward(completions: list[str], **columns: Any) -> list[float]:
-    return [len(c) / 8 for c in completions]
-
-
-def raising_reward(completions: list[str], **columns: Any) -> list[float]:
-    raise KeyError("no such word")
-
-
-def short_reward(completions: list[str], **columns: Any) -> list[float]:
-    return [1.0]
-
-
-def nan_reward(completions: list[str], **columns: Any) -> list[float]:
-    return [float("nan") for _ in completions]
-
-
-REWARDS = {f.__name__: f for f in (length_reward, raising_reward, short_reward, nan_reward)}
-
-
-@pytest.fixture
-def sum_task() -> SumTask:
-    return SumTask()
-
-
-@pytest.fixture
-def make_config(tiny_model: str) -> Any:
+@pytest.fixture(scope="session")
+def build_config(tiny_model: str) -> Any:
     """Builds a configuration of six quick steps; keyword arguments replace sections' fields."""
 
     def build(**sections: Any) -> dict[str, Any]:
@@ -154,6 +99,11 @@ def make_config(tiny_model: str) -> Any:
         return config
 
     return build
+
+
+@pytest.fixture
+def make_config(build_config: Any) -> Any:
+    return build_config
 
 
 @pytest.fixture
@@ -183,5 +133,41 @@ def largest_difference() -> Any:
 
 
 @pytest.fixture
-def tools(make_config: Any, sum_task: SumTask) -> SimpleNamespace:
-    return SimpleNamespace(config=make_config, task=sum_task)
+def run_runner(
+    tmp_path: Path, task_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> Iterator[Any]:
+    """Calls the runner in this process; returns exit code, JobResult, message and what it said."""
+    handlers = {s: signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGINT)}
+
+    def run(
+        config: Any,
+        *,
+        job_type: str = "sft",
+        task: str | None = None,
+        output_dir: Path | None = None,
+        extra: tuple[str, ...] = (),
+        **env: str,
+    ) -> SimpleNamespace:
+        path = config
+        if isinstance(config, dict):
+            path = tmp_path / "config.json"
+            path.write_text(json.dumps(config), encoding="utf-8")
+        folder = output_dir or tmp_path / "out"
+        message = tmp_path / "termination-log"
+        for name, value in {Env.RESULT_PATH: str(message), **env}.items():
+            monkeypatch.setenv(name, value)
+        arguments = ["--job-type", job_type, "--config", str(path)]
+        arguments += ["--task-module", task or f"{task_file}:SumTask"]
+        code = runner.main([*arguments, "--output-dir", str(folder), *extra])
+        saved = folder / File.JOB_RESULT
+        return SimpleNamespace(
+            code=code,
+            folder=folder,
+            result=JobResult.load(saved) if saved.is_file() else None,
+            message=JobResult.from_dict(json.loads(message.read_text(encoding="utf-8"))),
+            said=capsys.readouterr().err,
+        )
+
+    yield run
+    for number, handler in handlers.items():
+        signal.signal(number, handler)

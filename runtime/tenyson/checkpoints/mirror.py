@@ -32,6 +32,9 @@ class Mirror:
         Raises:
             DependencyError: The storage did not take it, three times over.
         """
+        manifest = f"{self._root}/{folder.name}/{File.CHECKPOINT_MANIFEST}"
+        if self._try(lambda: self._files.exists(manifest)):  # of an older one by this name
+            self._try(lambda: self._files.rm(manifest))
         paths = [p for p in sorted(folder.rglob("*")) if p.is_file()]
         paths.sort(key=lambda p: p.name == File.CHECKPOINT_MANIFEST)
         for path in paths:

@@ -14,7 +14,7 @@ from typing import Any
 from tenyson.checkpoints import manifest
 from tenyson.checkpoints.mirror import Mirror
 from tenyson.contract import File
-from tenyson.errors import CheckpointError, DependencyError
+from tenyson.errors import CheckpointError, TenysonError
 from tenyson.files import sync_folder
 
 LOG = logging.getLogger("tenyson.checkpoints")
@@ -169,7 +169,7 @@ class CheckpointStore:
         """Training goes on while the storage is away; the end of the run is strict about it."""
         try:
             yield
-        except DependencyError as error:
+        except TenysonError as error:
             self._warn(f"A checkpoint is only in the output folder: {error.message}")
 
     def _warn(self, message: str) -> None:

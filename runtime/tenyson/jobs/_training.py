@@ -225,7 +225,7 @@ def _stop_if_asked(context: RunContext, trainer: Any) -> None:
 
 def _finish(context: RunContext, trainer: Any, store: CheckpointStore) -> None:
     result = context.result
-    if trainer.eval_dataset is not None:
+    if trainer.eval_dataset is not None and not _is_evaluated(trainer.state):
         trainer.evaluate()
     facts = {**trainer.checkpoint_facts, "step": result.global_step}
     with store.saving(File.FINAL_CHECKPOINT, **facts) as folder:
@@ -238,6 +238,13 @@ def _finish(context: RunContext, trainer: Any, store: CheckpointStore) -> None:
         trainer.processing_class.save_pretrained(str(folder))
     result.metrics = final_metrics(trainer.state.log_history)
     result.artifacts = _artifacts(context.output_dir, result.adapter_sha256)
+
+
+def _is_evaluated(state: Any) -> bool:
+    """Whether the last step was evaluated already, as `eval_steps` may have it."""
+    return any(
+        row.get("step") == state.global_step and "eval_loss" in row for row in state.log_history
+    )
 
 
 def final_metrics(log_history: list[dict[str, Any]]) -> dict[str, float]:

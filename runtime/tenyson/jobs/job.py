@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from tenyson.checkpoints.mirror import Mirror
 from tenyson.config import JobConfig, parse_config
 from tenyson.contract import Env, ExitCode, File, JobType
-from tenyson.errors import ConfigError, DependencyError, Problem
+from tenyson.errors import ConfigError, Problem, TenysonError
 from tenyson.files import write_atomically
 from tenyson.jobs.context import RunContext
 from tenyson.jobs.failure import (
@@ -132,7 +132,7 @@ class Job(ABC):
                 mirror = Mirror(self.options.output_uri)
                 mirror.upload_file(path)
                 mirror.upload_file(self.output_dir / File.FAILURE)
-            except DependencyError as error:
+            except TenysonError as error:
                 LOG.warning("The result is only in the output folder: %s", error.message)
 
 

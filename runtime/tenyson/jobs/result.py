@@ -100,17 +100,21 @@ class JobResult:
         """
         values = self.to_dict()
         for drop in _DROP_ORDER:
-            text = json.dumps(values, separators=(",", ":"))
+            text = _compact(values)
             if len(text.encode()) <= TERMINATION_MESSAGE_BYTES:
                 return text
             drop(values)
-        return json.dumps(values, separators=(",", ":"))
+        return _compact(values)
 
 
-def _shorten_failure(values: dict[str, Any]) -> None:
+def _compact(values: dict[str, Any]) -> str:
+    return json.dumps(values, separators=(",", ":"), ensure_ascii=False)
+
+
+def _shorten_failure(values: dict[str, Any], message: int = 600, hint: int = 200) -> None:
     if failure := values["failure"]:
-        failure["message"] = failure["message"][:600]
-        failure["hint"] = failure["hint"][:200]
+        failure["message"] = failure["message"][:message]
+        failure["hint"] = failure["hint"][:hint]
 
 
 def _keep_few_metrics(values: dict[str, Any]) -> None:
@@ -123,4 +127,6 @@ _DROP_ORDER = (
     _shorten_failure,
     _keep_few_metrics,
     lambda values: values.update(warnings=[], metrics={}),
+    # Control characters take six bytes each in JSON.
+    lambda values: _shorten_failure(values, 150, 0),
 )

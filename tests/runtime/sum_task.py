@@ -1,0 +1,131 @@
+"""A task for tests: adds two digits. Tests choose variants by the configuration's task section."""
+
+import os
+import random
+import signal
+from typing import Any
+
+from tenyson.contract import Env
+
+
+def rows(count: int = 64, seed: int = 0) -> list[dict[str, Any]]:
+    rng = random.Random(seed)
+    pairs = [(rng.randint(0, 4), rng.randint(0, 4)) for _ in range(count)]
+    return [
+        {"id": f"r{i}", "prompt": f"{a}+{b}=", "completion": str(a + b)}
+        for i, (a, b) in enumerate(pairs)
+    ]
+
+
+class SumTask:
+    """Adds two digits: every hook, each taken from `config["task"]` where a test wants another."""
+
+    def get_sft_dataset(self, config: Any, tokenizer: Any) -> Any:
+        from datasets import Dataset
+
+        return Dataset.from_list(config["task"].get("sft_rows", rows()))
+
+    def get_sft_data_collator(self, config: Any, tokenizer: Any) -> Any:
+        return Collator(tokenizer) if config["task"].get("collator") else None
+
+    def get_sft_formatting_func(self, config: Any, tokenizer: Any) -> Any:
+        return (lambda row: row["prompt"]) if config["task"].get("formats") else None
+
+    def get_sft_eval_dataset(self, config: Any, tokenizer: Any) -> Any:
+        from datasets import Dataset
+
+        return Dataset.from_list(rows(8, seed=1)) if config["task"].get("sft_eval") else None
+
+    def get_rl_dataset(self, config: Any) -> Any:
+        from datasets import Dataset
+
+        return Dataset.from_list(config["task"].get("rl_rows", rows()))
+
+    def get_reward_funcs(self, config: Any, tokenizer: Any) -> list[Any]:
+        names = ["digit_reward", config["task"].get("reward", "length_reward")]
+        return [REWARDS[name] for name in names]
+
+    def get_base_model(self, config: Any, name: str) -> Any:
+        return config["task"]["base_models"][name]
+
+    def get_eval_dataset(self, config: Any) -> Any:
+        from datasets import Dataset
+
+        return Dataset.from_list(config["task"].get("eval_rows", rows(10, seed=2)))
+
+    def compute_metrics(
+        self, prompts: Any, completions: Any, dataset_rows: Any, config: Any, tokenizer: Any
+    ) -> dict[str, Any]:
+        if "metrics" in config["task"]:
+            return dict(config["task"]["metrics"])
+        pairs = list(zip(completions, dataset_rows, strict=True))
+        correct = [float(c == row["completion"]) for c, row in pairs]
+        return {
+            "metrics": {"accuracy": sum(correct) / len(correct)},
+            "detailed_results": [{"correct": value} for value in correct],
+        }
+
+
+def digit_reward(completions: list[str], **columns: Any) -> list[float]:
+    return [sum(ch.isdigit() for ch in c) / max(1, len(c)) for c in completions]
+
+
+def length_reward(completions: list[str], **columns: Any) -> list[float]:
+    return [len(c) / 8 for c in completions]
+
+
+def raising_reward(completions: list[str], **columns: Any) -> list[float]:
+    raise KeyError("no such word")
+
+
+def short_reward(completions: list[str], **columns: Any) -> list[float]:
+    return [1.0]
+
+
+def nan_reward(completions: list[str], **columns: Any) -> list[float]:
+    return [float("nan") for _ in completions]
+
+
+def signalling_reward(completions: list[str], trainer_state: Any, **columns: Any) -> list[float]:
+    """Ends its own process in the step and by the signal that the test wants for this attempt.
+
+    `SUM_TASK_SIGNALS` holds `attempt:step:signal`, separated by spaces.
+    """
+    for entry in os.environ.get("SUM_TASK_SIGNALS", "").split():
+        attempt, step, name = entry.split(":")
+        if attempt == os.environ[Env.ATTEMPT] and int(step) == trainer_state.global_step:
+            os.kill(os.getpid(), signal.Signals[name])
+    return length_reward(completions)
+
+
+def memory_reward(completions: list[str], **columns: Any) -> list[float]:
+    raise MemoryError("no room for the rewards")
+
+
+REWARDS = {
+    f.__name__: f
+    for f in (
+        digit_reward,
+        length_reward,
+        raising_reward,
+        short_reward,
+        nan_reward,
+        signalling_reward,
+        memory_reward,
+    )
+}
+
+
+class Collator:
+    """TRL's own collator, brought by the task; counts its batches."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
+
+        self._collate = DataCollatorForLanguageModeling(pad_token_id=tokenizer.pad_token_id)
+
+    def __call__(self, examples: list[dict[str, Any]]) -> Any:
+        Collator.batches += 1
+        return self._collate(examples)
+
+    batches = 0

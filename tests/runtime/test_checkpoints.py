@@ -1,0 +1,241 @@
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tenyson.checkpoints import manifest
+from tenyson.checkpoints.mirror import Mirror, fetch_folder
+from tenyson.checkpoints.store import CheckpointStore
+from tenyson.contract import File
+from tenyson.errors import CheckpointError, DependencyError
+
+
+def save(store: CheckpointStore, step: int, text: str = "weights") -> Path:
+    with store.saving(f"checkpoint-{step}", step=step) as folder:
+        (folder / "adapter.bin").write_text(f"{text} {step}", encoding="utf-8")
+        (folder / "ref").mkdir()
+        (folder / "ref" / "adapter.bin").write_text("reference", encoding="utf-8")
+    return store.folder / f"checkpoint-{step}"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> CheckpointStore:
+    return CheckpointStore(tmp_path / "run", keep=3)
+
+
+def test_a_saved_checkpoint_verifies_and_keeps_its_facts(store: CheckpointStore) -> None:
+    save(store, 3)
+
+    found = store.newest()
+
+    assert found is not None
+    assert (found.step, found.folder.name) == (3, "checkpoint-3")
+    assert sorted(found.facts["files"]) == ["adapter.bin", "ref/adapter.bin"]
+    assert found.facts["step"] == 3
+
+
+def test_steps_are_ordered_by_number_not_by_name(store: CheckpointStore) -> None:
+    for step in (900, 1000, 30):
+        save(store, step)
+
+    found = store.newest()
+
+    assert found is not None
+    assert found.step == 1000
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "remove", "no manifest", "bad manifest"])
+def test_a_damaged_checkpoint_is_passed_over_and_said(store: CheckpointStore, damage: str) -> None:
+    save(store, 3)
+    newest = save(store, 6)
+    path = newest / "adapter.bin"
+    match damage:
+        case "flip":
+            path.write_bytes(path.read_bytes()[:-1] + b"\x00")
+        case "cut":
+            path.write_bytes(path.read_bytes()[:-1])
+        case "remove":
+            path.unlink()
+        case "no manifest":
+            (newest / File.CHECKPOINT_MANIFEST).unlink()
+        case "bad manifest":
+            (newest / File.CHECKPOINT_MANIFEST).write_text("{", encoding="utf-8")
+
+    found = store.newest()
+
+    assert found is not None
+    assert found.step == 3
+    assert "checkpoint-6" in store.warnings[0]
+    assert (store.folder / "broken-checkpoint-6").is_dir(), "nothing saved is destroyed"
+
+
+def test_a_save_that_raises_leaves_the_old_checkpoint(store: CheckpointStore) -> None:
+    save(store, 3, "first")
+
+    def save_until_the_disk_is_full() -> None:
+        with store.saving("checkpoint-3", step=3) as folder:
+            (folder / "adapter.bin").write_text("half", encoding="utf-8")
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        save_until_the_disk_is_full()
+
+    assert (store.folder / "checkpoint-3/adapter.bin").read_text(encoding="utf-8") == "first 3"
+    assert [p.name for p in store.folder.iterdir()] == ["checkpoint-3"]
+
+
+def test_a_killed_save_is_swept_away_at_the_next_start(store: CheckpointStore) -> None:
+    save(store, 3)
+    (store.folder / ".saving-killed").mkdir()
+    (store.folder / ".saving-killed" / "adapter.bin").touch()
+
+    again = CheckpointStore(store.folder, keep=3)
+
+    assert [p.name for p in again.folder.iterdir()] == ["checkpoint-3"]
+
+
+def test_saving_a_step_again_replaces_it(store: CheckpointStore) -> None:
+    save(store, 3, "first")
+    save(store, 3, "second")
+
+    assert (store.folder / "checkpoint-3/adapter.bin").read_text(encoding="utf-8") == "second 3"
+    assert store.steps() == [3]
+
+
+def test_only_the_newest_are_kept(store: CheckpointStore) -> None:
+    for step in range(1, 6):
+        save(store, step)
+
+    assert store.steps() == [3, 4, 5]
+
+
+def test_checkpoints_to_be_trained_again_are_set_aside(store: CheckpointStore) -> None:
+    for step in (2, 4, 6):
+        save(store, step)
+
+    store.set_aside_after(2)
+
+    assert store.steps() == [2]
+    assert (store.folder / "superseded-checkpoint-6").is_dir()
+
+
+def test_a_step_without_a_checkpoint_names_those_with_one(store: CheckpointStore) -> None:
+    save(store, 4)
+
+    with pytest.raises(CheckpointError, match="no checkpoint of step 5") as raised:
+        store.at_step(5)
+
+    assert "4" in raised.value.hint
+
+
+@pytest.fixture
+def mirror(tmp_path: Path) -> Mirror:
+    return Mirror(f"file://{tmp_path}/bucket/run", pause_seconds=0)
+
+
+def test_a_new_machine_goes_on_from_the_mirror(tmp_path: Path, mirror: Mirror) -> None:
+    first = CheckpointStore(tmp_path / "first", keep=2, mirror=mirror)
+    for step in (1, 2, 3):
+        save(first, step)
+
+    found = CheckpointStore(tmp_path / "second", keep=2, mirror=mirror).newest()
+
+    assert found is not None
+    assert found.step == 3
+    assert found.folder == tmp_path / "second/checkpoint-3"
+    assert mirror.finished_folders() == ["checkpoint-2", "checkpoint-3"]
+
+
+def test_a_half_uploaded_checkpoint_does_not_count(tmp_path: Path, mirror: Mirror) -> None:
+    first = CheckpointStore(tmp_path / "first", keep=3, mirror=mirror)
+    save(first, 1)
+    save(first, 2)
+    remote = tmp_path / "bucket/run/checkpoint-2"
+    (remote / File.CHECKPOINT_MANIFEST).unlink()
+
+    found = CheckpointStore(tmp_path / "second", keep=3, mirror=mirror).newest()
+
+    assert found is not None
+    assert found.step == 1
+
+
+def test_a_checkpoint_damaged_in_the_mirror_is_passed_over(tmp_path: Path, mirror: Mirror) -> None:
+    first = CheckpointStore(tmp_path / "first", keep=3, mirror=mirror)
+    save(first, 1)
+    save(first, 2)
+    (tmp_path / "bucket/run/checkpoint-2/adapter.bin").write_text("weightz 2", encoding="utf-8")
+    second = CheckpointStore(tmp_path / "second", keep=3, mirror=mirror)
+
+    found = second.newest()
+
+    assert found is not None
+    assert found.step == 1
+    assert "SHA-256" in second.warnings[0]
+
+
+class _RecordedFiles:
+    """A storage that notes the order in which files arrive."""
+
+    def __init__(self) -> None:
+        self.put: list[str] = []
+
+    def makedirs(self, path: str, exist_ok: bool) -> None:
+        pass
+
+    def exists(self, path: str) -> bool:
+        return False
+
+    def put_file(self, local: str, remote: str) -> None:
+        self.put.append(remote)
+
+
+def test_the_manifest_is_uploaded_last(store: CheckpointStore, mirror: Mirror) -> None:
+    folder = save(store, 1)
+    files: Any = _RecordedFiles()
+    mirror._files = files
+
+    mirror.upload_folder(folder)
+
+    assert files.put[-1].endswith(File.CHECKPOINT_MANIFEST)
+    assert len(files.put) == 3
+
+
+def test_training_goes_on_while_the_storage_is_away(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "bucket").write_text("a file where the folder should be", encoding="utf-8")
+    away = Mirror(f"file://{tmp_path}/bucket/run", pause_seconds=0)
+    store = CheckpointStore(tmp_path / "run", keep=3, mirror=away)
+
+    with caplog.at_level(logging.WARNING):
+        save(store, 1)
+
+    assert store.newest() is not None
+    assert "only in the output folder" in store.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("uri", "says"),
+    [
+        ("file:///nowhere/at/all", "nothing at"),
+        ("s4://bucket/run", "no URI that fsspec knows"),
+        ("gs://bucket/run", "gcsfs"),
+    ],
+)
+def test_a_uri_that_cannot_be_used_says_why(tmp_path: Path, uri: str, says: str) -> None:
+    with pytest.raises(DependencyError) as raised:
+        fetch_folder(uri, tmp_path / "adapter")
+
+    assert says in str(raised.value)
+
+
+def test_a_manifest_lists_every_file_with_size_and_hash(store: CheckpointStore) -> None:
+    folder = save(store, 1)
+
+    content = json.loads((folder / File.CHECKPOINT_MANIFEST).read_text(encoding="utf-8"))
+
+    assert content["files"]["adapter.bin"]["bytes"] == len("weights 1")
+    assert len(content["files"]["adapter.bin"]["sha256"]) == 64
+    assert manifest.verify(folder) == content

@@ -1,0 +1,90 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tenyson.config import JobConfig, load_config, parse_config
+from tenyson.contract import JobType
+from tenyson.errors import ConfigError
+
+
+def paths_of(error: ConfigError) -> list[str]:
+    return [problem.path for problem in error.problems]
+
+
+def test_yaml_and_json_give_the_same_configuration(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("model: {name: m}\ntraining: {max_steps: 5}", encoding="utf-8")
+    content = {"model": {"name": "m"}, "training": {"max_steps": 5}}
+    (tmp_path / "c.json").write_text(json.dumps(content), encoding="utf-8")
+
+    assert load_config(tmp_path / "c.yaml") == load_config(tmp_path / "c.json")
+
+
+def test_all_problems_are_reported_together() -> None:
+    wrong = {
+        "modell": {},
+        "training": {"learning_rate": "fast", "max_steps": 0},
+        "checkpoint": {"resume": "maybe"},
+    }
+
+    with pytest.raises(ConfigError) as raised:
+        parse_config(wrong)
+
+    paths = paths_of(raised.value)
+    assert {"model", "modell", "training.learning_rate", "training.max_steps"} <= set(paths)
+    assert any(path.startswith("checkpoint.resume") for path in paths)
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ({"training": {"learning_rat": 1}}, "training.learning_rat: unknown key; did you mean "
+         "'learning_rate'?"),
+        ({"learning_rate": 1}, "did you mean 'training.learning_rate'?"),
+        ({"adaptr": {}}, "did you mean 'adapter'?"),
+        ({"rl": {"zzz": 1}}, "known here: num_generations"),
+    ],
+)  # fmt: skip
+def test_an_unknown_key_names_the_nearest_one(config: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        parse_config({"model": {"name": "m"}, **config})
+
+    assert says in str(raised.value)
+
+
+@pytest.mark.parametrize("wrong", [None, 3, "text", ["a"]])
+def test_only_a_mapping_is_a_configuration(wrong: Any) -> None:
+    with pytest.raises(ConfigError, match="expected a mapping"):
+        parse_config(wrong)
+
+
+def test_a_group_that_does_not_fit_the_batch_is_refused_for_rl_only() -> None:
+    config = {
+        "model": {"name": "m"},
+        "training": {"per_device_train_batch_size": 6},
+        "rl": {"num_generations": 4},
+    }
+
+    assert parse_config(config, JobType.SFT).rl.num_generations == 4
+    with pytest.raises(ConfigError, match=r"not divisible by rl\.num_generations = 4"):
+        parse_config(config, JobType.RL)
+
+
+def test_samples_without_temperature_are_refused() -> None:
+    with pytest.raises(ConfigError, match="greedy samples are all alike"):
+        parse_config({"model": {"name": "m"}, "evaluation": {"num_samples": 4}})
+
+
+def test_a_checked_configuration_comes_back_as_it_is() -> None:
+    config = JobConfig.model_validate({"model": {"name": "m"}})
+
+    assert parse_config(config) is config
+
+
+@pytest.mark.parametrize("section", [n for n in JobConfig.model_fields if n != "task"])
+def test_every_field_is_documented(section: str) -> None:
+    model: Any = JobConfig.model_fields[section].annotation
+
+    for name, field in model.model_fields.items():
+        assert field.description, f"{section}.{name}"

@@ -1,0 +1,184 @@
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tenyson.contract import File
+from tenyson.errors import CheckpointError, StoppedError, TaskError
+from tenyson.jobs.eval import EvalJob
+from tenyson.jobs.options import RunOptions
+from tenyson.jobs.result import JobResult
+from tenyson.jobs.sft import SFTJob
+from tenyson.jobs.stop import StopRequest
+
+pytestmark = pytest.mark.train
+
+
+@pytest.fixture(scope="module")
+def adapter(tmp_path_factory: Any, sum_task: Any, build_config: Any) -> JobResult:
+    """An adapter trained long enough to answer otherwise than its base model."""
+    config = build_config(training={"max_steps": 60, "learning_rate": 0.03})
+    return SFTJob(config, sum_task, output_dir=tmp_path_factory.mktemp("adapter")).run()
+
+
+def results_of(folder: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / File.RESULTS).read_text(encoding="utf-8"))
+    return content
+
+
+def test_results_have_every_row_in_the_datasets_order(
+    make_config: Any, sum_task: Any, tmp_path: Path
+) -> None:
+    lengths = ["1+1=", "1+1+1+1=", "1=", "1+1+1=", "1+1+1+1+1="]
+    asked = [{"id": f"q{i}", "prompt": p, "completion": "5"} for i, p in enumerate(lengths)]
+    config = make_config(task={"eval_rows": asked}, evaluation={"batch_size": 2})
+
+    result = EvalJob(config, sum_task, output_dir=tmp_path).run()
+
+    results = results_of(tmp_path)
+    assert [row["id"] for row in results["detailed_results"]] == [f"q{i}" for i in range(5)]
+    assert [row["prompt"] for row in results["detailed_results"]] == lengths
+    assert {"completion", "correct", "completion_tokens"} <= results["detailed_results"][0].keys()
+    assert results["metrics"] == result.metrics
+    assert results["adapter_sha256"] is None
+    assert result.metrics.keys() == {"accuracy"}
+
+
+def test_greedy_answers_do_not_depend_on_the_batch(
+    make_config: Any, sum_task: Any, tmp_path: Path
+) -> None:
+    for size in (1, 3, 64):
+        config = make_config(evaluation={"batch_size": size})
+        EvalJob(config, sum_task, output_dir=tmp_path / str(size)).run()
+
+    answers = [
+        [row["completion"] for row in results_of(tmp_path / str(size))["detailed_results"]]
+        for size in (1, 3, 64)
+    ]
+    assert answers[0] == answers[1] == answers[2]
+
+
+def test_the_adapter_is_what_is_evaluated(
+    adapter: JobResult, make_config: Any, sum_task: Any, tmp_path: Path
+) -> None:
+    base = EvalJob(make_config(), sum_task, output_dir=tmp_path / "base").run()
+    config = make_config(adapter={"path": adapter.local_output_dir})
+
+    tuned = EvalJob(config, sum_task, output_dir=tmp_path / "tuned").run()
+
+    assert tuned.adapter_sha256 == adapter.adapter_sha256
+    assert results_of(tmp_path / "tuned")["adapter_sha256"] == adapter.adapter_sha256
+    assert tuned.metrics["accuracy"] > base.metrics["accuracy"]
+
+
+def test_sampling_repeats_for_a_seed_and_varies_within_it(
+    make_config: Any, sum_task: Any, tmp_path: Path
+) -> None:
+    def sample(name: str, seed: int) -> list[list[str]]:
+        settings = {"temperature": 1.0, "num_samples": 3, "seed": seed}
+        config = make_config(evaluation=settings)
+        EvalJob(config, sum_task, output_dir=tmp_path / name).run()
+        return [row["completions"] for row in results_of(tmp_path / name)["detailed_results"]]
+
+    first, second, other = sample("a", 1), sample("b", 1), sample("c", 2)
+
+    assert first == second
+    assert first != other
+    assert any(len(set(drawn)) > 1 for drawn in first)
+    row = results_of(tmp_path / "a")["detailed_results"][0]
+    assert row["correct"] == pytest.approx(sum(s["correct"] for s in row["samples"]) / 3)
+
+
+def test_chat_prompts_go_through_the_template(
+    make_config: Any, sum_task: Any, tmp_path: Path
+) -> None:
+    asked = [{"prompt": [{"role": "user", "content": "1+1"}], "completion": "2"}]
+    config = make_config(task={"eval_rows": asked})
+
+    EvalJob(config, sum_task, output_dir=tmp_path).run()
+
+    assert results_of(tmp_path)["detailed_results"][0]["id"] == 0
+
+
+def test_samples_are_recorded_with_their_scores(
+    make_config: Any, sum_task: Any, tmp_path: Path
+) -> None:
+    config = make_config(
+        telemetry={"db_url": f"sqlite:///{tmp_path}/telemetry.db"}, evaluation={"max_prompts": 4}
+    )
+
+    result = EvalJob(config, sum_task, output_dir=tmp_path / "out").run()
+
+    with sqlite3.connect(tmp_path / "telemetry.db") as database:
+        rows = database.execute("select phase, row_id, scores from generations").fetchall()
+    assert [(phase, row_id) for phase, row_id, _ in rows] == [("eval", f"r{i}") for i in range(4)]
+    assert json.loads(rows[0][2]).keys() == {"correct"}
+    assert result.telemetry == {"written": 4, "spooled": 0}
+
+
+def test_an_adapter_of_another_model_is_refused(
+    adapter: JobResult, make_config: Any, sum_task: Any, tmp_path: Path
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    folder = tmp_path / "adapter"
+    folder.mkdir()
+    final = Path(str(adapter.local_output_dir)) / File.FINAL_CHECKPOINT
+    tensors = load_file(final / "adapter_model.safetensors")
+    renamed = {name.replace("layers.0", "layers.7"): t for name, t in tensors.items()}
+    save_file(renamed, folder / "adapter_model.safetensors")
+    (folder / "adapter_config.json").write_bytes((final / "adapter_config.json").read_bytes())
+    config = make_config(adapter={"path": str(folder)})
+
+    with pytest.raises(CheckpointError, match="does not fit the model"):
+        EvalJob(config, sum_task, output_dir=tmp_path / "out").run()
+
+
+def test_an_evaluation_stops_between_batches(
+    make_config: Any, sum_task: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tenyson.jobs import _eval
+
+    stop = StopRequest()
+    monkeypatch.setattr(_eval.Reporter, "update", lambda self, progress: stop.make("SIGTERM"))
+    job = EvalJob(make_config(), sum_task, output_dir=tmp_path, options=RunOptions(stop=stop))
+
+    with pytest.raises(StoppedError):
+        job.run()
+
+    assert job.result is not None
+    assert (job.result.exit_code, job.result.global_step) == (75, 4)
+
+
+@pytest.mark.parametrize(
+    ("task", "says"),
+    [
+        ({"eval_rows": [{"question": "1+1"}]}, "get_eval_dataset returned rows without"),
+        ({"eval_rows": [{"prompt": "1+1="}] * 2}, "compute_metrics raised KeyError"),
+        ({"eval_rows": [{"id": 1, "prompt": "1"}] * 2}, "two rows with the id '1'"),
+        ({"metrics": {"accuracy": "high"}}, "no metric that is a number"),
+        ({"metrics": {"metrics": {"a": 1}, "detailed_results": []}}, "0 detailed_results for 10"),
+    ],
+    ids=["columns", "raises", "ids", "no number", "details"],
+)
+def test_bad_input_names_the_hook(
+    task: dict[str, Any], says: str, make_config: Any, sum_task: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(TaskError) as raised:
+        EvalJob(make_config(task=task), sum_task, output_dir=tmp_path).run()
+
+    assert says in str(raised.value)
+
+
+def test_metrics_without_details_are_taken_with_a_warning(
+    make_config: Any, sum_task: Any, tmp_path: Path
+) -> None:
+    config = make_config(task={"metrics": {"accuracy": 0.5, "note": "by hand"}})
+
+    result = EvalJob(config, sum_task, output_dir=tmp_path).run()
+
+    assert result.metrics == {"accuracy": 0.5}
+    assert any("paired test" in warning for warning in result.warnings)
+    assert any("note" in warning for warning in result.warnings)

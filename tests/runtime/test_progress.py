@@ -1,0 +1,133 @@
+import io
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tenyson.progress import Progress, ProgressEndpoint, ProgressPusher, StepClock, wire_format
+from tenyson.progress_line import ProgressLine, duration
+
+
+@pytest.fixture
+def listener() -> Iterator[Any]:
+    """A server that keeps the bodies and tokens of the pushes it got."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            server.got.append((self.headers["Authorization"], json.loads(body)))
+            self.send_response(server.status)
+            self.end_headers()
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    server: Any = HTTPServer(("127.0.0.1", 0), Handler)
+    server.got, server.status = [], 200
+    server.url = f"http://127.0.0.1:{server.server_port}/progress"
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_the_wire_format_is_kubeflow_trainers() -> None:
+    status = wire_format(Progress(3, 12, {"loss": 0.5, "reward": 1.5, "unknown": 1}, 9.7))
+
+    trainer = status["trainerStatus"]
+    assert trainer["progressPercentage"] == 25
+    assert trainer["estimatedRemainingSeconds"] == 9
+    assert trainer["metrics"] == [
+        {"name": "step", "value": "3"},
+        {"name": "total_steps", "value": "12"},
+        {"name": "loss", "value": "0.5"},
+        {"name": "reward", "value": "1.5"},
+    ]
+    assert trainer["lastUpdatedTime"].endswith("+00:00")
+
+
+def test_the_last_progress_always_arrives_with_the_token_of_the_moment(
+    tmp_path: Path, listener: Any
+) -> None:
+    token = tmp_path / "token"
+    token.write_text("first\n", encoding="utf-8")
+    sent = threading.Event()
+    pusher = ProgressPusher(ProgressEndpoint(listener.url, str(token)), interval_seconds=3600)
+    post = pusher._send
+    pusher._send = lambda progress: (post(progress), sent.set())[0]  # type: ignore[func-returns-value]
+    pusher.update(Progress(1, 10))
+    assert sent.wait(10)
+    token.write_text("renewed\n", encoding="utf-8")
+    for step in range(2, 11):
+        pusher.update(Progress(step, 10))
+
+    pusher.close()
+
+    assert [token for token, _ in listener.got] == ["Bearer first", "Bearer renewed"]
+    assert listener.got[-1][1]["trainerStatus"]["progressPercentage"] == 100
+
+
+@pytest.mark.parametrize("trouble", ["refused", "500", "no token"])
+def test_a_push_that_fails_is_only_a_warning(
+    tmp_path: Path, listener: Any, caplog: pytest.LogCaptureFixture, trouble: str
+) -> None:
+    listener.status = 500 if trouble == "500" else 200
+    url = "http://127.0.0.1:9/" if trouble == "refused" else listener.url
+    token = str(tmp_path / "missing") if trouble == "no token" else None
+    pusher = ProgressPusher(ProgressEndpoint(url, token), interval_seconds=0)
+
+    for step in range(3):
+        pusher.update(Progress(step, 3))
+    pusher.close()
+
+    assert "not getting through" in caplog.text
+    assert caplog.text.count("WARNING") == 1
+
+
+def test_the_time_left_is_the_pace_of_this_attempt_alone() -> None:
+    times = iter([100.0, 108.0])
+    clock = StepClock(50, 100, now=lambda: next(times))
+
+    assert clock.remaining_seconds(50) is None
+    assert clock.remaining_seconds(54) == 92
+
+
+def test_a_log_gets_few_lines_and_the_last_one() -> None:
+    stream = io.StringIO()
+    line = ProgressLine("SFT", stream=stream)
+
+    for step in range(1001):
+        line.update(Progress(step, 1000, {"loss": 0.25}, 61.0))
+    line.update(Progress(1000, 1000, {"eval_loss": 0.2}))
+    line.close()
+
+    lines = stream.getvalue().splitlines()
+    assert 15 <= len(lines) <= 25
+    assert lines[1] == "SFT step 50/1000 (5 %) · loss 0.25 · ETA 1m 01s"
+    assert lines[-1] == "SFT step 1000/1000 (100 %) · loss 0.25"
+
+
+def test_a_terminal_gets_one_line_redrawn() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    stream = Terminal()
+    line = ProgressLine("Eval", "row", stream=stream)
+
+    line.update(Progress(1, 2, {}, 3.0))
+    line.update(Progress(2, 2))
+    line.close()
+
+    assert stream.getvalue() == "\rEval row 1/2 (50 %) · ETA 3s\rEval row 2/2 (100 %)        \n"
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.4, "0s"), (65, "1m 05s"), (11220, "3h 07m")])
+def test_durations_read_like_a_clock(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

@@ -1,0 +1,72 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from tenyson.contract import TERMINATION_MESSAGE_BYTES
+from tenyson.jobs.result import Failure, JobResult
+
+
+@pytest.fixture
+def result() -> JobResult:
+    return JobResult(
+        run_id="r",
+        status="failed",
+        total_time_seconds=1.5,
+        metrics={"loss": 0.5},
+        failure=Failure("TaskError", "no rows", "add some"),
+        artifacts=[{"kind": "adapter", "path": "checkpoint-final"}],
+    )
+
+
+def test_a_saved_result_loads_as_it_was(result: JobResult, tmp_path: Path) -> None:
+    result.save(tmp_path / "deep" / "job_result.json")
+
+    assert JobResult.load(tmp_path / "deep" / "job_result.json") == result
+
+
+def test_the_documents_fields_come_first(result: JobResult) -> None:
+    assert list(result.to_dict())[:8] == [
+        "run_id",
+        "status",
+        "total_time_seconds",
+        "metrics",
+        "hf_repo_id",
+        "hf_revision",
+        "wandb_url",
+        "local_output_dir",
+    ]
+
+
+def test_fields_of_a_newer_version_are_ignored(result: JobResult) -> None:
+    assert JobResult.from_dict({**result.to_dict(), "cost": 3}) == result
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", "null", '{"run_id": 1'])
+def test_a_file_that_is_no_result_is_refused(content: str, tmp_path: Path) -> None:
+    path = tmp_path / "job_result.json"
+    path.write_text(content, encoding="utf-8")
+
+    with pytest.raises(ValueError, match="holds no JobResult"):
+        JobResult.load(path)
+
+
+@pytest.mark.parametrize("text", ["a" * 5000, "é" * 5000, "\0" * 5000])
+def test_a_long_result_still_fits_a_termination_message_as_json(
+    text: str, result: JobResult
+) -> None:
+    result.metrics = {f"metric/{i}": i / 7 for i in range(500)}
+    result.warnings = ["warning " * 300] * 20
+    result.failure = Failure("TaskError", text, "hint " * 500)
+    result.artifacts = [{"kind": "file", "path": f"file-{i}"} for i in range(200)]
+
+    message = result.termination_message()
+
+    assert len(message.encode()) <= TERMINATION_MESSAGE_BYTES
+    loaded = JobResult.from_dict(json.loads(message))
+    assert (loaded.run_id, loaded.status) == ("r", "failed")
+    assert loaded.failure is not None
+
+
+def test_a_short_result_is_whole_in_its_termination_message(result: JobResult) -> None:
+    assert JobResult.from_dict(json.loads(result.termination_message())) == result

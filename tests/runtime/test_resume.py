@@ -1,0 +1,171 @@
+"""An interrupted run ends with the same weights as one that was left alone: difference 0.0."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tenyson.contract import File
+from tenyson.errors import StoppedError
+from tenyson.jobs.options import RunOptions
+from tenyson.jobs.rl import RLJob
+from tenyson.jobs.sft import SFTJob
+from tenyson.jobs.stop import StopRequest
+
+pytestmark = pytest.mark.train
+
+
+@pytest.fixture
+def stop_at(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Asks for a stop while a step is under way, as a signal would."""
+    from transformers import TrainerCallback
+
+    from tenyson.jobs import _callbacks
+
+    class AskInStep(TrainerCallback):  # type: ignore[misc]
+        step, stop = 0, StopRequest()
+
+        def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            if state.global_step + 1 == self.step:
+                self.stop.make("SIGTERM")
+
+    begin = AskInStep.on_step_begin
+    monkeypatch.setattr(
+        _callbacks.EdgeCallback, "on_step_begin", lambda self, *a, **k: begin(asking, *a, **k)
+    )
+    asking = AskInStep()
+
+    def arm(step: int) -> StopRequest:
+        asking.step, asking.stop = step, StopRequest()
+        return asking.stop
+
+    return arm
+
+
+CASES: dict[str, tuple[Any, int, dict[str, Any]]] = {
+    "sft": (SFTJob, 3, {}),
+    "sft, dropout": (SFTJob, 3, {"adapter": {"dropout": 0.2}}),
+    "sft, full": (SFTJob, 2, {"adapter": {"kind": "none"}}),
+    "sft, packed": (SFTJob, 3, {"data": {"packing": True}}),
+    "sft, at an epoch's edge": (
+        SFTJob,
+        8,
+        {"training": {"max_steps": None, "num_train_epochs": 1.5}},
+    ),
+    "rl": (RLJob, 3, {}),
+    "rl, inside a round": (RLJob, 3, {"rl": {"steps_per_generation": 4}}),
+    "rl, between iterations": (RLJob, 3, {"rl": {"num_iterations": 2}}),
+    "rl, reference": (RLJob, 3, {"rl": {"beta": 0.1}}),
+    "rl, full": (RLJob, 3, {"rl": {"beta": 0.1}, "adapter": {"kind": "none"}}),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_resumed_run_is_exact(
+    name: str,
+    make_config: Any,
+    sum_task: Any,
+    tmp_path: Path,
+    stop_at: Any,
+    weights_of: Any,
+    largest_difference: Any,
+) -> None:
+    job, step, sections = CASES[name]
+    compare_with_uninterrupted(
+        job, step, make_config(**sections), sum_task, tmp_path, stop_at,
+        weights_of, largest_difference,
+    )  # fmt: skip
+
+
+def test_rl_from_an_adapter_with_a_reference_is_exact(
+    make_config: Any,
+    sum_task: Any,
+    tmp_path: Path,
+    stop_at: Any,
+    weights_of: Any,
+    largest_difference: Any,
+) -> None:
+    SFTJob(make_config(), sum_task, output_dir=tmp_path / "sft").run()
+    config = make_config(rl={"beta": 0.1}, adapter={"path": str(tmp_path / "sft")})
+
+    compare_with_uninterrupted(
+        RLJob, 3, config, sum_task, tmp_path, stop_at, weights_of, largest_difference
+    )
+
+
+def compare_with_uninterrupted(
+    job: Any,
+    step: int,
+    config: dict[str, Any],
+    task: Any,
+    folder: Path,
+    stop_at: Any,
+    weights_of: Any,
+    largest_difference: Any,
+) -> None:
+    whole = job(config, task, output_dir=folder / "whole").run()
+    options = RunOptions(stop=stop_at(step))
+    stopped = job(config, task, output_dir=folder / "parts", options=options)
+    with pytest.raises(StoppedError, match=f"after step {step} of"):
+        stopped.run()
+    stop_at(0)
+
+    resumed = job(config, task, output_dir=folder / "parts", attempt=1).run()
+
+    assert stopped.result.global_step == resumed.resumed_from_step == step
+    assert resumed.global_step == whole.global_step
+    difference = largest_difference(weights_of(folder / "whole"), weights_of(folder / "parts"))
+    assert difference == 0.0
+    left, right = (curve(folder / part) for part in ("whole", "parts"))
+    assert left == right
+
+
+def curve(folder: Path) -> list[dict[str, Any]]:
+    """The metrics of every step, without what a clock says."""
+    lines = (folder / File.METRICS).read_text(encoding="utf-8").splitlines()
+    timed = ("time", "step_time")
+    return [{k: v for k, v in json.loads(line).items() if k not in timed} for line in lines]
+
+
+def test_a_damaged_checkpoint_falls_back_to_an_older_one(
+    make_config: Any, sum_task: Any, tmp_path: Path, weights_of: Any, largest_difference: Any
+) -> None:
+    config = make_config(checkpoint={"every_steps": 2})
+    whole = SFTJob(config, sum_task, output_dir=tmp_path / "whole").run()
+    SFTJob(config, sum_task, output_dir=tmp_path / "parts").run()
+    weights = tmp_path / "parts/checkpoint-6/adapter_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\xff")
+
+    again = SFTJob(config, sum_task, output_dir=tmp_path / "parts", attempt=1).run()
+
+    assert again.resumed_from_step == 4
+    assert "checkpoint-6" in again.warnings[0]
+    assert again.adapter_sha256 == whole.adapter_sha256
+
+
+def test_a_finished_run_started_again_trains_no_further(
+    make_config: Any, sum_task: Any, tmp_path: Path
+) -> None:
+    config = make_config(checkpoint={"every_steps": 2})
+    first = SFTJob(config, sum_task, output_dir=tmp_path).run()
+
+    second = SFTJob(config, sum_task, output_dir=tmp_path, attempt=1).run()
+
+    assert second.global_step == 6
+    assert second.adapter_sha256 == first.adapter_sha256
+    assert len(curve(tmp_path)) == 6
+
+
+def test_resume_never_starts_anew_and_keeps_the_old(
+    make_config: Any, sum_task: Any, tmp_path: Path
+) -> None:
+    config = make_config(checkpoint={"every_steps": 4})
+    SFTJob(config, sum_task, output_dir=tmp_path).run()
+
+    config = make_config(checkpoint={"every_steps": 2, "resume": "never"})
+    result = SFTJob(config, sum_task, output_dir=tmp_path).run()
+
+    assert result.resumed_from_step == 0
+    assert (tmp_path / "superseded-checkpoint-4").is_dir()
+    assert [row["step"] for row in curve(tmp_path)] == [1, 2, 3, 4, 5, 6]

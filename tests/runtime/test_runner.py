@@ -1,0 +1,272 @@
+"""The runner's contract: exit codes, the result in every case, signals, the environment."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tenyson import runner
+from tenyson.contract import Env, ExitCode, File
+from tenyson.jobs.result import JobResult
+from tenyson.jobs.rl import RLJob
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("training: {learning_rat: 1}\nmodel: {name: x}", "did you mean 'learning_rate'"),
+        ("- a list", "expected a mapping of sections"),
+        ("model:\n\tname: x", "a tab stands where YAML wants spaces"),
+        ("", "got nothing"),
+        ("model: {name: x}\nmodel: {name: y}", "written twice"),
+        ("training: {learning_rate: -1}", "training.learning_rate"),
+        (None, "no such file"),
+    ],
+    ids=["unknown key", "list", "tab", "empty", "twice", "range", "missing"],
+)
+def test_a_wrong_configuration_ends_with_64_and_a_result(
+    content: str | None, says: str, tmp_path: Path, run_runner: Any
+) -> None:
+    path = tmp_path / "config.yaml"
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+
+    run = run_runner(path, **{Env.RUN_ID: "run-7", Env.ATTEMPT: "2"})
+
+    assert run.code == run.result.exit_code == ExitCode.CONFIG
+    assert says in run.result.failure.message
+    assert says in run.said
+    assert "Traceback" not in run.said
+    assert (run.result.run_id, run.result.attempt, run.result.job_type) == ("run-7", 2, "sft")
+    assert run.message == run.result
+
+
+@pytest.mark.parametrize(
+    ("module", "says"),
+    [
+        (None, "there is no file"),
+        ("import no_such_module_here", "No module named 'no_such_module_here'"),
+        ("1 / 0", "ZeroDivisionError"),
+        ("class Other: pass", "has no class 'Task'. "),
+        ("class Task:\n  def __init__(self): raise OSError('no data')", "Task() raised OSError"),
+        (
+            "from tenyson.task import TaskPlugin\nclass Task(TaskPlugin):\n"
+            "  def get_rl_dataset(self, config): pass",
+            "lacks get_sft_dataset, needed by a job of type sft",
+        ),
+    ],
+    ids=["missing", "import", "raises", "no class", "constructor", "no hook"],
+)
+def test_a_wrong_task_ends_with_65_and_a_result(
+    module: str | None, says: str, tmp_path: Path, run_runner: Any, make_config: Any
+) -> None:
+    path = tmp_path / f"task_{abs(hash(module))}.py"
+    if module is not None:
+        path.write_text(module, encoding="utf-8")
+
+    run = run_runner(make_config(), task=f"{path}:Task")
+
+    assert run.code == run.result.exit_code == ExitCode.TASK
+    assert says.strip() in run.result.failure.message + run.result.failure.hint
+    assert run.message == run.result
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["--job-type", "sfx"], ["--unknown"]],
+    ids=["none", "choice", "unknown"],
+)
+def test_wrong_arguments_end_with_64_and_a_result(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(Env.OUTPUT_DIR, str(tmp_path))
+
+    code = runner.main(arguments)
+
+    assert code == ExitCode.CONFIG
+    assert (
+        "command line" in json.loads((tmp_path / File.JOB_RESULT).read_text())["failure"]["message"]
+    )
+
+
+def test_a_bad_attempt_number_is_a_configuration_error(run_runner: Any, make_config: Any) -> None:
+    run = run_runner(make_config(), **{Env.ATTEMPT: "first"})
+
+    assert run.code == ExitCode.CONFIG
+    assert "TENYSON_ATTEMPT" in run.result.failure.message
+
+
+def test_an_output_folder_that_cannot_be_written_still_leaves_the_message(
+    tmp_path: Path, run_runner: Any, make_config: Any
+) -> None:
+    (tmp_path / "file").touch()
+
+    run = run_runner(make_config(), output_dir=tmp_path / "file" / "out")
+
+    assert run.code == ExitCode.CONFIG
+    assert run.result is None
+    assert "cannot be written" in run.message.failure.message
+    assert "--output-dir" in run.said
+
+
+def test_no_message_is_written_outside_a_pod(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv(Env.RESULT_PATH, raising=False)
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    assert runner._termination_path() is None
+
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setattr(runner.PodPath, "TERMINATION_LOG", str(tmp_path / "termination-log"))
+    assert runner._termination_path() is None
+
+    (tmp_path / "termination-log").touch()
+    assert runner._termination_path() == tmp_path / "termination-log"
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_signal_before_the_work_ends_at_once_with_75(
+    name: str, run_runner: Any, make_config: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tenyson import task
+
+    def signalled(spec: str) -> Any:
+        os.kill(os.getpid(), signal.Signals[name])
+        raise AssertionError("the signal should have ended it")
+
+    monkeypatch.setattr(task, "load_task", signalled)
+
+    run = run_runner(make_config())
+
+    assert run.code == run.result.exit_code == ExitCode.STOPPED
+    assert run.result.status == "stopped"
+    assert name in run.result.stop_reason
+
+
+@pytest.mark.train
+def test_a_job_runs_to_its_end(run_runner: Any, make_config: Any) -> None:
+    config = make_config(training={"max_steps": 2})
+
+    run = run_runner(config, extra=("--run-id", "named"), **{Env.RUN_ID: "other"})
+
+    assert run.code == 0
+    assert run.result.run_id == run.message.run_id == "named"
+    assert run.message.metrics["loss"] > 0
+    assert "Done in" in run.said
+    manifest = json.loads((run.folder / File.MANIFEST).read_text(encoding="utf-8"))
+    assert "tenyson.runner" in manifest["command"]
+
+
+@pytest.mark.train
+def test_an_unknown_error_ends_with_70_and_its_traceback(
+    run_runner: Any, make_config: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tenyson.jobs import _sft
+
+    def broken(*args: Any) -> Any:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(_sft, "sft_arguments", broken)
+    monkeypatch.setattr(_sft, "quiet", broken)
+
+    run = run_runner(make_config())
+
+    assert run.code == ExitCode.INTERNAL
+    assert run.result.failure.type == "ValueError"
+    assert "in broken" in (run.folder / File.FAILURE).read_text(encoding="utf-8")
+    assert "Traceback" in run.said
+    assert "in broken" not in run.said
+
+
+@pytest.fixture
+def pushes() -> Iterator[Any]:
+    """A controller that takes progress; its `steps` are those it heard of."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            metrics = {m["name"]: m["value"] for m in body["trainerStatus"]["metrics"]}
+            server.heard.append((self.headers["Authorization"], metrics))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    server: Any = HTTPServer(("127.0.0.1", 0), Handler)
+    server.heard = []
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.train
+@pytest.mark.timeout(300)
+def test_a_run_killed_and_then_stopped_ends_with_the_same_weights(
+    tmp_path: Path,
+    make_config: Any,
+    sum_task: Any,
+    task_file: Path,
+    pushes: Any,
+    weights_of: Any,
+    largest_difference: Any,
+) -> None:
+    """Three real processes: SIGKILL in step 4, SIGTERM in step 6, then to the end."""
+    config = make_config(
+        checkpoint={"every_steps": 2},
+        training={"max_steps": 8},
+        task={"reward": "signalling_reward"},
+    )
+    quiet = make_config(**{**config, "task": {}})
+    RLJob(quiet, sum_task, output_dir=tmp_path / "whole").run()
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(config), encoding="utf-8")
+    (tmp_path / "token").write_text("the-token", encoding="utf-8")
+
+    def start(attempt: int) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "tenyson.runner", "--job-type", "rl"]
+        command += ["--config", str(path), "--task-module", f"{task_file}:SumTask"]
+        env = {
+            **os.environ,
+            "SUM_TASK_SIGNALS": "0:3:SIGKILL 1:5:SIGTERM",
+            Env.ATTEMPT: str(attempt),
+            Env.RUN_ID: "run-9",
+            Env.OUTPUT_DIR: str(tmp_path / "parts"),
+            Env.RESULT_PATH: str(tmp_path / "message"),
+            Env.PROGRESS_URL: f"http://127.0.0.1:{pushes.server_port}/progress",
+            Env.PROGRESS_TOKEN_FILE: str(tmp_path / "token"),
+        }
+        return subprocess.run(
+            command, cwd=REPOSITORY, env=env, capture_output=True, text=True, check=False
+        )
+
+    killed, stopped, done = start(0), start(1), start(2)
+
+    assert killed.returncode == -signal.SIGKILL
+    assert stopped.returncode == ExitCode.STOPPED, stopped.stderr
+    assert "SIGTERM: stopping at the next edge" in stopped.stderr
+    assert done.returncode == 0, done.stderr
+    result = JobResult.load(tmp_path / "parts" / File.JOB_RESULT)
+    assert (result.resumed_from_step, result.global_step, result.attempt) == (6, 8, 2)
+    message = JobResult.from_dict(json.loads((tmp_path / "message").read_text(encoding="utf-8")))
+    assert message.adapter_sha256 == result.adapter_sha256
+    difference = largest_difference(weights_of(tmp_path / "whole"), weights_of(tmp_path / "parts"))
+    assert difference == 0.0
+    rows = (tmp_path / "parts" / File.METRICS).read_text(encoding="utf-8").splitlines()
+    assert [json.loads(row)["step"] for row in rows] == list(range(1, 9))
+    assert {token for token, _ in pushes.heard} == {"Bearer the-token"}
+    last = pushes.heard[-1][1]
+    assert (last["step"], last["total_steps"]) == ("8", "8")
