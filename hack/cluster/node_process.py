@@ -13,7 +13,8 @@ from typing import Any
 
 from hack.cluster.control_plane import ControlPlane
 from hack.cluster.errors import ClusterError
-from hack.cluster.files import write_atomically
+from hack.cluster.files import read_json, write_atomically, write_json
+from hack.cluster.node import REGISTERED
 from hack.cluster.node.attempts import ContainerRecords, kill_pod
 from hack.cluster.processes import Supervised
 from hack.cluster.waiting import wait_for
@@ -57,10 +58,15 @@ class Node:
         Raises:
             ClusterError: it ended or did not become ready, with the end of its log.
         """
-        had_agent = self.process.is_running()
-        self.process.start(self._argv(), env=_agent_environment())
-        if not had_agent or not self.is_ready():
-            wait_for(self._is_registered, f"node {self.name!r} to be ready", 30.0)
+        argv, argv_path = self._argv(), self.state_dir / "argv.json"
+        if self.process.is_running() and read_json(argv_path) != argv:
+            self.stop()  # for other options; its containers do not notice
+        self.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_json(argv_path, argv)
+        if not self.process.is_running():
+            (self.state_dir / REGISTERED).unlink(missing_ok=True)
+        self.process.start(argv, env=_agent_environment())
+        wait_for(self._is_registered, f"node {self.name!r} to be ready", 30.0)
 
     def stop(self) -> None:
         """Stop the agent alone: to the cluster the node is silent, while its pods run on."""
@@ -98,8 +104,10 @@ class Node:
         return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
     def _is_registered(self) -> bool:
-        """Ready, and not only since before: the taint that a lost node gets is gone too."""
+        """Ready, and by this agent: a taint of the time before is gone, and its port is known."""
         self.process.check()
+        if not (self.state_dir / REGISTERED).exists():
+            return False
         node = self._node()
         taints = {t["key"] for t in node["spec"].get("taints") or []} if node else set()
         return self.is_ready() and not any(key.startswith("node.kubernetes.io/") for key in taints)

@@ -102,7 +102,10 @@ class Supervised:
                 start_new_session=True,
             )
         identity = identify(self._child.pid)
-        if identity is not None:
+        if identity is None:  # it ended before anybody could look
+            self.record_path.unlink(missing_ok=True)
+            self.check()
+        else:
             write_json(self.record_path, asdict(identity))
 
     @property

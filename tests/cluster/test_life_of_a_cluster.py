@@ -14,6 +14,7 @@ import pytest
 from hack.cluster.control_plane import ControlPlane
 from hack.cluster.fixtures import new_namespace
 from hack.cluster.local import LocalCluster
+from hack.cluster.node_process import NodeOptions
 from hack.cluster.ports import is_free
 from hack.cluster.processes import Identity, identify
 from hack.cluster.teardown import running_processes, stop_cluster
@@ -120,3 +121,12 @@ def test_a_process_is_known_by_more_than_its_pid() -> None:
     identity.signal(signal.SIGKILL)
     assert child.wait() == -signal.SIGKILL
     assert not identity.is_alive()
+
+
+def test_an_agent_is_started_anew_for_other_options(cluster: LocalCluster) -> None:
+    node = cluster.add_node("changing", NodeOptions(env={"A": "1"}))
+    first = node.process.identity
+    assert cluster.add_node("changing", NodeOptions(env={"A": "1"})).process.identity == first
+    assert cluster.add_node("changing", NodeOptions(env={"A": "2"})).process.identity != first
+    node.stop()
+    cluster.control_plane.admin.request("DELETE", "/api/v1/nodes/changing")

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hack.cluster.node import REGISTERED
 from hack.cluster.node.api import STRATEGIC_MERGE, ApiStatusError, ApiUnavailableError
 from hack.cluster.node.attempts import kill_pod
 from hack.cluster.node.context import NodeContext, log
@@ -77,6 +78,7 @@ class Agent:
             node = await api.create("/api/v1/nodes", node_object(name, self._identity.labels))
         await self._write_lease(node["metadata"]["uid"])
         await self._write_status()
+        (self._context.state_dir / REGISTERED).touch()
         log.info("node registered", node=name, port=self._port)
 
     async def _write_lease(self, uid: str) -> None:

@@ -101,13 +101,14 @@ class Attempt:
     def start(self, argv: Sequence[str], env: Mapping[str, str]) -> subprocess.Popen[bytes]:
         """Start the shim, which outlives the agent."""
         write_json(self.folder / "spec.json", {"argv": list(argv), "env": dict(env)})
-        return subprocess.Popen(
-            [sys.executable, "-I", "-S", str(_SHIM), str(self.folder)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=(self.folder / "shim.log").open("ab"),
-            start_new_session=True,
-        )
+        with (self.folder / "shim.log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-I", "-S", str(_SHIM), str(self.folder)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
 
     def _identity(self, name: str) -> Identity | None:
         record = read_json(self.folder / name)
