@@ -6,44 +6,63 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from hack.cluster.files import read_json, write_json
 from hack.cluster.ports import choose_ports
 from hack.cluster.processes import Supervised
 from hack.cluster.waiting import wait_for
 
+_READY_SECONDS = 60.0
+
 
 class DemoController:
-    """The controller's process, its log in `logs/controller.log` of the state folder."""
+    """The controller's process; its log is `logs/controller.log` of the state folder."""
 
-    def __init__(self, state_dir: Path, kubeconfig: Path) -> None:
-        self.process = Supervised(state_dir, "controller")
-        self._kubeconfig = kubeconfig
+    def __init__(self, state_dir: Path) -> None:
         self._state_dir = state_dir
+        self._process = Supervised(state_dir, "controller")
 
-    def start(self, runner_image: str) -> None:
-        """Starts it, unless it runs, and waits until its liveness endpoint answers."""
-        if self.process.is_running():
-            return
-        liveness = f"http://127.0.0.1:{choose_ports(["liveness"], {})["liveness"]}/healthz"
+    def start(self, kubeconfig: Path, image: str) -> None:
+        """Starts it, unless it runs, and returns once its liveness endpoint answers."""
+        liveness = f"http://127.0.0.1:{self._ports()['liveness']}/healthz"
         kopf = str(Path(sys.executable).with_name("kopf"))
         argv = [kopf, "run", "-m", "tenyson.controller", "--standalone", "--all-namespaces"]
-        env = {
-            **os.environ,
-            "KUBECONFIG": str(self._kubeconfig),
-            "TENYSON_RUNNER_IMAGE": runner_image,
-            "TENYSON_PROGRESS_ADVERTISE": "127.0.0.1",
-            "TENYSON_PROGRESS_INTERVAL": "2",
-        }
-        self.process.start([*argv, f"--liveness={liveness}"], env, cwd=self._state_dir)
-        wait_for(lambda: self._answers(liveness), "the controller's liveness endpoint", 60)
+        env = {**_INTERVALS, **os.environ, **self._settings(kubeconfig, image)}
+        self._process.start([*argv, f"--liveness={liveness}"], env, cwd=self._state_dir)
+        wait_for(lambda: self._answers(liveness), "the controller to be live", _READY_SECONDS)
+
+    def check(self) -> None:
+        """Raises an error with the end of its log unless it runs."""
+        self._process.check()
 
     def stop(self) -> None:
-        """Stops it; what it manages goes on."""
-        self.process.stop()
+        """Stops it; the runs that it manages go on."""
+        self._process.stop()
+
+    def _settings(self, kubeconfig: Path, image: str) -> dict[str, str]:
+        return {
+            "KUBECONFIG": str(kubeconfig),
+            "TENYSON_RUNNER_IMAGE": image,
+            # The same port and certificate after a restart, so that running pods find it again.
+            "TENYSON_PROGRESS_PORT": str(self._ports()["progress"]),
+            "TENYSON_PROGRESS_CERT_DIR": str(self._state_dir / "progress-certificates"),
+        }
+
+    def _ports(self) -> dict[str, int]:
+        path = self._state_dir / "controller-ports.json"
+        known: dict[str, int] = read_json(path) or {}
+        if not known or not self._process.is_running():
+            known = choose_ports(("liveness", "progress"), known)
+            write_json(path, known)
+        return known
 
     def _answers(self, url: str) -> bool:
-        self.process.check()
+        self._process.check()
         try:
             with urllib.request.urlopen(url, timeout=2) as response:
                 return bool(response.status == 200)
         except (urllib.error.URLError, TimeoutError, ConnectionError):
             return False
+
+
+_INTERVALS = {"TENYSON_PROGRESS_ADVERTISE": "127.0.0.1", "TENYSON_PROGRESS_INTERVAL": "2"}
+"""What a person at the terminal wants; the environment may say otherwise."""

@@ -5,7 +5,7 @@ from typing import Any
 
 NAMESPACE = "default"
 CLAIM = "tenyson-runs"
-TELEMETRY_SECRET = "telemetry"
+SECRET = "telemetry"
 
 
 def volume_claim(storage_class: str | None) -> dict[str, Any]:
@@ -19,7 +19,7 @@ def volume_claim(storage_class: str | None) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
-        "metadata": {"name": CLAIM, "namespace": NAMESPACE},
+        "metadata": {"name": CLAIM},
         "spec": spec,
     }
 
@@ -46,6 +46,6 @@ def database_secret(url: str) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {"name": TELEMETRY_SECRET, "namespace": NAMESPACE},
+        "metadata": {"name": SECRET},
         "stringData": {"url": url},
     }

@@ -40,7 +40,7 @@ def row_of(job: dict[str, Any]) -> Row:
         metric=_metric(status),
         eta=_duration(progress.get("etaSeconds")) if running else _run_time(status),
         attempt=str(status.get("attempt", "")) if status.get("attempts") else "",
-        note=_note(status) if phase != "Running" else "",
+        note=_note(status) if phase != "Running" or not progress else "",
     )
 
 
@@ -94,7 +94,9 @@ def _metric(status: dict[str, Any]) -> str:
 
 
 def _note(status: dict[str, Any]) -> str:
-    """The sentence of the condition that explains why the job does not run."""
+    """The sentence of the condition that explains why the job makes no steps."""
+    if status.get("phase") == "Running":
+        return "loading: libraries 15 s; once, the base model is trained, 1 to 2 min"
     wanted = ("Failed", "Stalled", "Suspended", "Accepted", "Reconciling")
     conditions = {c["type"]: c for c in status.get("conditions") or []}
     for kind in wanted:

@@ -1,0 +1,141 @@
+"""`python -m hack.demo up | down`: the main job from end to end, on a cluster of its own."""
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import orjson
+from rich.console import Console
+
+from hack.cluster.errors import ClusterError
+from hack.cluster.progress import step, to_terminal
+from hack.cluster.teardown import stop_cluster
+from hack.demo import jobs as tenyson_jobs
+from hack.demo.conclusions import STAGES, load_stages, print_conclusions
+from hack.demo.controller import DemoController
+from hack.demo.summary import count_rows, print_results, print_rows
+from hack.demo.target import Target, current_target, local_cluster, local_target
+from hack.demo.watch import follow
+from tenyson.errors import TenysonError
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+STATE = CHECKOUT / ".demo"
+CRDS = CHECKOUT / "crds"
+EXPERIMENT = CHECKOUT / "tasks/tenyson/examples/wordle/experiment.yaml"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m hack.demo", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    up_parser = commands.add_parser("up", help="run the experiment and leave the cluster up")
+    up_parser.add_argument("--cluster", choices=("local", "current"), default="local")
+    commands.add_parser("down", help="stop everything; the state folder stays")
+    options = parser.parse_args(argv)
+    if options.command == "down":
+        return down()
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    try:
+        return up(options.cluster)
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would leave half of it
+        to_terminal("\nstopping everything …")
+        return down(exit_code=130)
+    except (ClusterError, TenysonError) as error:
+        to_terminal(f"demo: {error}")
+        return 1
+
+
+def up(kind: str) -> int:
+    """Runs the experiment; 0 when every job succeeded."""
+    began = time.monotonic()
+    STATE.mkdir(mode=0o700, exist_ok=True)
+    target = current_target() if kind == "current" else local_target(local_cluster(STATE))
+    controller = DemoController(STATE)
+    _install(target, controller)
+    to_terminal(f"set-up took {time.monotonic() - began:.0f} s")
+    names = _apply(target)
+    to_terminal("training and evaluating: about 5 minutes on 2 cores, most of it the RL job")
+    list_jobs = tenyson_jobs.lister(target)
+    follow(names, list_jobs, controller.check)
+    found = {job["metadata"]["name"]: job for job in list_jobs()}
+    return _conclude(target, [found[name] for name in names], kind)
+
+
+def down(exit_code: int = 0) -> int:
+    """Stops every process of the demo; runs, database and cluster state stay for the next time."""
+    if STATE.exists():
+        stop_cluster(STATE)
+        to_terminal(f"everything is stopped; {STATE.name}/ keeps the data, remove it to start anew")
+    return exit_code
+
+
+def _install(target: Target, controller: DemoController) -> None:
+    target.kubectl("apply", "-f", str(CRDS))
+    target.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(CRDS))
+    wanted = {"apiVersion": "v1", "kind": "List", "items": target.prerequisites}
+    text = orjson.dumps(wanted).decode()
+    target.kubectl("apply", f"--namespace={target.namespace}", "-f", "-", stdin=text)
+    with step(to_terminal, "starting the operator (about 3 s)"):
+        controller.start(target.kubeconfig, target.image)
+
+
+def _apply(target: Target) -> list[str]:
+    """Applies the experiment, and returns the names of its jobs."""
+    names = tenyson_jobs.names_in(EXPERIMENT)
+    namespace = f"--namespace={target.namespace}"
+    found = {job["metadata"]["name"]: job for job in tenyson_jobs.lister(target)()}
+    for name in names:
+        if name in found and tenyson_jobs.phase(found[name]) in tenyson_jobs.ENDED_BADLY:
+            to_terminal(f"{name} had ended badly; deleting it, to run it again")
+            target.kubectl("delete", "tenysonjob", name, namespace, "--cascade=foreground")
+    to_terminal(f"kubectl apply -f {EXPERIMENT.relative_to(CHECKOUT)}")
+    to_terminal(target.kubectl("apply", namespace, "-f", str(EXPERIMENT)).rstrip())
+    return names
+
+
+def _conclude(target: Target, jobs: list[dict[str, Any]], kind: str) -> int:
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    print_results(console, jobs)
+    console.print()
+    if kind == "local" and target.database_url:
+        print_rows(console, count_rows(target.database_url))
+    succeeded = all(tenyson_jobs.phase(job) == "Succeeded" for job in jobs)
+    folders = {job["metadata"]["name"]: tenyson_jobs.output_folder(target, job) for job in jobs}
+    reachable = {name: folder for name, folder in folders.items() if folder is not None}
+    if succeeded and set(STAGES.values()) <= reachable.keys():
+        print_conclusions(console, load_stages(reachable))
+        console.print(f"Report: {_report(reachable)}", soft_wrap=True)
+    _say_what_next(console, kind)
+    return 0 if succeeded else 1
+
+
+def _report(folders: dict[str, Path]) -> Path:
+    raise NotImplementedError
+
+
+def _say_what_next(console: Console, kind: str) -> None:
+    if kind == "current":
+        console.print("The operator still runs on this machine; `make demo-down` stops it.")
+        return
+    for line in (
+        "The cluster stays up. To look around:",
+        "  export KUBECONFIG=.demo/kubeconfig; .demo/kubectl get tenysonjobs -o wide",
+        "  .demo/kubectl describe tj wordle-rl; .demo/kubectl logs job/wordle-rl-a0",
+        '  psql "$(cat .demo/database-url)"',
+        "  make demo-down    stops everything",
+    ):
+        console.print(line, markup=False, highlight=False)
+
+
+def _as_interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())
