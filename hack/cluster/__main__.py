@@ -24,6 +24,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ClusterError, ValueError) as error:
         to_terminal(f"error: {error}")
         return 1
+    except KeyboardInterrupt:
+        to_terminal("interrupted; what was started is ended by `down`")
+        return 130
 
 
 def up(options: argparse.Namespace) -> int:

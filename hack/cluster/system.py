@@ -24,7 +24,6 @@ class Program:
 
 
 BUBBLEWRAP = Program("bwrap", "bubblewrap", "the node runs containers with it")
-GIT = Program("git", "git", "run manifests record the commit with it")
 
 _INSTALLERS = {
     "apt-get": "apt-get install -y",
