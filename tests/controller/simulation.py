@@ -216,7 +216,9 @@ class Simulation:
         raise AssertionError(f"never settled: {self.job.get('status')}")
 
     def is_quiet(self) -> bool:
-        """Whether the run is over or stands still."""
+        """Whether the run is over or stands still, and the controller knows all of it."""
+        if any(self.events.values()):
+            return False
         return self.job.get("status", {}).get("phase") in ("Succeeded", "Failed", "Suspended")
 
     def steps(self) -> dict[str, Callable[[], None]]:

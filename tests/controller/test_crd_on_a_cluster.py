@@ -141,7 +141,7 @@ def test_kubectl_refuses_an_unknown_key(cluster: Any, ns: Namespace) -> None:
         f"metadata: {{name: j, namespace: {ns.name}}}\n"
         f"spec: {{type: SFT, task: 'a:B', config: {config}}}\n"
     )
-    with pytest.raises(ClusterError, match='unknown field "spec.config.training.learning_rat"'):
+    with pytest.raises(ClusterError, match=r"unknown field .*learning_rat\""):
         cluster.kubectl("apply", "-f", "-", stdin=manifest)
 
 

@@ -106,7 +106,7 @@ def test_an_absent_api_server_is_waited_for(
 ) -> None:
     _running(ns)
     ns.phase("j", "Running")
-    cluster.control_plane.stop_apiserver()
+    cluster.control_plane.kill_apiserver()
     cluster.control_plane.start_apiserver()
     ns.end_pod("j-a0", 75)
     ns.run_to_end("j-a1", 0, result())

@@ -119,8 +119,11 @@ def test_a_deleted_pod_is_made_up_for(ns: Namespace) -> None:
     ns.create("j", retry=AT_ONCE)
     pod = ns.run_pod("j-a0")
     ns.phase("j", "Running")
-    options = {"gracePeriodSeconds": 0}
-    ns.api.call("DELETE", f"{ns.core}/pods/{pod['metadata']['name']}", options)
+    ns.api.call("DELETE", f"{ns.core}/pods/{pod['metadata']['name']}")
+    assert ns.is_stopping("j-a0")
+    assert ns.children() == ["j-a0"]
+    ns.end_pod("j-a0", 137)
+    ns.remove_pod("j-a0")
     ns.run_to_end("j-a1", 0, result())
     status = ns.phase("j", "Succeeded")
     assert status["retries"] == {"app": 0, "infra": 1}

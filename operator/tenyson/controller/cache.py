@@ -62,7 +62,9 @@ class Cache:
         self._index_parents(key, known, job)
         if wake:
             self._wake(key, "startTime" not in job.status)
-        if known is None or _face(known) != _face(job):
+        if known is None or (known.uid, known.parents()) != (job.uid, job.parents()):
+            self._wake_descendants(key)
+        elif known.ended_as() != job.ended_as():
             self._wake_dependents(key)
 
     def drop_job(self, key: Key, uid: str = "") -> None:
@@ -75,7 +77,7 @@ class Cache:
         for pod in [i for i in self._pods_of.get(key, ()) if self._pods[i].gone]:
             self._forget_pod(pod)
         self._wake(key, False)
-        self._wake_dependents(key)
+        self._wake_descendants(key)
 
     def _index_parents(self, key: Key, before: Job | None, after: Job | None) -> None:
         old = set(before.parents()) if before else set()
@@ -91,6 +93,17 @@ class Cache:
     def _wake_dependents(self, key: Key) -> None:
         for dependent in self._waiting_on.get(key, ()):
             self._wake(dependent, True)
+
+    def _wake_descendants(self, key: Key) -> None:
+        """Wakes all that wait for a job, also through others: a circle concerns each of them."""
+        woken: set[Key] = set()
+        to_visit = [key]
+        while to_visit:
+            for dependent in self._waiting_on.get(to_visit.pop(), ()):
+                if dependent not in woken:
+                    woken.add(dependent)
+                    to_visit.append(dependent)
+                    self._wake(dependent, True)
 
     # Children
 
@@ -211,11 +224,6 @@ class Cache:
 def _is_older(meta: Object, known_uid: str, known_version: int) -> bool:
     """Whether an object tells nothing new; one with another uid replaces its namesake."""
     return bool(meta["uid"] == known_uid and int(meta["resourceVersion"]) <= known_version)
-
-
-def _face(job: Job) -> object:
-    """What other jobs decide from."""
-    return job.ended_as(), job.uid, tuple(job.parents())
 
 
 def _without_version(found: Child | Pod) -> tuple[object, ...]:

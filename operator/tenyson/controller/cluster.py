@@ -18,6 +18,7 @@ Object = dict[str, Any]
 
 PAGE: Final = 500
 _JSON: Final = "application/json"
+_ACCEPTED: Final = "application/json, application/jwk-set+json"
 _APPLY: Final = "application/apply-patch+yaml"
 _MERGE: Final = "application/merge-patch+json"
 _TRIES: Final = 4
@@ -57,7 +58,7 @@ class Cluster:
         return self._credentials.server
 
     def _connect(self) -> aiohttp.ClientSession:
-        headers = {"Accept": _JSON, "User-Agent": "tenyson-controller"}
+        headers = {"Accept": _ACCEPTED, "User-Agent": "tenyson-controller"}
         if self._credentials.token:
             headers["Authorization"] = f"Bearer {self._credentials.token}"
         return aiohttp.ClientSession(

@@ -16,6 +16,7 @@ from aiohttp import web
 from tenyson.controller import metrics, names
 from tenyson.controller.cache import Cache
 from tenyson.controller.certificates import Certificate
+from tenyson.controller.cluster import ApiError
 from tenyson.controller.names import Key
 from tenyson.controller.observed import Report
 from tenyson.controller.tokens import TokenRefusedError, TokenVerifier
@@ -94,6 +95,8 @@ class ProgressServer:
             bearer = await self._verifier.verify(token.strip())
         except TokenRefusedError as error:
             raise RefusedError(401, f"the token was refused: {error}") from error
+        except ApiError as error:
+            raise RefusedError(503, "the token cannot be checked now; try again") from error
         job = self._cache.job(key)
         if bearer.namespace != key[0] or job is None:
             raise RefusedError(403, "the token's pod does not belong to this job")
