@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from tenyson.jobs.result import JobResult
 
+SHOWN_METRICS = 4
+"""Of a job, in the table of all jobs."""
+
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Returns a table; columns of which every cell begins with a digit or a sign go right."""
@@ -23,16 +26,30 @@ def as_cell(text: str) -> str:
 
 
 def results_table(results: Mapping[str, JobResult]) -> str:
-    """Returns one row a job: how it ended, how long it took, what it measured."""
+    """Returns one row a job: how it ended, how long it took, its first metrics."""
     header = ("Job", "Type", "Status", "Steps", "Time", "Metrics")
     return markdown_table(header, [_result_row(name, r) for name, r in results.items()])
+
+
+def metrics_table(results: Mapping[str, JobResult]) -> str:
+    """Returns one row a metric and one column a result, for jobs of one kind."""
+    names = dict.fromkeys(name for result in results.values() for name in result.metrics)
+    rows = [
+        (name, *(_metric(result.metrics.get(name)) for result in results.values()))
+        for name in names
+    ]
+    return markdown_table(("Metric", *results), rows)
+
+
+def _metric(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
 
 
 def _result_row(name: str, result: JobResult) -> tuple[str, ...]:
     status = result.status
     if result.failure is not None:
         status = f"{status}: {result.failure.type}: {result.failure.message[:200]}"
-    metrics = ", ".join(f"{key} {value:.4g}" for key, value in result.metrics.items())
+    metrics = ", ".join(f"{k} {v:.4g}" for k, v in list(result.metrics.items())[:SHOWN_METRICS])
     return (
         name,
         result.job_type or "",
