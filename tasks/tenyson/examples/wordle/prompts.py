@@ -1,6 +1,6 @@
 """How a position is shown to a model, and the answer expected of it.
 
-`compact` is for the tiny model, one token a mark: `|sXlYaGtXeX|>`. `chat` is for instruction-tuned
+`compact` is for the tiny model, one token a mark: `|sXtXaGiXrY|>`. `chat` is for instruction-tuned
 models: a system message with the rules and the list, and a user message with the guesses so far.
 """
 
@@ -38,7 +38,7 @@ def render_answer(word: str, form: Format) -> str | Messages:
 
 
 def compact_prompt(history: History) -> str:
-    """Returns `|sXlYaGtXeX|>`: every turn as long as the others, so that distances are fixed."""
+    """Returns `|sXtXaGiXrY|>`: every turn as long as the others, so that distances are fixed."""
     turns = ("".join(map("".join, zip(*turn, strict=True))) for turn in history)
     return "".join(f"|{turn}" for turn in turns) + "|>"
 

@@ -1,7 +1,7 @@
 """The tiny model's tokenizer, made in code: one token per letter, and per letter with its mark.
 
 A plain character tokenizer makes the model find out which mark belongs to which letter before it
-can learn anything else. With `sX`, `lY`, `aG` as single tokens the text still is readable.
+can learn anything else. With `sX`, `rY`, `aG` as single tokens the text still is readable.
 """
 
 import string

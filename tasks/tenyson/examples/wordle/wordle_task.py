@@ -1,6 +1,6 @@
 """WordleTask: guess a word that agrees with all marks so far.
 
-One real row of the tiny model's data: prompt `|sXlYaGtXeX|>`, completion `<guess>blaze</guess>`.
+One real row of the tiny model's data: prompt `|sXtXaGiXrY|>`, completion `<guess>grand</guess>`.
 Evaluation asks about histories that no training row has (`game.is_held_out`), the same 512 in every
 stage and for every seed.
 """
