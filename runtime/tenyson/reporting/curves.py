@@ -78,7 +78,7 @@ def _range(values: Sequence[float]) -> tuple[float, float]:
 
 def _ticks(low: float, high: float) -> list[float]:
     """About four round numbers in the range."""
-    raw = (high - low) / 4
+    raw = (high - low) / 5
     power = 10 ** math.floor(math.log10(raw))
     step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= raw)
     first = math.ceil(low / step)
@@ -86,13 +86,12 @@ def _ticks(low: float, high: float) -> list[float]:
 
 
 def _svg(parts: Sequence[str]) -> str:
-    style = "font: 12px system-ui, sans-serif; background: #fff"
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
-    return (
-        f'{head}width="{WIDTH}" height="{HEIGHT}" style="{style}">\n'
-        + "\n".join(parts)
-        + "\n</svg>\n"
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        f'width="{WIDTH}" height="{HEIGHT}" font-family="system-ui, sans-serif" font-size="12">'
     )
+    background = '<rect width="100%" height="100%" fill="#ffffff"/>'
+    return "\n".join([head, background, *parts, "</svg>", ""])
 
 
 def _line(x1: float, y1: float, x2: float, y2: float, colour: str) -> str:
@@ -100,7 +99,7 @@ def _line(x1: float, y1: float, x2: float, y2: float, colour: str) -> str:
 
 
 def _text(
-    x: float, y: float, text: str, anchor: str, *, weight: str = "normal", fill: str = "#333"
+    x: float, y: float, text: str, anchor: str, *, weight: str = "normal", fill: str = "#333333"
 ) -> str:
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{fill}" '
