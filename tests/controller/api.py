@@ -21,7 +21,7 @@ from tenyson.controller.observed import Object
 from tests.controller.builders import condition, job_spec
 
 T = TypeVar("T")
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 60.0
 
 
 def eventually(what: Callable[[], T | None], *, seconds: float = WAIT_SECONDS) -> T:

@@ -1,12 +1,10 @@
-"""The operator killed, the API server away: no second child, no lost result."""
+"""The operator killed: no second child, no lost result."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from tests.controller.api import Namespace, OperatorProcess, eventually, result
-from tests.controller.builders import condition
 
 pytestmark = pytest.mark.cluster
 
@@ -99,20 +97,3 @@ def test_a_suspend_while_the_operator_was_away_is_carried_out(
     ns.remove_pod("j-a0")
     status = ns.phase("j", "Suspended")
     assert status["attempts"][0]["class"] == "Suspended"
-
-
-def test_an_absent_api_server_is_waited_for(
-    cluster: Any, operator: OperatorProcess, ns: Namespace
-) -> None:
-    _running(ns)
-    ns.phase("j", "Running")
-    cluster.control_plane.kill_apiserver()
-    cluster.control_plane.start_apiserver()
-    ns.end_pod("j-a0", 75)
-    ns.run_to_end("j-a1", 0, result())
-    assert ns.phase("j", "Succeeded")["retries"]["infra"] == 1
-    ns.create("later")
-    assert ns.child("later-a0")
-    assert operator.process is not None
-    assert operator.process.poll() is None
-    assert condition(ns.phase("later", "Starting"), "Accepted")["status"] == "True"

@@ -1,0 +1,40 @@
+"""The API server away for a while: the operator waits for it and goes on."""
+
+from typing import Any
+
+import pytest
+
+from hack.cluster.errors import ClusterError
+from tests.controller.api import Namespace, OperatorProcess, eventually, result
+from tests.controller.builders import condition
+
+pytestmark = pytest.mark.cluster
+
+AT_ONCE = {"backoffSeconds": 0, "backoffMaxSeconds": 0}
+
+
+def _started(cluster: Any) -> bool:
+    """Starts the API server, as soon as its port is free again."""
+    try:
+        cluster.control_plane.start_apiserver()
+    except ClusterError:
+        return False
+    return True
+
+
+def test_an_absent_api_server_is_waited_for(
+    cluster: Any, operator: OperatorProcess, ns: Namespace
+) -> None:
+    ns.create("j", retry=AT_ONCE)
+    ns.run_pod("j-a0")
+    ns.phase("j", "Running")
+    cluster.control_plane.kill_apiserver()
+    eventually(lambda: _started(cluster))
+    ns.end_pod("j-a0", 75)
+    ns.run_to_end("j-a1", 0, result())
+    assert ns.phase("j", "Succeeded")["retries"]["infra"] == 1
+    ns.create("later")
+    assert ns.child("later-a0")
+    assert operator.process is not None
+    assert operator.process.poll() is None
+    assert condition(ns.phase("later", "Starting"), "Accepted")["status"] == "True"
