@@ -39,7 +39,9 @@ class Pretender:
             lines = [{"step": s, "loss": 1 / (1 + s), "reward": s / 10} for s in range(9)]
             text = "".join(f"{json.dumps(line)}\n" for line in lines)
             (job.output_dir / "metrics.jsonl").write_text(text)
-        manifest = {"training_config": job.config}
+        config: Any = job.config
+        seed = config.get("training", {}).get("seed")
+        manifest = {"seed": seed, "training_config": {"model": config["model"]["name"]}}
         (job.output_dir / "run_manifest.json").write_text(json.dumps(manifest))
         return JobResult(
             job.run_id, "success", 1.5, metrics, local_output_dir=str(job.output_dir),

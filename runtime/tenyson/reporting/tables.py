@@ -6,6 +6,8 @@ from tenyson.jobs.result import JobResult
 
 SHOWN_METRICS = 4
 """Of a job, in the table of all jobs."""
+FIRST_METRICS = ("accuracy", "reward", "eval_loss", "loss", "kl", "entropy")
+"""Shown before others, in this order."""
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -26,7 +28,7 @@ def as_cell(text: str) -> str:
 
 
 def results_table(results: Mapping[str, JobResult]) -> str:
-    """Returns one row a job: how it ended, how long it took, its first metrics."""
+    """Returns one row a job: how it ended, how long it took, its main metrics."""
     header = ("Job", "Type", "Status", "Steps", "Time", "Metrics")
     return markdown_table(header, [_result_row(name, r) for name, r in results.items()])
 
@@ -49,7 +51,9 @@ def _result_row(name: str, result: JobResult) -> tuple[str, ...]:
     status = result.status
     if result.failure is not None:
         status = f"{status}: {result.failure.type}: {result.failure.message[:200]}"
-    metrics = ", ".join(f"{k} {v:.4g}" for k, v in list(result.metrics.items())[:SHOWN_METRICS])
+    first = [name for name in FIRST_METRICS if name in result.metrics]
+    names = list(dict.fromkeys([*first, *result.metrics]))[:SHOWN_METRICS]
+    metrics = ", ".join(f"{name} {result.metrics[name]:.4g}" for name in names)
     return (
         name,
         result.job_type or "",

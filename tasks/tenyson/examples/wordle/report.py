@@ -80,9 +80,10 @@ def build_report(
             **_settings(places),
         }
     )
-    for placeholder, job in (("sft_wandb_link", "wordle-sft"), ("rl_wandb_link", "wordle-rl")):
-        url = results[job].wandb_url if job in results else None
-        report.attach_wandb_scalar_link(placeholder, url, "run")
+    for kind in ("sft", "rl"):
+        training = results.get(f"wordle-{kind}")
+        url = training.wandb_url if training else None
+        report.attach_wandb_scalar_link(f"{kind}_wandb_link", url, f"{kind.upper()} run")
     return report.save(output / REPORT)
 
 
@@ -130,8 +131,7 @@ def _settings(folders: Mapping[str, Path]) -> dict[str, Any]:
     for job in ("wordle-rl", "wordle-sft", *STAGES.values()):
         try:
             manifest = json.loads((folders[job] / File.MANIFEST).read_text(encoding="utf-8"))
-            config = manifest["training_config"]
-            return {"model": config["model"]["name"], "seed": config["training"]["seed"]}
+            return {"model": manifest["training_config"]["model"], "seed": manifest["seed"]}
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return {"model": "unknown", "seed": "unknown"}
