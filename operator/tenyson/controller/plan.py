@@ -34,7 +34,7 @@ from tenyson.controller.policies.check import Answer, Finding
 from tenyson.controller.reasons import Reason
 from tenyson.controller.resource import Retry
 from tenyson.controller.results import final_result
-from tenyson.controller.status import Draft, Status
+from tenyson.controller.status import Draft, Status, progress_of
 
 SETTLE_SECONDS: Final = 5.0
 """How long a pod's last state may lag behind the end of its Job."""
@@ -183,12 +183,12 @@ class _Pass:
         report = self.observed.report
         if report is None or report.attempt != number:
             return None
-        written = (self.job.status.get("progress") or {}).get("updatedAt")
-        if written == format_time(report.received_at):
+        written = self.job.status.get("progress") or {}
+        if written == progress_of(report):
             return None
-        if written is not None:
+        if "updatedAt" in written:
             interval = self.observed.defaults.progress_interval_seconds
-            left = interval - (self.now - parse_time(written)).total_seconds()
+            left = interval - (self.now - parse_time(written["updatedAt"])).total_seconds()
             if left > 0 and not self._turns():
                 return left
         self.draft.progress(report)

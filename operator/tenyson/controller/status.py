@@ -109,15 +109,7 @@ class Draft:
 
     def progress(self, report: Report) -> None:
         """Takes over what the pod pushed."""
-        values = {
-            "step": report.step,
-            "totalSteps": report.total_steps,
-            "percent": report.percent,
-            "etaSeconds": report.eta_seconds,
-            "metrics": dict(report.metrics) or None,
-            "updatedAt": format_time(report.received_at),
-        }
-        self.status["progress"] = _without_none(values)
+        self.status["progress"] = progress_of(report)
 
     def finish_progress(self, step: int | None) -> None:
         """Makes the progress of a completed run whole."""
@@ -132,6 +124,20 @@ class Draft:
         self.status["conditions"] = ordered
         self.status["phase"] = phase(self._conditions, self.status)
         return _within_limit(self.status)
+
+
+def progress_of(report: Report) -> dict[str, Any]:
+    """Returns a report as the status holds it."""
+    return _without_none(
+        {
+            "step": report.step,
+            "totalSteps": report.total_steps,
+            "percent": report.percent,
+            "etaSeconds": report.eta_seconds,
+            "metrics": dict(report.metrics) or None,
+            "updatedAt": format_time(report.received_at),
+        }
+    )
 
 
 def phase(conditions: dict[str, Any], status: Status) -> str:
