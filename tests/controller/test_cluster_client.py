@@ -1,0 +1,139 @@
+"""The client's answers to a server in trouble, and the informer's to gaps."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from tenyson.controller.cache import Cache
+from tenyson.controller.cluster import ApiError, Cluster
+from tenyson.controller.credentials import Credentials
+from tenyson.controller.informer import Informer
+from tenyson.controller.limiter import Limiter
+from tests.controller.builders import child_body
+
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@pytest.fixture
+async def served() -> AsyncIterator[Callable[[Answer], Awaitable[Cluster]]]:
+    """Serves one handler for every path, and returns a client for it."""
+    open_things: list[Any] = []
+
+    async def serve(answer: Answer) -> Cluster:
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", answer)
+        server = TestServer(app)
+        await server.start_server()
+        cluster = Cluster(Credentials(str(server.make_url("")).rstrip("/")), Limiter(1e6, 100))
+        open_things.extend([cluster, server])
+        return cluster
+
+    yield serve
+    for thing in open_things:
+        await thing.close()
+
+
+def refusal(code: int, **headers: str) -> web.Response:
+    body = {"kind": "Status", "reason": "R", "message": "told"}
+    return web.json_response(body, status=code, headers=headers)
+
+
+@pytest.mark.parametrize("code", [400, 403, 404, 409, 422])
+async def test_what_asking_again_does_not_change_is_asked_once(served: Any, code: int) -> None:
+    asked = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return refusal(code)
+
+    cluster = await served(answer)
+    with pytest.raises(ApiError, match="told") as error:
+        await cluster.request("GET", "/x")
+    assert (error.value.status, len(asked)) == (code, 1)
+
+
+@pytest.mark.parametrize("code", [429, 500, 503])
+async def test_trouble_that_may_pass_is_asked_again(served: Any, code: int) -> None:
+    answers = [refusal(code), refusal(code), web.json_response({"fine": True})]
+
+    async def answer(request: web.Request) -> web.Response:
+        return answers.pop(0)
+
+    cluster = await served(answer)
+    assert await cluster.request("GET", "/x") == {"fine": True}
+
+
+async def test_retry_after_is_honoured(served: Any) -> None:
+    answers = [refusal(429, **{"Retry-After": "1"}), web.json_response({})]
+
+    async def answer(request: web.Request) -> web.Response:
+        return answers.pop(0)
+
+    cluster = await served(answer)
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    await cluster.request("GET", "/x")
+    assert loop.time() - start >= 1.0
+
+
+async def test_a_server_that_is_not_there_is_an_api_error() -> None:
+    cluster = Cluster(Credentials("http://127.0.0.1:1"), Limiter(1e6, 100))
+    with pytest.raises(ApiError, match="Unreachable"):
+        await cluster.request("GET", "/x")
+    await cluster.close()
+
+
+async def test_a_list_finds_what_a_broken_watch_did_not_tell(served: Any) -> None:
+    """First list: two children; then the watch is too old (410), and one is gone."""
+    lists = [[child_body("a"), child_body("b")], [child_body("b"), child_body("c")]]
+    settled = asyncio.Event()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if "watch" in request.query:
+            if lists:
+                return refusal(410)
+            settled.set()
+            stream = web.StreamResponse()
+            await stream.prepare(request)
+            await asyncio.sleep(30)
+            return stream
+        return web.json_response({"metadata": {"resourceVersion": "9"}, "items": lists.pop(0)})
+
+    cluster = await served(answer)
+    cache = Cache(lambda key, urgent: None)
+    informer = Informer(cluster, cache, "child", "/jobs")
+    task = asyncio.create_task(informer.run())
+    await asyncio.wait_for(settled.wait(), 5)
+    task.cancel()
+    assert {name for _, name in cache.known("child")} == {"b-a0", "c-a0"}
+
+
+async def test_a_child_newer_than_the_list_is_kept(served: Any) -> None:
+    cache = Cache(lambda key, urgent: None)
+    cache.put_child(child_body("old", resourceVersion="3"))
+    cache.put_child(child_body("new", resourceVersion="12"))
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.json_response({"metadata": {"resourceVersion": "9"}, "items": []})
+
+    informer = Informer(await served(answer), cache, "child", "/jobs")
+    await informer.list()
+    assert {name for _, name in cache.known("child")} == {"new-a0"}
+
+
+async def test_lists_come_in_pages(served: Any) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        meta = {"resourceVersion": "9"}
+        if "continue" not in request.query:
+            return web.json_response(
+                {"metadata": {**meta, "continue": "more"}, "items": [child_body("a")]}
+            )
+        return web.json_response({"metadata": meta, "items": [child_body("b")]})
+
+    cache = Cache(lambda key, urgent: None)
+    await Informer(await served(answer), cache, "child", "/jobs").list()
+    assert len(cache.known("child")) == 2

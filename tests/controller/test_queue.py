@@ -1,0 +1,77 @@
+"""The work queue: each key once, one worker a key, urgent first."""
+
+import asyncio
+
+from tenyson.controller.queue import WorkQueue
+
+A, B, C = ("n", "a"), ("n", "b"), ("n", "c")
+
+
+async def test_a_key_asked_for_twice_is_handed_out_once() -> None:
+    queue = WorkQueue()
+    queue.add(A)
+    queue.add(A)
+    assert await queue.get() == A
+    assert len(queue) == 0
+
+
+async def test_urgent_keys_go_first_and_the_others_in_order() -> None:
+    queue = WorkQueue()
+    for key in (A, B):
+        queue.add(key)
+    queue.add(C, urgent=True)
+    queue.add(B, urgent=True)
+    assert [await queue.get() for _ in range(3)] == [C, B, A]
+
+
+async def test_a_key_that_is_worked_on_waits_for_the_end_of_that() -> None:
+    queue = WorkQueue()
+    queue.add(A)
+    key = await queue.get()
+    queue.add(A)
+    second = asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+    assert not second.done()
+    queue.done(key)
+    assert await asyncio.wait_for(second, 1) == A
+
+
+async def test_the_earlier_of_two_later_wishes_counts() -> None:
+    queue = WorkQueue()
+    queue.add_after(A, 60)
+    queue.add_after(A, 0.01)
+    queue.add_after(A, 30)
+    assert await asyncio.wait_for(queue.get(), 1) == A
+
+
+async def test_a_wish_for_now_replaces_one_for_later() -> None:
+    queue = WorkQueue()
+    queue.add_after(A, 0.01)
+    queue.add(A)
+    queue.done(await queue.get())
+    await asyncio.sleep(0.03)
+    assert len(queue) == 0
+
+
+async def test_failures_in_a_row_wait_ever_longer_until_a_success() -> None:
+    waits: list[int] = []
+
+    def delay(failures: int) -> float:
+        waits.append(failures)
+        return 0.001
+
+    queue = WorkQueue(delay)
+    for _ in range(3):
+        queue.add_after_failure(A)
+    queue.succeeded(A)
+    queue.add_after_failure(A)
+    assert waits == [0, 1, 2, 0]
+
+
+async def test_the_queue_still_works_after_a_key_became_urgent() -> None:
+    queue = WorkQueue()
+    queue.add(A)
+    queue.add(A, urgent=True)
+    queue.done(await queue.get())
+    queue.add(B)
+    assert await asyncio.wait_for(queue.get(), 1) == B
