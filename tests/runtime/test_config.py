@@ -76,6 +76,15 @@ def test_samples_without_temperature_are_refused() -> None:
         parse_config({"model": {"name": "m"}, "evaluation": {"num_samples": 4}})
 
 
+def test_a_database_url_is_not_repeated_in_the_message() -> None:
+    url = "postgresql://user:secret-word@host/" + "x" * 5000
+
+    with pytest.raises(ConfigError, match="telemetry") as raised:
+        parse_config({"model": {"name": "m"}, "telemetry": {"db_url": url}})
+
+    assert "secret-word" not in str(raised.value)
+
+
 def test_a_checked_configuration_comes_back_as_it_is() -> None:
     config = JobConfig.model_validate({"model": {"name": "m"}})
 

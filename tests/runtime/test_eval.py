@@ -73,6 +73,26 @@ def test_the_adapter_is_what_is_evaluated(
     assert tuned.metrics["accuracy"] > base.metrics["accuracy"]
 
 
+def test_a_fully_trained_model_is_evaluated_from_its_folder(
+    make_config: Any, sum_task: Any, tmp_path: Path
+) -> None:
+    training = {"max_steps": 40, "learning_rate": 0.01}
+    config = make_config(adapter={"kind": "none"}, training=training)
+    SFTJob(config, sum_task, output_dir=tmp_path / "full").run()
+    folder = tmp_path / "full" / File.FINAL_CHECKPOINT
+
+    result = EvalJob(
+        make_config(model={"name": str(folder)}), sum_task, output_dir=tmp_path / "eval"
+    ).run()
+
+    assert result.metrics["accuracy"] >= 0.5
+    assert result.adapter_sha256 is None
+    with pytest.raises(CheckpointError, match="a whole model, not an adapter"):
+        EvalJob(
+            make_config(adapter={"path": str(folder)}), sum_task, output_dir=tmp_path / "wrong"
+        ).run()
+
+
 def test_sampling_repeats_for_a_seed_and_varies_within_it(
     make_config: Any, sum_task: Any, tmp_path: Path
 ) -> None:

@@ -115,6 +115,8 @@ def _problem(error: dict[str, Any]) -> Problem:
     if error["type"] == "missing":
         return Problem(path, "is required")
     message = error["msg"].removeprefix("Value error, ")
+    if path == "telemetry.db_url":  # it may hold a password
+        return Problem(path, message[0].lower() + message[1:])
     shown = repr(error.get("input"))
     given = f" (given: {shown if len(shown) <= 80 else shown[:77] + '…'})"
     return Problem(path, message[0].lower() + message[1:] + (given if path else ""))

@@ -1,5 +1,6 @@
 """From the configuration to the arguments of TRL's trainers."""
 
+import os
 from typing import Any
 
 import torch
@@ -73,6 +74,11 @@ def rl_arguments(context: RunContext) -> Any:
 def _shared(context: RunContext) -> dict[str, Any]:
     config, training = context.config, context.config.training
     on_gpu = torch.cuda.is_available()
+    if torch.cuda.device_count() > 1 and "LOCAL_RANK" not in os.environ:
+        raise ConfigError(
+            [Problem("GPUs", f"{torch.cuda.device_count()} are visible, and a run uses one")],
+            hint="Give the pod one GPU, or set CUDA_VISIBLE_DEVICES=0.",
+        )
     checkpointing = training.gradient_checkpointing
     return {
         "output_dir": str(context.output_dir),

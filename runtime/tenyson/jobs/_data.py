@@ -48,7 +48,20 @@ def dataset_of(context: RunContext, hook: str, *arguments: Any) -> Dataset:
     Raises:
         TaskError: It returned something else, or no rows.
     """
+    return _checked_rows(call_hook(context, hook, *arguments), hook)
+
+
+def optional_dataset_of(context: RunContext, hook: str, *arguments: Any) -> Dataset | None:
+    """Returns the rows of a data hook that may be left out, or may return None.
+
+    Raises:
+        TaskError: It returned something else, or no rows.
+    """
     dataset = call_hook(context, hook, *arguments)
+    return None if dataset is None else _checked_rows(dataset, hook)
+
+
+def _checked_rows(dataset: Any, hook: str) -> Dataset:
     if isinstance(dataset, list) and all(isinstance(row, dict) for row in dataset):
         dataset = Dataset.from_list(dataset)
     if not isinstance(dataset, Dataset):

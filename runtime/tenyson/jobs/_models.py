@@ -32,6 +32,7 @@ TASK_PREFIX = "task:"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 ADAPTER_CONFIG = "adapter_config.json"
 FETCHED_ADAPTER = "adapter-start"
+_BUSY = (429, 500, 502, 503, 504)
 
 
 @dataclass(frozen=True)
@@ -215,6 +216,10 @@ def load_error(error: Exception, source: str, revision: str) -> TenysonError:
     if Path(source).is_dir():
         return DependencyError(
             f"The folder {source} holds no model that transformers can load: {_short(error)}"
+        )
+    if status in _BUSY:
+        return DependencyError(
+            f"The Hub answered {status} for {source}.", hint="It is busy or down; try again later."
         )
     if status is not None or "RevisionNotFoundError" in names:
         return DependencyError(

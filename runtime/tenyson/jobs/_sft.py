@@ -6,7 +6,13 @@ from datasets import Dataset
 
 from tenyson.errors import TaskError
 from tenyson.jobs._arguments import sft_arguments
-from tenyson.jobs._data import call_hook, callable_of, dataset_of, facts_of, require_columns
+from tenyson.jobs._data import (
+    callable_of,
+    dataset_of,
+    facts_of,
+    optional_dataset_of,
+    require_columns,
+)
 from tenyson.jobs._libraries import quiet
 from tenyson.jobs._models import load_tokenizer, locate_model
 from tenyson.jobs._recording import recording
@@ -69,8 +75,8 @@ def train(context: RunContext) -> None:
 def _examples(context: RunContext, formats: bool, hooks: tuple[Any, ...]) -> dict[str, Dataset]:
     """Returns the training set and, where the task has one, the evaluation set."""
     data = {"train": dataset_of(context, "get_sft_dataset", *hooks)}
-    evaluation = call_hook(context, "get_sft_eval_dataset", *hooks)
-    if evaluation is not None and len(evaluation):
+    evaluation = optional_dataset_of(context, "get_sft_eval_dataset", *hooks)
+    if evaluation is not None:
         data["eval"] = evaluation
     if not formats:
         for role, dataset in data.items():

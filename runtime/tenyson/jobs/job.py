@@ -112,6 +112,10 @@ class Job(ABC):
             mirror=Mirror(self.options.output_uri) if self.options.output_uri else None,
             plain_config=config.model_dump(),
         )
+        LOG.info(
+            "%s run %s, attempt %d, into %s: loading the libraries and %s",
+            *(self.label, self.run_id, self.attempt, self.output_dir, config.model.name),
+        )
         try:
             self._train_or_evaluate(context)
         except ImportError as error:
