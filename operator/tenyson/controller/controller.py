@@ -55,6 +55,9 @@ class Controller:
         self._spawn(self._work(reconciler))
         if self._settings.metrics_port:
             metrics.serve(self._settings.metrics_port)
+        # kopf looks for the CRD once, right after this; before that it must be there.
+        for informer in self._lists:
+            await informer.synced.wait()
 
     async def stop(self) -> None:
         """Stops everything; whatever was under way is taken up by the next start."""

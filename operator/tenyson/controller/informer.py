@@ -59,9 +59,11 @@ class Informer:
                 failures = 0
                 await self._follow(version)
             except ApiError as error:
-                if error.status != 410:
+                if error.status == 404:
+                    logger.warning("%s is not served yet; apply the CRDs in crds/", self._path)
+                elif error.status != 410:
                     logger.warning("The watch of %ss broke: %s", self.kind, error)
-                    failures += 1
+                failures += error.status != 410
                 await asyncio.sleep(backoff(failures, base=0.05, most=_RECONNECT_MAX_SECONDS))
 
     def want_list(self) -> None:
