@@ -138,6 +138,7 @@ def test_samples_are_recorded_with_their_scores(
     assert result.telemetry == {"written": 4, "spooled": 0}
 
 
+@pytest.mark.filterwarnings("ignore:Found missing adapter keys")
 def test_an_adapter_of_another_model_is_refused(
     adapter: JobResult, make_config: Any, sum_task: Any, tmp_path: Path
 ) -> None:

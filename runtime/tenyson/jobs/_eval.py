@@ -4,7 +4,6 @@ import json
 import math
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -15,6 +14,7 @@ from tenyson.errors import TaskError
 from tenyson.evaluation.generate import Completion, Sampling, generate
 from tenyson.files import sha256_of_file, write_atomically
 from tenyson.jobs._data import call_hook, dataset_of, facts_of, require_columns
+from tenyson.jobs._description import describe_run
 from tenyson.jobs._libraries import quiet
 from tenyson.jobs._models import (
     Adapter,
@@ -25,9 +25,8 @@ from tenyson.jobs._models import (
     put_adapter,
 )
 from tenyson.jobs._recording import recording
-from tenyson.jobs._training import adapter_facts, model_facts
 from tenyson.jobs.context import Reporter, RunContext
-from tenyson.manifest import recipe_of, without_secrets, write_manifest
+from tenyson.manifest import without_secrets
 from tenyson.progress import Progress, StepClock
 from tenyson.seeding import seed_everything
 from tenyson.telemetry import EvalSample
@@ -43,7 +42,7 @@ def evaluate(context: RunContext) -> None:
     source = locate_model(context)
     tokenizer = load_tokenizer(context.config, source)
     model, adapter = _model(context, source)
-    _describe_run(context, model, source, prompts, adapter)
+    describe_run(context, model, source, {"eval": facts_of(prompts)}, adapter)
     with recording(context) as telemetry, context.options.stop.deferred():
         completions = _generate(context, model, tokenizer, rows)
         scored = _score(context, tokenizer, rows, completions)
@@ -72,24 +71,6 @@ def _model(context: RunContext, source: str) -> tuple[Any, Adapter | None]:
         model = put_adapter(model, adapter, is_trainable=False)
         context.result.adapter_sha256 = adapter.sha256
     return model.to("cuda" if torch.cuda.is_available() else "cpu"), adapter
-
-
-def _describe_run(
-    context: RunContext, model: Any, source: str, prompts: Dataset, adapter: Adapter | None
-) -> None:
-    write_manifest(
-        context.output_dir,
-        run_id=context.result.run_id,
-        attempt=context.result.attempt,
-        job_type=context.job_type.value,
-        config=context.plain_config,
-        recipe=recipe_of(context.task),
-        datasets={"eval": asdict(facts_of(prompts))},
-        model=model_facts(context, model, source),
-        adapter_parent=adapter_facts(context, adapter),
-        resumed_from_step=0,
-        command=context.options.command,
-    )
 
 
 def _generate(

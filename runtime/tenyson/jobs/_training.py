@@ -2,33 +2,29 @@
 
 import json
 import logging
-import math
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-from peft import PeftModel, get_peft_model
+from peft import get_peft_model
 from transformers import PrinterCallback
 from transformers.trainer_callback import ProgressCallback
 
 from tenyson.checkpoints.store import Checkpoint, CheckpointStore
 from tenyson.contract import File
 from tenyson.errors import CheckpointError, ConfigError, Problem, StoppedError
-from tenyson.files import sha256_of_file
 from tenyson.jobs._callbacks import EdgeCallback, MetricsCallback, drop_rows_after
 from tenyson.jobs._data import DataFacts
+from tenyson.jobs._description import describe_run
 from tenyson.jobs._models import (
-    ADAPTER_WEIGHTS,
     Adapter,
     load_model,
     locate_adapter,
     new_lora,
     put_adapter,
 )
+from tenyson.jobs._outcome import finish
 from tenyson.jobs.context import Reporter, RunContext
-from tenyson.manifest import recipe_of, weights_of_folder, write_manifest
 from tenyson.seeding import seed_everything
 
 LOG = logging.getLogger("tenyson.jobs")
@@ -95,10 +91,10 @@ def train(
         trainer = make_trainer([metrics, edge, *callbacks])
         for chatty in (PrinterCallback, ProgressCallback):
             trainer.remove_callback(chatty)
-        trainer.store, trainer.checkpoint_facts = store, _facts(context, source)
+        trainer.store, trainer.checkpoint_facts = store, _facts(context)
         checkpoint = _start_from(context, store, trainer.checkpoint_facts)
         result.resumed_from_step = result.global_step = checkpoint.step if checkpoint else 0
-        _describe_run(context, trainer, source, datasets, adapter)
+        describe_run(context, trainer.model, source, datasets, adapter)
         try:
             _train_from(trainer, checkpoint)
         finally:
@@ -106,7 +102,7 @@ def train(
                 context.warn(warning)
         result.global_step = trainer.state.global_step
         _stop_if_asked(context, trainer)
-        _finish(context, trainer, store)
+        finish(context, trainer, store)
 
 
 def _train_from(trainer: Any, checkpoint: Checkpoint | None) -> None:
@@ -160,7 +156,7 @@ def _refuse_another_run(checkpoint: Checkpoint, facts: dict[str, Any]) -> None:
             )
 
 
-def _facts(context: RunContext, source: str) -> dict[str, Any]:
+def _facts(context: RunContext) -> dict[str, Any]:
     """What a checkpoint's manifest says beside its files."""
     adapter = context.config.adapter
     trained: Any = "none"
@@ -175,44 +171,6 @@ def _facts(context: RunContext, source: str) -> dict[str, Any]:
     }
 
 
-def _describe_run(
-    context: RunContext,
-    trainer: Any,
-    source: str,
-    datasets: dict[str, DataFacts],
-    adapter: Adapter | None,
-) -> None:
-    write_manifest(
-        context.output_dir,
-        run_id=context.result.run_id,
-        attempt=context.result.attempt,
-        job_type=context.job_type.value,
-        config=context.plain_config,
-        recipe=recipe_of(context.task),
-        datasets={role: asdict(facts) for role, facts in datasets.items()},
-        model=model_facts(context, trainer.model, source),
-        adapter_parent=adapter_facts(context, adapter),
-        resumed_from_step=context.result.resumed_from_step,
-        command=context.options.command,
-    )
-
-
-def model_facts(context: RunContext, model: Any, source: str) -> dict[str, Any]:
-    """Returns what identifies the base model, for the manifest."""
-    facts: dict[str, Any] = {"name": context.config.model.name, "source": source}
-    if Path(source).is_dir():
-        return facts | weights_of_folder(Path(source))
-    revision = context.config.model.revision
-    return facts | {"revision": getattr(model.config, "_commit_hash", None) or revision}
-
-
-def adapter_facts(context: RunContext, adapter: Adapter | None) -> dict[str, Any] | None:
-    """Returns what identifies the adapter that the run starts from, for the manifest."""
-    if adapter is None:
-        return None
-    return {"path": context.adapter_source, "sha256": adapter.sha256}
-
-
 def _stop_if_asked(context: RunContext, trainer: Any) -> None:
     stop, state = context.options.stop, trainer.state
     if stop.is_made and state.global_step < state.max_steps:
@@ -221,62 +179,3 @@ def _stop_if_asked(context: RunContext, trainer: Any) -> None:
             f"{state.max_steps}; its checkpoint is saved.",
             hint="The next attempt goes on from there.",
         )
-
-
-def _finish(context: RunContext, trainer: Any, store: CheckpointStore) -> None:
-    result = context.result
-    if trainer.eval_dataset is not None and not _is_evaluated(trainer.state):
-        trainer.evaluate()
-    facts = {**trainer.checkpoint_facts, "step": result.global_step}
-    with store.saving(File.FINAL_CHECKPOINT, **facts) as folder:
-        if isinstance(trainer.model, PeftModel):
-            trainer.model.save_pretrained(str(folder), selected_adapters=["default"])
-            (folder / "README.md").unlink(missing_ok=True)
-            result.adapter_sha256 = sha256_of_file(folder / ADAPTER_WEIGHTS)
-        else:
-            trainer.model.save_pretrained(str(folder))
-        trainer.processing_class.save_pretrained(str(folder))
-    result.metrics = final_metrics(trainer.state.log_history)
-    result.artifacts = _artifacts(context.output_dir, result.adapter_sha256)
-
-
-def _is_evaluated(state: Any) -> bool:
-    """Whether the last step was evaluated already, as `eval_steps` may have it."""
-    return any(
-        row.get("step") == state.global_step and "eval_loss" in row for row in state.log_history
-    )
-
-
-def final_metrics(log_history: list[dict[str, Any]]) -> dict[str, float]:
-    """Returns the last value of everything logged, over all attempts, and the mean loss."""
-    metrics: dict[str, float] = {}
-    losses = [row["loss"] for row in log_history if _is_finite(row.get("loss"))]
-    for row in log_history:
-        metrics |= {n: float(v) for n, v in row.items() if n not in ("step",) and _is_finite(v)}
-    metrics.pop("total_flos", None)
-    if losses:
-        metrics["train_loss"] = sum(losses) / len(losses)
-    return metrics
-
-
-def _is_finite(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _artifacts(folder: Path, adapter_sha256: str | None) -> list[dict[str, Any]]:
-    final = folder / File.FINAL_CHECKPOINT
-    size = sum(path.stat().st_size for path in final.rglob("*") if path.is_file())
-    kind = "adapter" if adapter_sha256 else "model"
-    artifacts = [{"kind": kind, "path": final.name, "bytes": size, "sha256": adapter_sha256}]
-    for name in (File.METRICS, File.MANIFEST):
-        path = folder / name
-        if path.is_file():
-            artifacts.append(
-                {
-                    "kind": path.stem,
-                    "path": name,
-                    "bytes": path.stat().st_size,
-                    "sha256": sha256_of_file(path),
-                }
-            )
-    return artifacts

@@ -1,0 +1,73 @@
+"""What a finished training leaves: the last evaluation, `checkpoint-final`, metrics, artifacts."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+from peft import PeftModel
+
+from tenyson.checkpoints.store import CheckpointStore
+from tenyson.contract import File
+from tenyson.files import sha256_of_file
+from tenyson.jobs._models import ADAPTER_WEIGHTS
+from tenyson.jobs.context import RunContext
+
+
+def finish(context: RunContext, trainer: Any, store: CheckpointStore) -> None:
+    """Evaluates a last time, saves `checkpoint-final` and fills the result."""
+    result = context.result
+    if trainer.eval_dataset is not None and not _is_evaluated(trainer.state):
+        trainer.evaluate()
+    facts = {**trainer.checkpoint_facts, "step": result.global_step}
+    with store.saving(File.FINAL_CHECKPOINT, **facts) as folder:
+        if isinstance(trainer.model, PeftModel):
+            trainer.model.save_pretrained(str(folder), selected_adapters=["default"])
+            (folder / "README.md").unlink(missing_ok=True)
+            result.adapter_sha256 = sha256_of_file(folder / ADAPTER_WEIGHTS)
+        else:
+            trainer.model.save_pretrained(str(folder))
+        trainer.processing_class.save_pretrained(str(folder))
+    result.metrics = final_metrics(trainer.state.log_history)
+    result.artifacts = _artifacts(context.output_dir, result.adapter_sha256)
+
+
+def _is_evaluated(state: Any) -> bool:
+    """Whether the last step was evaluated already, as `eval_steps` may have it."""
+    return any(
+        row.get("step") == state.global_step and "eval_loss" in row for row in state.log_history
+    )
+
+
+def final_metrics(log_history: list[dict[str, Any]]) -> dict[str, float]:
+    """Returns the last value of everything logged, over all attempts, and the mean loss."""
+    metrics: dict[str, float] = {}
+    losses = [row["loss"] for row in log_history if _is_finite(row.get("loss"))]
+    for row in log_history:
+        metrics |= {n: float(v) for n, v in row.items() if n not in ("step",) and _is_finite(v)}
+    metrics.pop("total_flos", None)
+    if losses:
+        metrics["train_loss"] = sum(losses) / len(losses)
+    return metrics
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _artifacts(folder: Path, adapter_sha256: str | None) -> list[dict[str, Any]]:
+    final = folder / File.FINAL_CHECKPOINT
+    size = sum(path.stat().st_size for path in final.rglob("*") if path.is_file())
+    kind = "adapter" if adapter_sha256 else "model"
+    artifacts = [{"kind": kind, "path": final.name, "bytes": size, "sha256": adapter_sha256}]
+    for name in (File.METRICS, File.MANIFEST):
+        path = folder / name
+        if path.is_file():
+            artifacts.append(
+                {
+                    "kind": path.stem,
+                    "path": name,
+                    "bytes": path.stat().st_size,
+                    "sha256": sha256_of_file(path),
+                }
+            )
+    return artifacts
