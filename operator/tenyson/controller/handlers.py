@@ -4,7 +4,9 @@ No handler here keeps state in annotations, adds a finalizer or is retried by ko
 feeds the cache, and the queue does the rest.
 """
 
+import itertools
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 import kopf
@@ -57,6 +59,18 @@ async def heard(type: str | None, event: Any, memo: kopf.Memo, **_: Any) -> None
         controller.listed_anew()
 
 
+class _Patience:
+    """Waits between kopf's tries, without end.
+
+    By default kopf waits up to 21 s after an API server has come back, and lets some errors that
+    outlast a minute end the operator.
+    """
+
+    def __iter__(self) -> Iterator[float]:
+        yield from (0.5, 1.0)
+        yield from itertools.repeat(2.0)
+
+
 def _settings() -> settings.Settings:
     return settings.from_environment()
 
@@ -66,5 +80,6 @@ def _configure(kopf_settings: kopf.OperatorSettings) -> None:
     kopf_settings.peering.standalone = True
     # The CRD is there before the controller, or the controller waits for it; no need to watch CRDs.
     kopf_settings.scanning.disabled = True
+    kopf_settings.networking.error_backoffs = _Patience()
     # One line per event would be most of the log and a good part of the work.
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)
