@@ -164,7 +164,8 @@ def prepare_folder(folder: Path) -> None:
         probe = folder / ".writable"
         write_atomically(probe, "")
         probe.unlink()
-        (folder / File.FAILURE).unlink(missing_ok=True)  # of an earlier attempt
+        for name in (File.JOB_RESULT, File.FAILURE):  # of an earlier attempt: they are not ours
+            (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise ConfigError(
             [Problem("output_dir", f"{folder} cannot be written: {error.strerror or error}")],
