@@ -37,7 +37,7 @@ class Postgres:
 
     @property
     def database_url(self) -> str:
-        """The SQLAlchemy URL of the database, with its password."""
+        """The URL of the database, with its password, as psql takes it."""
         if not self._url_path.exists():
             raise ClusterError(f"PostgreSQL was never started in {self.state_dir}")
         return self._url_path.read_text().strip()
@@ -92,7 +92,7 @@ class Postgres:
         path = self.state_dir / "postgres-port.json"
         write_json(path, choose_ports(["postgres"], read_json(path) or {}))
         password = (self.state_dir / "postgres-password").read_text()
-        url = f"postgresql+psycopg://{_USER}:{password}@127.0.0.1:{self._port()}/{_DATABASE}"
+        url = f"postgresql://{_USER}:{password}@127.0.0.1:{self._port()}/{_DATABASE}"
         write_atomically(self._url_path, f"{url}\n")
 
     def _forget_recycled_pid(self) -> None:
@@ -114,8 +114,7 @@ class Postgres:
         import psycopg
 
         self.process.check()
-        plain = self.database_url.replace("+psycopg", "")
-        server = plain.rpartition("/")[0] + "/postgres"
+        server = self.database_url.rpartition("/")[0] + "/postgres"
         try:
             with psycopg.connect(server, autocommit=True, connect_timeout=5) as connection:
                 query = "SELECT 1 FROM pg_database WHERE datname = %s"

@@ -16,12 +16,15 @@ from hack.cluster.errors import ClusterError
 from hack.cluster.progress import step, to_terminal
 from hack.cluster.teardown import stop_cluster
 from hack.demo import jobs as tenyson_jobs
-from hack.demo.conclusions import STAGES, load_stages, print_conclusions
+from hack.demo.conclusions import load_stages, print_conclusions
 from hack.demo.controller import DemoController
 from hack.demo.summary import count_rows, print_results, print_rows
 from hack.demo.target import Target, current_target, local_cluster, local_target
 from hack.demo.watch import follow
+from tenyson.contract import File
 from tenyson.errors import TenysonError
+from tenyson.examples.wordle.report import STAGES, build_report
+from tenyson.jobs.result import JobResult
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 STATE = CHECKOUT / ".demo"
@@ -116,7 +119,8 @@ def _conclude(target: Target, jobs: list[dict[str, Any]], kind: str) -> int:
 
 
 def _report(folders: dict[str, Path]) -> Path:
-    raise NotImplementedError
+    results = {name: JobResult.load(folder / File.JOB_RESULT) for name, folder in folders.items()}
+    return build_report(results, STATE, folders).relative_to(CHECKOUT)
 
 
 def _say_what_next(console: Console, kind: str) -> None:

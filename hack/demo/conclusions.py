@@ -7,16 +7,10 @@ from rich.console import Console
 from rich.table import Table
 
 from tenyson.evaluation.statistics import Estimate
+from tenyson.examples.wordle.report import STAGES
 from tenyson.reporting import compare, load_evaluation
 from tenyson.reporting.comparison import Comparison, estimate
 from tenyson.reporting.evaluations import Evaluation
-
-STAGES: Mapping[str, str] = {
-    "base": "wordle-base-eval",
-    "SFT": "wordle-sft-eval",
-    "RL": "wordle-eval",
-}
-"""Model of each stage, as tables call it, and the Eval job that measured it."""
 
 
 def load_stages(folders: Mapping[str, Path]) -> list[Evaluation]:

@@ -1,4 +1,4 @@
-"""The operator as the demo runs it: `kopf run` on this machine, beside the cluster."""
+"""The operator as the demo runs it: on this machine, beside the cluster."""
 
 import os
 import sys
@@ -24,8 +24,7 @@ class DemoController:
     def start(self, kubeconfig: Path, image: str) -> None:
         """Starts it, unless it runs, and returns once its liveness endpoint answers."""
         liveness = f"http://127.0.0.1:{self._ports()['liveness']}/healthz"
-        kopf = str(Path(sys.executable).with_name("kopf"))
-        argv = [kopf, "run", "-m", "tenyson.controller", "--standalone", "--all-namespaces"]
+        argv = [sys.executable, "-m", "tenyson.controller", "--standalone", "--all-namespaces"]
         env = {**_INTERVALS, **os.environ, **self._settings(kubeconfig, image)}
         self._process.start([*argv, f"--liveness={liveness}"], env, cwd=self._state_dir)
         wait_for(lambda: self._answers(liveness), "the controller to be live", _READY_SECONDS)

@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import create_engine, func, inspect, select, table
 
+from tenyson.telemetry.database import parse_url
+
 TELEMETRY_TABLES = ("sft_metrics", "epoch_metrics", "rollouts", "generations")
 
 
@@ -26,7 +28,7 @@ def print_results(console: Console, jobs: Sequence[Mapping[str, Any]]) -> None:
 
 def count_rows(database_url: str) -> dict[str, int]:
     """Returns the rows of each telemetry table; a table that is not there yet has none."""
-    engine = create_engine(database_url)
+    engine = create_engine(parse_url(database_url))
     try:
         with engine.connect() as connection:
             present = set(inspect(connection).get_table_names())

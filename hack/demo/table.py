@@ -96,7 +96,7 @@ def _metric(status: dict[str, Any]) -> str:
 def _note(status: dict[str, Any]) -> str:
     """The sentence of the condition that explains why the job makes no steps."""
     if status.get("phase") == "Running":
-        return "loading: libraries 15 s; once, the base model is trained, 1 to 2 min"
+        return "loading libraries, 15 s; the first job also trains the base model, 70 s"
     wanted = ("Failed", "Stalled", "Suspended", "Accepted", "Reconciling")
     conditions = {c["type"]: c for c in status.get("conditions") or []}
     for kind in wanted:

@@ -100,7 +100,7 @@ def test_the_command_line_brings_a_whole_cluster_up_and_down(state_dir: Path) ->
     assert len(identities) == 6
 
     url = (state_dir / "database-url").read_text().strip()
-    with psycopg.connect(url.replace("+psycopg", "")) as connection:
+    with psycopg.connect(url) as connection:
         row = connection.execute("SHOW data_directory").fetchone()
     assert row == (str(state_dir / "postgres"),)
 

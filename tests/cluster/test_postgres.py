@@ -14,7 +14,7 @@ pytestmark = pytest.mark.cluster
 
 
 def _connect(server: Postgres) -> psycopg.Connection[tuple[object, ...]]:
-    return psycopg.connect(server.database_url.replace("+psycopg", ""), autocommit=True)
+    return psycopg.connect(server.database_url, autocommit=True)
 
 
 def test_data_outlives_a_stop_in_a_folder_that_only_its_owner_may_enter(tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ def test_a_wrong_password_is_refused(tmp_path: Path) -> None:
     server = Postgres(tmp_path / "state")
     server.start()
     try:
-        user, rest = server.database_url.replace("+psycopg", "").rsplit("@", 1)
+        user, rest = server.database_url.rsplit("@", 1)
         with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
             psycopg.connect(f"{user}x@{rest}")
     finally:

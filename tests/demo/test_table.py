@@ -2,9 +2,10 @@ import io
 from typing import Any
 
 import pytest
+from rich.console import Console
+
 from hack.demo.table import draw, line, row_of
 from hack.demo.watch import follow
-from rich.console import Console
 
 
 def make_job(name: str = "wordle-sft", kind: str = "SFT", **status: Any) -> dict[str, Any]:

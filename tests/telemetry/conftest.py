@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, make_url, select, text
+from sqlalchemy import create_engine, select, text
 
 from tenyson.contract import JobType
 from tenyson.telemetry import Telemetry, WriterSettings, open_telemetry
+from tenyson.telemetry.database import parse_url
 from tenyson.telemetry.tables import TABLES
 
 QUICK = WriterSettings(batch_seconds=0.01, retry_seconds=0.02, max_retry_seconds=0.1)
@@ -82,7 +83,7 @@ def _sqlite(folder: Path) -> Iterator[Target]:
 
 def _postgresql(server: Any, test: str) -> Iterator[Target]:
     name = "t_" + "".join(c if c.isalnum() else "_" for c in test.lower())[:40]
-    url = make_url(server.database_url)
+    url = parse_url(server.database_url)
     engine = create_engine(url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))

@@ -29,10 +29,8 @@ _COLUMNS: Final = [
     ("Attempt", "integer", ".status.attempt", "Current attempt, from 0", 0),
     ("Age", "date", ".metadata.creationTimestamp", "", 0),
     ("Node", "string", ".status.attempts[-1:].node", "Node of the last attempt that ended", 1),
-    (
-        "Reason", "string",
-        '.status.conditions[?(@.status=="True")].reason', "Reasons of the conditions that hold", 1,
-    ),
+    # The one condition that is always there and always says why.
+    ("Reason", "string", '.status.conditions[?(@.type=="Running")].reason', "Why so", 1),
 ]  # fmt: skip
 
 

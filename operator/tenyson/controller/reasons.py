@@ -76,8 +76,6 @@ class Reason(Enum):
     POD_WAITING = "PodWaiting", "The pod does not run yet: {detail}"
     RUNNING = "Running", "Attempt {attempt} runs."
     SETTLING = "Settling", "Attempt {attempt} has ended; waiting for its pod's last state."
-    NOT_STARTED = "NotStarted", "No attempt runs."
-    ENDED = "Ended", "The run has ended."
 
     # Suspended
     SUSPENDED = "Suspended", "The run is suspended; set spec.suspend to false to go on."

@@ -71,14 +71,14 @@ class Draft:
     def refused(self, reason: Reason, message: str) -> None:
         """Says that a person must act before the job can start."""
         self.set("Accepted", False, reason, message)
-        self.set("Running", False, Reason.NOT_STARTED)
+        self.set("Running", False, reason)
         self.set("Stalled", True, reason, message)
         self.drop("Reconciling")
 
     def ended(self, kind: str, reason: Reason, message: str = "") -> None:
         """Says that the run is over, as Complete or Failed; neither is ever undone."""
         self.set(kind, True, reason, message)
-        self.set("Running", False, Reason.ENDED)
+        self.set("Running", False, reason)
         self.drop("Reconciling", "Stalled", "Suspended")
         self.status["completionTime"] = format_time(self._now)
 
