@@ -23,7 +23,8 @@ def print_results(console: Console, jobs: Sequence[Mapping[str, Any]]) -> None:
             console.print(_why_not(status), highlight=False)
             continue
         for name, value in result.items():
-            console.print(f"  {name}: {_shown(value)}", highlight=False, soft_wrap=True)
+            shown = _files(value) if name == "artifacts" else _shown(value)
+            console.print(f"  {name}: {shown}", highlight=False, soft_wrap=True, markup=False)
 
 
 def count_rows(database_url: str) -> dict[str, int]:
@@ -59,6 +60,13 @@ def _why_not(status: Mapping[str, Any]) -> str:
         if c["type"] in {"Accepted", "Failed", "Stalled"}
     ]
     return "\n".join(said) or "  no result"
+
+
+def _files(artifacts: Sequence[Mapping[str, Any]]) -> str:
+    return ", ".join(
+        f"{a['path']} ({a['bytes'] / 1000:.0f} kB, sha256 {(a.get('sha256') or '')[:12]}…)"
+        for a in artifacts
+    )
 
 
 def _shown(value: Any) -> str:

@@ -168,7 +168,8 @@ class _Pass:
     def _show(self, number: int, child: Child | None, pods: tuple[Pod, ...]) -> None:
         name = names.child_name(self.job.name, number)
         live = next((pod for pod in pods if not pod.is_terminal), None)
-        if child is not None and (child.ended_as or child.deleting) and live is None:
+        has_stopped = bool(pods) or (child is not None and bool(child.ended_as or child.deleting))
+        if live is None and has_stopped:
             self.draft.waiting(Reason.SETTLING, Reason.SETTLING.say(attempt=number))
         elif live is not None and live.phase == "Running":
             self.draft.running(number)
