@@ -75,6 +75,19 @@ def test_a_running_pod_makes_the_job_running() -> None:
     assert status["phase"] == "Running"
 
 
+def test_between_a_pods_end_and_its_jobs_the_phase_stands_still() -> None:
+    running = wanted(plan(observe(make_job(status=RUNNING), make_child(), make_pod()), NOW))
+    gap = plan(observe(make_job(status=running), make_child(), make_pod(code=0)), NOW)
+    assert wanted(gap)["phase"] == "Running"
+    assert condition(wanted(gap), "Running")["reason"] == "Settling"
+    assert gap.announcements == ()
+
+
+def test_a_refused_job_says_why_in_the_condition_that_kubectl_shows() -> None:
+    refused = wanted(plan(observe(make_job(config={"model": {"nam": "x"}})), NOW))
+    assert condition(refused, "Running")["reason"] == "InvalidConfig"
+
+
 def test_a_pod_that_cannot_start_says_why() -> None:
     pod = replace(make_pod(phase="Pending"), waiting="ImagePullBackOff: no such image")
     status = wanted(plan(observe(make_job(status=RUNNING), make_child(), pod), NOW))

@@ -154,10 +154,11 @@ def phase(conditions: dict[str, Any], status: Status) -> str:
         return "Suspended"
     if conditions.get("Suspended", {}).get("reason") == Reason.SUSPENDING.word:
         return "Stopping"
-    if holds("Running"):
+    why = conditions.get("Running", {}).get("reason")
+    # Between a pod's end and its Job's nothing has changed for people yet, so no Event either.
+    if holds("Running") or why == Reason.SETTLING.word:
         return "Running"
-    under_way = (Reason.STARTING.word, Reason.POD_WAITING.word, Reason.SETTLING.word)
-    return "Starting" if conditions.get("Running", {}).get("reason") in under_way else "Pending"
+    return "Starting" if why in (Reason.STARTING.word, Reason.POD_WAITING.word) else "Pending"
 
 
 def _within_limit(status: Status) -> Status:
