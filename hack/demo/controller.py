@@ -37,6 +37,10 @@ class DemoController:
         """Stops it; the runs that it manages go on."""
         self._process.stop()
 
+    def kill(self) -> None:
+        """Ends it as a crash would."""
+        self._process.kill()
+
     def _settings(self, kubeconfig: Path, image: str) -> dict[str, str]:
         return {
             "KUBECONFIG": str(kubeconfig),

@@ -36,10 +36,14 @@ class Target:
     """The runs' output folders as seen from here; None where they are out of reach."""
 
 
+def runner_images() -> dict[str, list[str]]:
+    """Returns the entrypoint behind the local image: this environment's own runner."""
+    return {LOCAL_IMAGE: [sys.executable, "-m", "tenyson.runner"]}
+
+
 def local_cluster(state_dir: Path) -> LocalCluster:
     """Returns the demo's own cluster, not started."""
-    runner = [sys.executable, "-m", "tenyson.runner"]
-    options = NodeOptions(images={LOCAL_IMAGE: runner})
+    options = NodeOptions(images=runner_images())
     return LocalCluster(
         state_dir, node=True, postgres=True, node_options=options, report=to_terminal
     )

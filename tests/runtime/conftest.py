@@ -1,4 +1,4 @@
-"""A model of one layer with a tokenizer, made in code: training takes a second."""
+"""What tests of the library share: the tiny model, a task, and ways to run both."""
 
 import json
 import os
@@ -14,55 +14,16 @@ from tenyson import runner
 from tenyson.contract import Env, File
 from tenyson.jobs.result import JobResult
 from tenyson.task import load_task
+from tests.tiny_model import make_tiny_model
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-CHAT_TEMPLATE = (
-    "{% for m in messages %}{{ m['role'][0] + m['content'] + '\n' }}{% endfor %}"
-    "{% if add_generation_prompt %}a{% endif %}"
-)
-
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Folder of a character tokenizer and a Llama of one layer with fixed random weights."""
-    import torch
-    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
-    folder = tmp_path_factory.mktemp("model")
-    special = ["<pad>", "<bos>", "<eos>", "<unk>"]
-    letters = [*"abcdefghijklmnopqrstuvwxyz0123456789 +=?\n"]
-    vocabulary = {token: i for i, token in enumerate(special + letters)}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("<eos>|.|\n"), "isolated")
-    tokenizer.decoder = decoders.Fuse()
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        pad_token="<pad>",
-        bos_token="<bos>",
-        eos_token="<eos>",
-        unk_token="<unk>",
-    )
-    fast.chat_template = CHAT_TEMPLATE
-    fast.save_pretrained(folder)
-    torch.set_num_threads(1)  # the model is too small to share out
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=64,
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        max_position_embeddings=128,
-        bos_token_id=1,
-        eos_token_id=2,
-        pad_token_id=0,
-    )
-    LlamaForCausalLM(config).save_pretrained(folder)
-    return str(folder)
+    return str(make_tiny_model(tmp_path_factory.mktemp("model")))
 
 
 @pytest.fixture(scope="session")
