@@ -47,6 +47,9 @@ format: install ## Format the code
 crds: install ## Generate crds/ from the models
 	@$(BIN)/python -m tenyson.controller.crd
 
+verify: install crds ## Regenerate what is generated, and fail if it was not up to date
+	@git diff --exit-code -- crds
+
 lock: install ## Resolve uv.lock anew; hosts are taken out, so that it installs from any index
 	@.cache/uv/bin/uv lock --upgrade
 	@sed -i -E 's#https://[^/"]+/#https://index.invalid/#g' uv.lock

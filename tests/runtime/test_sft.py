@@ -199,7 +199,7 @@ def test_every_form_of_data_and_training_works(
             "data.completion_only_loss",
         ),
         ({"adapter": {"target_modules": ["nowhere"]}}, ConfigError, "adapter.target_modules"),
-        ({"model": {"name": "/no/such/folder"}}, DependencyError, "there is no folder"),
+        ({"model": {"name": "/no/such/folder"}}, ConfigError, "there is no folder"),
         ({"model": {"name": "nobody/no-model"}}, DependencyError, "the Hub cannot be reached"),
         ({"adapter": {"path": "/no/such/adapter"}}, DependencyError, "no adapter folder"),
         ({"checkpoint": {"resume": 4}}, CheckpointError, "no checkpoint of step 4"),

@@ -48,8 +48,9 @@ def locate_model(context: RunContext) -> str:
     name = context.config.model.name
     if not name.startswith(TASK_PREFIX):
         if name.startswith(("/", "./", "../", "~")) and not Path(name).expanduser().is_dir():
-            raise DependencyError(
-                f"model.name: there is no folder {name}.", hint=f"Looked from {Path.cwd()}."
+            raise ConfigError(
+                [Problem("model.name", f"there is no folder {name}")],
+                hint=f"Looked from {Path.cwd()}.",
             )
         return str(Path(name).expanduser()) if name.startswith("~") else name
     folder = call_hook(
