@@ -5,27 +5,30 @@ BIN := .venv/bin
 # The demo's cluster: `local` starts its own, `current` uses the one that KUBECONFIG points at.
 CLUSTER ?= local
 
-.PHONY: help install demo demo-down test test-fast lint types verify crds lock format cluster clean
+.PHONY: help check-system install demo demo-down test test-fast lint types verify crds lock format cluster clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(BIN)/.installed ## Make .venv, with everything, from the lock
 
+check-system: ## See whether this machine has what the local cluster needs
+	@hack/check-system
+
 $(BIN)/.installed: uv.lock pyproject.toml hack/install
 	@hack/install
 	@touch $@
 
-demo: install ## Run the main job: a cluster, a database, the operator, three jobs that train and evaluate
+demo: check-system install ## Run the main job: a cluster, a database, the operator, five jobs that train and evaluate
 	@$(BIN)/python -m hack.demo up --cluster $(CLUSTER)
 
-demo-down: install ## Stop the demo's cluster and remove its state
+demo-down: install ## Stop everything that the demo started; its data stays in .demo/
 	@$(BIN)/python -m hack.demo down
 
 cluster: install ## Get the Kubernetes binaries (built once, about 9 minutes on 2 cores)
 	@$(BIN)/python -m hack.cluster build
 
-test: install lint types cluster ## Run every test
+test: check-system install lint types cluster ## Run every test
 	@$(BIN)/python -m pytest
 
 test-fast: install ## Run the tests that need neither a cluster nor training
@@ -54,5 +57,5 @@ lock: install ## Resolve uv.lock anew; hosts are taken out, so that it installs 
 	@.cache/uv/bin/uv lock --upgrade
 	@sed -i -E 's#https://[^/"]+/#https://index.invalid/#g' uv.lock
 
-clean: demo-down ## Remove what was built here
+clean: demo-down ## Stop the demo and remove its data, .venv and the caches in here
 	@rm -rf .venv .cache .demo artifacts dist

@@ -10,7 +10,9 @@ from types import FrameType
 from typing import Any
 
 import orjson
+from kubernetes.client.exceptions import ApiException
 from rich.console import Console
+from urllib3.exceptions import HTTPError
 
 from hack.cluster.errors import ClusterError
 from hack.cluster.progress import step, to_terminal
@@ -39,42 +41,52 @@ def main(argv: Sequence[str] | None = None) -> int:
     up_parser = commands.add_parser("up", help="run the experiment and leave the cluster up")
     up_parser.add_argument("--cluster", choices=("local", "current"), default="local")
     commands.add_parser("down", help="stop everything; the state folder stays")
+    parser.add_argument("--state", type=Path, default=STATE, help="folder of the demo's data")
     options = parser.parse_args(argv)
+    state: Path = options.state.resolve()
     if options.command == "down":
-        return down()
+        return down(state)
     signal.signal(signal.SIGTERM, _as_interrupt)
     try:
-        return up(options.cluster)
+        return up(options.cluster, state)
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would leave half of it
         to_terminal("\nstopping everything …")
-        return down(exit_code=130)
-    except (ClusterError, TenysonError) as error:
-        to_terminal(f"demo: {error}")
+        return down(state, exit_code=130)
+    except (ClusterError, TenysonError, ApiException, HTTPError) as error:
+        to_terminal(f"demo: {error}\nWhat was started still runs; `make demo-down` stops it.")
         return 1
 
 
-def up(kind: str) -> int:
+def up(kind: str, state: Path) -> int:
     """Runs the experiment; 0 when every job succeeded."""
     began = time.monotonic()
-    STATE.mkdir(mode=0o700, exist_ok=True)
-    target = current_target() if kind == "current" else local_target(local_cluster(STATE))
-    controller = DemoController(STATE)
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if kind == "current":
+        target = current_target()
+    else:
+        cluster = local_cluster(state)
+        cluster.start()
+        target = local_target(cluster)
+    controller = DemoController(state)
     _install(target, controller)
     to_terminal(f"set-up took {time.monotonic() - began:.0f} s")
     names = _apply(target)
-    to_terminal("training and evaluating: about 5 minutes on 2 cores, most of it the RL job")
+    to_terminal("training and evaluating: about 4 minutes on 2 cores")
     list_jobs = tenyson_jobs.lister(target)
+    applied = time.monotonic()
     follow(names, list_jobs, controller.check)
+    minutes, seconds = divmod(round(time.monotonic() - applied), 60)
+    to_terminal(f"the experiment took {minutes} min {seconds} s")
     found = {job["metadata"]["name"]: job for job in list_jobs()}
-    return _conclude(target, [found[name] for name in names], kind)
+    return _conclude(target, [found[name] for name in names], state)
 
 
-def down(exit_code: int = 0) -> int:
+def down(state: Path, exit_code: int = 0) -> int:
     """Stops every process of the demo; runs, database and cluster state stay for the next time."""
-    if STATE.exists():
-        stop_cluster(STATE)
-        to_terminal(f"everything is stopped; {STATE.name}/ keeps the data, remove it to start anew")
+    if state.exists():
+        stop_cluster(state)
+        to_terminal(f"everything is stopped; {state.name}/ keeps the data, remove it to start anew")
     return exit_code
 
 
@@ -85,7 +97,7 @@ def _install(target: Target, controller: DemoController) -> None:
     text = orjson.dumps(wanted).decode()
     target.kubectl("apply", f"--namespace={target.namespace}", "-f", "-", stdin=text)
     with step(to_terminal, "starting the operator (about 3 s)"):
-        controller.start(target.kubeconfig, target.image)
+        controller.start(target)
 
 
 def _apply(target: Target) -> list[str]:
@@ -94,44 +106,48 @@ def _apply(target: Target) -> list[str]:
     namespace = f"--namespace={target.namespace}"
     found = {job["metadata"]["name"]: job for job in tenyson_jobs.lister(target)()}
     for name in names:
-        if name in found and tenyson_jobs.phase(found[name]) in tenyson_jobs.ENDED_BADLY:
-            to_terminal(f"{name} had ended badly; deleting it, to run it again")
+        if name in found and tenyson_jobs.phase(found[name]) == "Failed":
+            to_terminal(f"{name} had failed; deleting it, to run it again")
             target.kubectl("delete", "tenysonjob", name, namespace, "--cascade=foreground")
     to_terminal(f"kubectl apply -f {EXPERIMENT.relative_to(CHECKOUT)}")
     to_terminal(target.kubectl("apply", namespace, "-f", str(EXPERIMENT)).rstrip())
     return names
 
 
-def _conclude(target: Target, jobs: list[dict[str, Any]], kind: str) -> int:
+def _conclude(target: Target, jobs: list[dict[str, Any]], state: Path) -> int:
     console = Console(width=None if sys.stdout.isatty() else 120)
     print_results(console, jobs)
     console.print()
-    if kind == "local" and target.database_url:
+    if target.is_local and target.database_url:
         print_rows(console, count_rows(target.database_url))
     succeeded = all(tenyson_jobs.phase(job) == "Succeeded" for job in jobs)
     folders = {job["metadata"]["name"]: tenyson_jobs.output_folder(target, job) for job in jobs}
     reachable = {name: folder for name, folder in folders.items() if folder is not None}
     if succeeded and set(STAGES.values()) <= reachable.keys():
         print_conclusions(console, load_stages(reachable))
-        console.print(f"Report: {_report(reachable)}", soft_wrap=True)
-    _say_what_next(console, kind)
+        console.print(f"Report: {_report(reachable, state)}", soft_wrap=True)
+    _say_what_next(console, target, _shown(state))
     return 0 if succeeded else 1
 
 
-def _report(folders: dict[str, Path]) -> Path:
+def _report(folders: dict[str, Path], state: Path) -> Path:
     results = {name: JobResult.load(folder / File.JOB_RESULT) for name, folder in folders.items()}
-    return build_report(results, STATE, folders).relative_to(CHECKOUT)
+    return _shown(build_report(results, state, folders))
 
 
-def _say_what_next(console: Console, kind: str) -> None:
-    if kind == "current":
+def _shown(path: Path) -> Path:
+    return path.relative_to(CHECKOUT) if path.is_relative_to(CHECKOUT) else path
+
+
+def _say_what_next(console: Console, target: Target, state: Path) -> None:
+    if not target.is_local:
         console.print("The operator still runs on this machine; `make demo-down` stops it.")
         return
     for line in (
         "The cluster stays up. To look around:",
-        "  export KUBECONFIG=.demo/kubeconfig; .demo/kubectl get tenysonjobs -o wide",
-        "  .demo/kubectl describe tj wordle-rl; .demo/kubectl logs job/wordle-rl-a0",
-        '  psql "$(cat .demo/database-url)"',
+        f"  export KUBECONFIG={state}/kubeconfig; {state}/kubectl get tenysonjobs -o wide",
+        f"  {state}/kubectl describe tj wordle-rl; {state}/kubectl logs job/wordle-rl-a0",
+        f'  psql "$(cat {state}/database-url)"',
         "  make demo-down    stops everything",
     ):
         console.print(line, markup=False, highlight=False)

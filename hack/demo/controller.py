@@ -10,6 +10,7 @@ from hack.cluster.files import read_json, write_json
 from hack.cluster.ports import choose_ports
 from hack.cluster.processes import Supervised
 from hack.cluster.waiting import wait_for
+from hack.demo.target import Target
 
 _READY_SECONDS = 60.0
 
@@ -21,11 +22,16 @@ class DemoController:
         self._state_dir = state_dir
         self._process = Supervised(state_dir, "controller")
 
-    def start(self, kubeconfig: Path, image: str) -> None:
-        """Starts it, unless it runs, and returns once its liveness endpoint answers."""
+    def start(self, target: Target) -> None:
+        """Starts it and returns once its liveness endpoint answers.
+
+        One that runs is replaced: it may serve another cluster, or be of older code, and as it
+        keeps nothing in memory that costs a second.
+        """
+        self._process.stop()
         liveness = f"http://127.0.0.1:{self._ports()['liveness']}/healthz"
         argv = [sys.executable, "-m", "tenyson.controller", "--standalone", "--all-namespaces"]
-        env = {**_INTERVALS, **os.environ, **self._settings(kubeconfig, image)}
+        env = {**_DEFAULTS, **os.environ, **self._settings(target)}
         self._process.start([*argv, f"--liveness={liveness}"], env, cwd=self._state_dir)
         wait_for(lambda: self._answers(liveness), "the controller to be live", _READY_SECONDS)
 
@@ -41,19 +47,21 @@ class DemoController:
         """Ends it as a crash would."""
         self._process.kill()
 
-    def _settings(self, kubeconfig: Path, image: str) -> dict[str, str]:
-        return {
-            "KUBECONFIG": str(kubeconfig),
-            "TENYSON_RUNNER_IMAGE": image,
+    def _settings(self, target: Target) -> dict[str, str]:
+        settings = {
+            "KUBECONFIG": str(target.kubeconfig),
+            "TENYSON_RUNNER_IMAGE": target.image,
             # The same port and certificate after a restart, so that running pods find it again.
             "TENYSON_PROGRESS_PORT": str(self._ports()["progress"]),
             "TENYSON_PROGRESS_CERT_DIR": str(self._state_dir / "progress-certificates"),
         }
+        loopback = dict.fromkeys(("TENYSON_PROGRESS_BIND", "TENYSON_PROGRESS_ADVERTISE"), LOOPBACK)
+        return {**settings, **loopback} if target.is_local else settings
 
     def _ports(self) -> dict[str, int]:
         path = self._state_dir / "controller-ports.json"
         known: dict[str, int] = read_json(path) or {}
-        if not known or not self._process.is_running():
+        if not self._process.is_running():
             known = choose_ports(("liveness", "progress"), known)
             write_json(path, known)
         return known
@@ -67,5 +75,6 @@ class DemoController:
             return False
 
 
-_INTERVALS = {"TENYSON_PROGRESS_ADVERTISE": "127.0.0.1", "TENYSON_PROGRESS_INTERVAL": "2"}
+LOOPBACK = "127.0.0.1"
+_DEFAULTS = {"TENYSON_PROGRESS_INTERVAL": "2"}
 """What a person at the terminal wants; the environment may say otherwise."""

@@ -11,10 +11,9 @@ from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
 from hack.demo.target import Target
+from tenyson.controller.names import GROUP, PLURAL, VERSION
 
-_GROUP, _VERSION, _PLURAL = "tenyson.dev", "v1alpha1", "tenysonjobs"
 _AWAY_SECONDS = 60.0
-ENDED_BADLY = frozenset({"Failed", "Stopped"})
 
 
 def names_in(manifest: Path) -> list[str]:
@@ -32,7 +31,7 @@ def lister(target: Target) -> Callable[[], list[dict[str, Any]]]:
         while True:
             try:
                 found = api.list_namespaced_custom_object(
-                    _GROUP, _VERSION, target.namespace, _PLURAL, _request_timeout=10
+                    GROUP, VERSION, target.namespace, PLURAL, _request_timeout=10
                 )
             except (ApiException, HTTPError):
                 if time.monotonic() > deadline:

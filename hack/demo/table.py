@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
-TERMINAL_PHASES = frozenset({"Succeeded", "Failed", "Stopped"})
+TERMINAL_PHASES = frozenset({"Succeeded", "Failed"})
 _STYLES = {"Succeeded": "green", "Failed": "bold red", "Running": "cyan", "Pending": "dim"}
 
 

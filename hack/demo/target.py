@@ -35,6 +35,11 @@ class Target:
     runs: Path | None
     """The runs' output folders as seen from here; None where they are out of reach."""
 
+    @property
+    def is_local(self) -> bool:
+        """Whether it is the demo's own cluster, on this machine."""
+        return self.runs is not None
+
 
 def runner_images() -> dict[str, list[str]]:
     """Returns the entrypoint behind the local image: this environment's own runner."""
@@ -50,8 +55,7 @@ def local_cluster(state_dir: Path) -> LocalCluster:
 
 
 def local_target(cluster: LocalCluster) -> Target:
-    """Starts the demo's own cluster, and returns it."""
-    cluster.start()
+    """Returns the demo's own cluster, which runs."""
     _link_kubectl(cluster)
     runs = cluster.state_dir / "runs"
     runs.mkdir(exist_ok=True)

@@ -13,7 +13,7 @@ from hack.cluster.node_process import NodeOptions
 from hack.cluster.waiting import wait_for
 from hack.demo import resources
 from hack.demo.controller import DemoController
-from hack.demo.target import LOCAL_IMAGE, runner_images
+from hack.demo.target import local_target, runner_images
 from tests.tiny_model import make_tiny_model
 
 ROOT = Path(__file__).parents[2]
@@ -32,7 +32,7 @@ class Stack:
         self.runs = cluster.state_dir / "runs"
 
     def start_controller(self) -> None:
-        self.controller.start(self.cluster.kubeconfig, LOCAL_IMAGE)
+        self.controller.start(local_target(self.cluster))
 
     def apply(self, name: str, kind: str, config: Object | None = None, **spec: Any) -> None:
         """Applies a quick TenysonJob; `config` replaces sections' fields."""
