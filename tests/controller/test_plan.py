@@ -399,6 +399,30 @@ def test_progress_is_written_when_due_and_kept_back_before() -> None:
     assert wanted(due)["progress"]["step"] == 6
 
 
+def test_a_new_attempt_starts_without_the_progress_of_the_last() -> None:
+    status = {**RUNNING, "progress": {"step": 7, "etaSeconds": 60, "updatedAt": time()}}
+    adopted = plan(observe(make_job(status=status), make_child(attempt=1)), NOW)
+    assert "progress" not in wanted(adopted)
+    attempts = [{"number": 0, "class": "Infra", "reason": "Killed", "endTime": time(-900)}]
+    made = plan(observe(make_job(status={**status, "attempts": attempts})), NOW)
+    assert made.create is not None
+    assert "progress" not in wanted(made)
+
+
+@pytest.mark.parametrize("attempt", [0, 1])
+def test_an_attempt_that_reported_nothing_reached_no_step(attempt: int) -> None:
+    """Whether or not the status that tells of attempt 1 had been written before it ended."""
+    status = {**RUNNING, "attempt": attempt, "attempts": [
+        {"number": 0, "class": "Infra", "reason": "Killed", "endTime": time(), "reachedStep": 7},
+    ]}  # fmt: skip
+    if attempt == 0:
+        status["progress"] = {"step": 7, "updatedAt": time()}
+    child = make_child(attempt=1, ended="Failed")
+    done = plan(observe(make_job(status=status), child, make_pod(attempt=1, code=137)), NOW)
+    assert wanted(done)["attempts"][-1]["number"] == 1
+    assert "reachedStep" not in wanted(done)["attempts"][-1]
+
+
 def test_the_end_takes_the_newest_progress_along() -> None:
     status = {**RUNNING, "progress": {"step": 1, "updatedAt": format_time(NOW)}}
     report = Report(0, NOW + timedelta(seconds=1), step=3, metrics={"loss": 0.1})

@@ -83,7 +83,9 @@ class Draft:
         self.status["completionTime"] = format_time(self._now)
 
     def started(self, attempt: int, child: dict[str, str]) -> None:
-        """Notes that the attempt was made."""
+        """Notes that the attempt was made; progress of an earlier one is not its own."""
+        if self.status.get("attempt") != attempt:
+            self.status.pop("progress", None)
         self.status.setdefault("startTime", format_time(self._now))
         self.status["attempt"] = attempt
         self.status["child"] = child
@@ -92,7 +94,8 @@ class Draft:
     def record(self, outcome: Outcome) -> None:
         """Adds the attempt to those that have ended."""
         result = outcome.result or {}
-        progress = self.status.get("progress") or {}
+        is_own = self.status.get("attempt") == outcome.number
+        progress = (self.status.get("progress") or {}) if is_own else {}
         entry = {
             "number": outcome.number,
             "class": outcome.kind.attempt_class,
