@@ -16,10 +16,13 @@ from aiohttp import web
 from tenyson.controller import metrics, names
 from tenyson.controller.cache import Cache
 from tenyson.controller.certificates import Certificate
-from tenyson.controller.cluster import ApiError
 from tenyson.controller.names import Key
 from tenyson.controller.observed import Report
-from tenyson.controller.tokens import TokenRefusedError, TokenVerifier
+from tenyson.controller.tokens import (
+    KeysUnavailableError,
+    TokenRefusedError,
+    TokenVerifier,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +98,7 @@ class ProgressServer:
             bearer = await self._verifier.verify(token.strip())
         except TokenRefusedError as error:
             raise RefusedError(401, f"the token was refused: {error}") from error
-        except ApiError as error:
+        except KeysUnavailableError as error:
             raise RefusedError(503, "the token cannot be checked now; try again") from error
         job = self._cache.job(key)
         if bearer.namespace != key[0] or job is None:
@@ -119,7 +122,8 @@ def read_report(content: bytes, attempt: int, now: datetime) -> Report:
         numbers = {str(m["name"]): _number(m["value"]) for m in status.get("metrics") or ()}
         percent = _whole(status.get("progressPercentage"), 100)
         eta = _whole(status.get("estimatedRemainingSeconds"), _MAX_STEP)
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
+    # ArithmeticError: infinity has no whole number.
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise RefusedError(400, f"the report cannot be read: {error!r}") from error
     finite = {name: value for name, value in numbers.items() if math.isfinite(value)}
     return Report(

@@ -1,5 +1,6 @@
 """Checks the tokens that pods report with, offline, by the cluster's own public keys."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -30,6 +31,10 @@ class TokenRefusedError(Exception):
     """Raised when a token does not show that its bearer is a pod of this cluster."""
 
 
+class KeysUnavailableError(Exception):
+    """Raised when the cluster's keys cannot be read, so that no token can be judged."""
+
+
 class TokenVerifier:
     """Verifies projected service account tokens of our audience."""
 
@@ -38,12 +43,14 @@ class TokenVerifier:
         self._issuer = ""
         self._keys: dict[str, jwt.PyJWK] = {}
         self._read_at = float("-inf")
+        self._reading: asyncio.Task[None] | None = None
 
     async def verify(self, token: str) -> Bearer:
         """Returns the pod that holds the token.
 
         Raises:
             TokenRefusedError: Signature, issuer, audience or expiry is wrong, or no pod holds it.
+            KeysUnavailableError: The keys are needed and cannot be read now.
         """
         try:
             key = await self._key(jwt.get_unverified_header(token).get("kid", ""))
@@ -66,9 +73,28 @@ class TokenVerifier:
 
     async def _key(self, kid: str) -> jwt.PyJWK:
         if kid not in self._keys and time.monotonic() - self._read_at > _REFRESH_SECONDS:
-            self._read_at = time.monotonic()
-            self._issuer, found = await self._read_keys()
-            self._keys = {k["kid"]: jwt.PyJWK(k) for k in found["keys"] if "kid" in k}
+            await self._refresh()
         if kid not in self._keys:
             raise TokenRefusedError("the token is signed by no key of this cluster")
         return self._keys[kid]
+
+    async def _refresh(self) -> None:
+        """Reads the keys; pods that push at once share one reading, and its failure."""
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read())
+        reading = self._reading
+        try:
+            # One pod that hangs up must not end the reading for the others.
+            await asyncio.shield(reading)
+        finally:
+            if reading.done() and self._reading is reading:
+                self._reading = None
+
+    async def _read(self) -> None:
+        try:
+            issuer, found = await self._read_keys()
+            keys = {k["kid"]: jwt.PyJWK(k) for k in found["keys"] if "kid" in k}
+        except Exception as error:
+            raise KeysUnavailableError(str(error)) from error
+        self._issuer, self._keys = issuer, keys
+        self._read_at = time.monotonic()
