@@ -12,7 +12,7 @@ from tenyson.controller.announcements import Announcement
 from tenyson.controller.events import event
 from tenyson.controller.policies.retry import backoff_seconds
 from tenyson.controller.progress import RefusedError, read_report
-from tenyson.controller.reasons import BY_WORD, Reason
+from tenyson.controller.reasons import Reason
 from tenyson.controller.resource import Retry
 from tenyson.controller.settings import Settings, from_environment
 from tests.controller.builders import NOW, make_job
@@ -74,6 +74,20 @@ def test_a_certificate_in_a_folder_is_kept(tmp_path: Path) -> None:
     assert (tmp_path / "tls" / "tls.key").stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.parametrize("there", [("tls.crt", "tls.key"), ("ca.crt",)])
+def test_a_part_of_a_certificate_is_named_and_left_alone(
+    there: tuple[str, ...], tmp_path: Path
+) -> None:
+    for name in there:
+        (tmp_path / name).write_text("kept")
+    with pytest.raises(FileNotFoundError, match="lacks") as error:
+        certificates.obtain(str(tmp_path), "a")
+    assert not any(name in str(error.value).split("lacks")[1] for name in there)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == dict.fromkeys(
+        there, "kept"
+    )
+
+
 def test_the_limiter_lets_a_burst_go_and_then_keeps_the_rate() -> None:
     now = [0.0]
     bucket = limiter.Limiter(10, 2, clock=lambda: now[0])
@@ -112,8 +126,17 @@ def test_a_report_that_is_none_is_refused(content: bytes) -> None:
         read_report(content, 0, NOW)
 
 
+@pytest.mark.parametrize("value", ['"Infinity"', '"-Infinity"', '"NaN"', "1e999"])
+@pytest.mark.parametrize("name", ["progressPercentage", "estimatedRemainingSeconds"])
+def test_a_report_with_a_number_that_is_not_finite_is_refused(name: str, value: str) -> None:
+    content = f'{{"trainerStatus": {{"{name}": {value}}}}}'.encode()
+    with pytest.raises(RefusedError, match="cannot be read") as refused:
+        read_report(content, 0, NOW)
+    assert refused.value.code == 400
+
+
 def test_every_reason_has_its_own_word_and_a_sentence() -> None:
-    assert len(BY_WORD) == len(Reason)
+    assert len({reason.word for reason in Reason}) == len(Reason)
     assert all(reason.sentence.endswith((".", "}")) for reason in Reason)
 
 

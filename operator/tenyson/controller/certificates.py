@@ -35,12 +35,22 @@ class Certificate:
 
 
 def obtain(folder: str, host: str) -> Certificate:
-    """Returns the certificate in a folder, made there if missing; in memory for an empty name."""
+    """Returns the certificate in a folder, made there if missing; in memory for an empty name.
+
+    Raises:
+        FileNotFoundError: Some of its files are there and some are not.
+    """
     if not folder:
         return make(host)
     paths = [Path(folder, name) for name in _FILES]
-    if not all(path.exists() for path in paths):
+    missing = [path.name for path in paths if not path.exists()]
+    if len(missing) == len(paths):
         _store(make(host), paths)
+    elif missing:
+        raise FileNotFoundError(
+            f"{folder} holds a part of a certificate and lacks {', '.join(missing)}. "
+            f"Add what is missing, or empty the folder to have all of it made."
+        )
     authority, certificate, private_key = (path.read_bytes() for path in paths)
     return Certificate(authority.decode(), certificate, private_key)
 

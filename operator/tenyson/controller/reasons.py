@@ -131,6 +131,3 @@ class Reason(Enum):
     def say(self, **values: Any) -> str:
         """Returns the sentence with its blanks filled in."""
         return self.sentence.format(**values)
-
-
-BY_WORD = {reason.word: reason for reason in Reason}
