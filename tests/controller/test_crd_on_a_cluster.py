@@ -74,7 +74,7 @@ def test_a_name_that_pods_cannot_carry_is_refused(ns: Namespace, name: str, sent
 @pytest.mark.parametrize(
     "spec",
     [
-        {"task": "a.b.c:Task"}, {"task": "tasks.plain"}, {"task": "/work/my_task.py"},
+        {"task": "a.b.c:Task"}, {"task": "tasks.plain"}, {"task": "/opt/tasks/my_task.py"},
         {"task": "tasks/my-task.py:Task"},
         {"resources": {"cpu": 8, "memory": "64Gi", "sharedMemory": "0.5Gi"}},
         {"resources": {"cpu": "500m", "gpus": 8}},

@@ -214,7 +214,6 @@ def _read_spec(spec: Object) -> tuple[TenysonJobSpec | None, str]:
 def read_child(body: Object) -> Child:
     """Returns the child in a batch/v1 Job."""
     meta = body["metadata"]
-    labels = meta.get("labels") or {}
     ended: Object = next(
         (
             condition
@@ -225,14 +224,7 @@ def read_child(body: Object) -> Child:
     )
     owner: Object = next((o for o in meta.get("ownerReferences") or () if o.get("controller")), {})
     return Child(
-        namespace=meta["namespace"],
-        name=meta["name"],
-        uid=meta["uid"],
-        job=labels.get(names.LABEL_JOB, ""),
-        run_id=labels.get(names.LABEL_RUN, ""),
-        attempt=_number(labels.get(names.LABEL_ATTEMPT)),
-        resource_version=int(meta.get("resourceVersion") or 0),
-        deleting="deletionTimestamp" in meta,
+        **_identity(meta),
         ended_as=ended.get("type", ""),
         reason=ended.get("reason", ""),
         message=ended.get("message", ""),
@@ -244,21 +236,13 @@ def read_child(body: Object) -> Child:
 def read_pod(body: Object) -> Pod:
     """Returns the pod in a v1 Pod."""
     meta, status = body["metadata"], body.get("status") or {}
-    labels = meta.get("labels") or {}
     state = _container_state(status)
     ended: Object = state.get("terminated") or {}
     running: Object = state.get("running") or {}
     exit_code = ended.get("exitCode")
     return Pod(
-        namespace=meta["namespace"],
-        name=meta["name"],
-        uid=meta["uid"],
-        job=labels.get(names.LABEL_JOB, ""),
-        run_id=labels.get(names.LABEL_RUN, ""),
-        attempt=_number(labels.get(names.LABEL_ATTEMPT)),
-        resource_version=int(meta.get("resourceVersion") or 0),
+        **_identity(meta),
         phase=status.get("phase", "Pending"),
-        deleting="deletionTimestamp" in meta,
         node=(body.get("spec") or {}).get("nodeName", ""),
         exit_code=exit_code,
         # A pod killed by the kubelet (Evicted) says so itself; its container only says Error.
@@ -269,6 +253,21 @@ def read_pod(body: Object) -> Pod:
         disruption=_disruption(status),
         waiting=_waiting(status, state.get("waiting") or {}),
     )
+
+
+def _identity(meta: Object) -> Object:
+    """Returns what tells which object it is and of which attempt, the same for Jobs and pods."""
+    labels = meta.get("labels") or {}
+    return {
+        "namespace": meta["namespace"],
+        "name": meta["name"],
+        "uid": meta["uid"],
+        "job": labels.get(names.LABEL_JOB, ""),
+        "run_id": labels.get(names.LABEL_RUN, ""),
+        "attempt": _number(labels.get(names.LABEL_ATTEMPT)),
+        "resource_version": int(meta.get("resourceVersion") or 0),
+        "deleting": "deletionTimestamp" in meta,
+    }
 
 
 def _container_state(status: Object) -> Object:
