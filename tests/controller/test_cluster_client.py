@@ -125,6 +125,79 @@ async def test_a_child_newer_than_the_list_is_kept(served: Any) -> None:
     assert {name for _, name in cache.known("child")} == {"new-a0"}
 
 
+@pytest.mark.parametrize("content", ["<html>busy</html>", "[1]", "{"])
+async def test_an_answer_that_is_no_object_is_an_api_error(served: Any, content: str) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(text=content)
+
+    cluster = await served(answer)
+    with pytest.raises(ApiError, match="Unreadable") as error:
+        await cluster.request("GET", "/x")
+    assert error.value.status == 0
+
+
+async def test_credentials_that_cannot_be_read_leave_the_refusal_as_it_is(served: Any) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return refusal(401)
+
+    def reload() -> Credentials:
+        raise KeyError("half written")
+
+    server = (await served(answer)).server
+    cluster = Cluster(Credentials(server), Limiter(1e6, 100), reload)
+    with pytest.raises(ApiError, match="told") as error:
+        await cluster.request("GET", "/x")
+    await cluster.close()
+    assert error.value.status == 401
+
+
+async def until(what: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not what():
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    "line", [b"<html>busy</html>\n", b'{"type": "ADDED"}\n', b'{"type": "ADDED", "object": 1}\n']
+)
+async def test_an_informer_outlives_a_watch_line_that_nobody_can_read(
+    served: Any, line: bytes
+) -> None:
+    lists = 0
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        nonlocal lists
+        if "watch" in request.query:
+            return web.Response(body=line)
+        lists += 1
+        return web.json_response({"metadata": {"resourceVersion": "9"}, "items": []})
+
+    informer = Informer(await served(answer), Cache(lambda key, urgent: None), "child", "/jobs")
+    task = asyncio.create_task(informer.run())
+    await until(lambda: lists >= 2)
+    assert not task.done()
+    task.cancel()
+
+
+async def test_a_server_that_ends_each_watch_at_once_is_not_asked_without_pause(
+    served: Any,
+) -> None:
+    watches = 0
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        nonlocal watches
+        if "watch" in request.query:
+            watches += 1
+            return web.Response(body=b"")
+        return web.json_response({"metadata": {"resourceVersion": "9"}, "items": []})
+
+    informer = Informer(await served(answer), Cache(lambda key, urgent: None), "child", "/jobs")
+    task = asyncio.create_task(informer.run())
+    await asyncio.sleep(0.5)
+    task.cancel()
+    assert watches == 1
+
+
 async def test_lists_come_in_pages(served: Any) -> None:
     async def answer(request: web.Request) -> web.Response:
         meta = {"resourceVersion": "9"}

@@ -50,22 +50,12 @@ class Cluster:
         self._credentials = credentials
         self._limiter = limiter
         self._reload = reload
-        self._session = self._connect()
+        self._session = _connect(credentials)
 
     @property
     def server(self) -> str:
         """Address of the API server."""
         return self._credentials.server
-
-    def _connect(self) -> aiohttp.ClientSession:
-        headers = {"Accept": _ACCEPTED, "User-Agent": "tenyson-controller"}
-        if self._credentials.token:
-            headers["Authorization"] = f"Bearer {self._credentials.token}"
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=self._credentials.tls(), limit=64),
-            headers=headers,
-            timeout=aiohttp.ClientTimeout(total=30, sock_connect=5),
-        )
 
     async def close(self) -> None:
         """Closes all connections."""
@@ -104,12 +94,14 @@ class Cluster:
                 content = await response.read()
                 metrics.API_CALLS.labels(method, response.status).inc()
                 if response.status < 400:
-                    return orjson.loads(content) if content else {}
+                    return _parsed(content) if content else {}
                 error = _error(response.status, content)
                 after = response.headers.get("Retry-After", "0")
         except (aiohttp.ClientError, TimeoutError, OSError) as failure:
             metrics.API_CALLS.labels(method, 0).inc()
             raise _Again(ApiError(0, "Unreachable", repr(failure))) from failure
+        except _UnreadableError as unreadable:
+            raise _Again(unreadable) from unreadable
         if error.status == 401 and await self._renewed():
             raise _Again(error)
         if error.status in _RETRIED:
@@ -120,11 +112,15 @@ class Cluster:
         """Takes up new credentials, if there are any."""
         if self._reload is None:
             return False
-        fresh = self._reload()
-        if fresh == self._credentials:
+        try:
+            fresh = self._reload()
+            if fresh == self._credentials:
+                return False
+            session = _connect(fresh)
+        except Exception:  # Somebody may be writing the files right now.
+            logger.exception("The credentials cannot be read; the old ones are kept")
             return False
-        self._credentials, old = fresh, self._session
-        self._session = self._connect()
+        old, self._session, self._credentials = self._session, session, fresh
         await old.close()
         return True
 
@@ -159,9 +155,9 @@ class Cluster:
                 if response.status >= 400:
                     raise _error(response.status, await response.read())
                 async for line in _lines(response.content):
-                    event = orjson.loads(line)
-                    if event["type"] == "ERROR":
-                        raise _error(event["object"].get("code", 500), line)
+                    event = _parsed(line)
+                    if event.get("type") == "ERROR":
+                        raise _error((event.get("object") or {}).get("code", 500), line)
                     yield event
         except (aiohttp.ClientError, TimeoutError, OSError) as failure:
             raise ApiError(0, "Unreachable", repr(failure)) from failure
@@ -250,6 +246,13 @@ class Cluster:
             await self.request("PATCH", one, patch, _MERGE)
 
 
+class _UnreadableError(ApiError):
+    """Raised when what came is no JSON object: a proxy's page, or a line cut short."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(0, "Unreadable", content[:300].decode(errors="replace"))
+
+
 class _Again(Exception):  # noqa: N818  not an error yet
     """Raised within the client when a request may be tried again."""
 
@@ -271,6 +274,27 @@ def _child_path(namespace: str, name: str) -> str:
 
 def _job_path(namespace: str, name: str) -> str:
     return f"{resource_path(names.API_VERSION, names.PLURAL, namespace)}/{name}"
+
+
+def _connect(credentials: Credentials) -> aiohttp.ClientSession:
+    headers = {"Accept": _ACCEPTED, "User-Agent": "tenyson-controller"}
+    if credentials.token:
+        headers["Authorization"] = f"Bearer {credentials.token}"
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(ssl=credentials.tls(), limit=64),
+        headers=headers,
+        timeout=aiohttp.ClientTimeout(total=30, sock_connect=5),
+    )
+
+
+def _parsed(content: bytes) -> Object:
+    try:
+        found = orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        raise _UnreadableError(content) from error
+    if not isinstance(found, dict):
+        raise _UnreadableError(content)
+    return found
 
 
 def _error(status: int, content: bytes) -> ApiError:

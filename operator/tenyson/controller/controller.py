@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Coroutine
 from typing import Any
 
 from tenyson.controller import certificates, credentials, metrics, names
@@ -22,6 +23,10 @@ from tenyson.controller.tokens import TokenVerifier
 logger = logging.getLogger(__name__)
 
 
+class UnhealthyError(Exception):
+    """Raised when only a restart can help."""
+
+
 class Controller:
     """The controller as a whole; kopf only brings it news of TenysonJobs."""
 
@@ -37,6 +42,7 @@ class Controller:
             self._cache, TokenVerifier(self._cluster.signing_keys), self._reports, self._queue.add
         )
         self._lists: list[Informer] = []
+        self._informers_all: list[Informer] = []
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -49,10 +55,10 @@ class Controller:
         informers = [i for ns in self._settings.watched for i in self._informers(ns)]
         self._lists = [informer for informer in informers if informer.kind == "job"]
         self._informers_all = informers
-        self._spawn(announcer.run())
+        self._spawn("events", announcer.run())
         for informer in informers:
-            self._spawn(informer.run())
-        self._spawn(self._work(reconciler))
+            self._spawn(f"{informer.kind} informer", informer.run())
+        self._spawn("workers", self._work(reconciler))
         if self._settings.metrics_port:
             metrics.serve(self._settings.metrics_port)
         # kopf looks for the CRD once, right after this; before that it must be there.
@@ -81,7 +87,16 @@ class Controller:
             informer.want_list()
 
     def health(self) -> dict[str, float]:
-        """Returns the seconds since each watch was last heard, and the queue's depth."""
+        """Returns the seconds since each watch was last heard, and the queue's depth.
+
+        Raises:
+            UnhealthyError: A part has ended that never should, or a watch is stuck.
+        """
+        ended = [task.get_name() for task in self._tasks if task.done()]
+        stale = [f"{informer.kind} informer" for informer in self._informers_all
+                 if informer.is_stale()]  # fmt: skip
+        if ended or stale:
+            raise UnhealthyError(f"ended: {ended or 'none'}; heard nothing: {stale or 'none'}")
         now = time.monotonic()
         ages = {f"{i.kind}_age_seconds": round(now - i.heard_at, 1) for i in self._informers_all}
         return {**ages, "queue_depth": len(self._queue)}
@@ -125,5 +140,5 @@ class Controller:
             for _ in range(self._settings.workers):
                 group.create_task(reconciler.work())
 
-    def _spawn(self, work: Any) -> None:
-        self._tasks.append(asyncio.create_task(work))
+    def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(asyncio.create_task(work, name=name))

@@ -41,6 +41,8 @@ class Announcer:
                 await self._cluster.post_event(namespace, body)
             except ApiError as error:
                 logger.warning("An Event was not taken (%s): %s", body["reason"], error)
+            except Exception:  # One Event's bug must not silence the rest.
+                logger.exception("An Event was not taken (%s)", body["reason"])
 
 
 def event(job: Job, said: Announcement, now: datetime, instance: str) -> Object:

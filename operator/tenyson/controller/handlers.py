@@ -12,7 +12,7 @@ from typing import Any
 import kopf
 
 from tenyson.controller import credentials, names, settings
-from tenyson.controller.controller import Controller
+from tenyson.controller.controller import Controller, UnhealthyError
 
 
 @kopf.on.startup()
@@ -47,7 +47,11 @@ def log_in(**_: Any) -> kopf.ConnectionInfo:
 @kopf.on.probe(id="controller")
 def probe(memo: kopf.Memo, **_: Any) -> dict[str, float]:
     """Returns how fresh the watches are."""
-    return memo.controller.health() if "controller" in memo else {}
+    try:
+        return memo.controller.health() if "controller" in memo else {}
+    except UnhealthyError as error:
+        # Any other error kopf would retry for good, with the probe left unanswered.
+        raise kopf.PermanentError(str(error)) from error
 
 
 @kopf.on.event(names.GROUP, names.VERSION, names.PLURAL)

@@ -16,6 +16,9 @@ logger = logging.getLogger(__name__)
 
 _RECONNECT_MAX_SECONDS: Final = 5.0
 _LIST_PAUSE_SECONDS: Final = 1.0
+_EMPTY_WATCH_PAUSE_SECONDS: Final = 1.0
+_STALE_SECONDS: Final = 300.0
+"""Least silence that counts as stale: bookmarks come about once a minute."""
 
 
 class Informer:
@@ -51,20 +54,35 @@ class Informer:
         self._put, self._drop = _sinks(cache, kind)
 
     async def run(self) -> None:
-        """Works until cancelled; no trouble with the API server ends it."""
+        """Works until cancelled; no trouble ends it."""
         failures = 0
         while True:
+            began = time.monotonic()
             try:
-                version = await self.list()
+                await self._follow(await self.list())
                 failures = 0
-                await self._follow(version)
+                continue
             except ApiError as error:
-                if error.status == 404:
-                    logger.warning("%s is not served yet; apply the CRDs in crds/", self._path)
-                elif error.status != 410:
-                    logger.warning("The watch of %ss broke: %s", self.kind, error)
-                failures += error.status != 410
-                await asyncio.sleep(backoff(failures, base=0.05, most=_RECONNECT_MAX_SECONDS))
+                self._warn(error)
+                too_old = error.status == 410
+            except Exception:  # An object that nobody foresaw must not end all watching.
+                logger.exception("The watch of %ss broke on what came", self.kind)
+                too_old = False
+            if too_old or time.monotonic() - began > _RECONNECT_MAX_SECONDS:
+                failures = 0
+            failures += not too_old
+            await asyncio.sleep(backoff(failures, base=0.05, most=_RECONNECT_MAX_SECONDS))
+
+    def _warn(self, error: ApiError) -> None:
+        if error.status == 404:
+            logger.warning("%s is not served yet; apply the CRDs in crds/", self._path)
+        elif error.status != 410:
+            logger.warning("The watch of %ss broke: %s", self.kind, error)
+
+    def is_stale(self) -> bool:
+        """Whether nothing was heard for so long that the watch must be stuck."""
+        silence = time.monotonic() - self.heard_at
+        return self._watches and silence > max(_STALE_SECONDS, 2 * self._relist_seconds)
 
     def want_list(self) -> None:
         """Asks for a list soon, because something may have been missed."""
@@ -112,6 +130,7 @@ class Informer:
 
     async def _watch(self, version: str) -> None:
         while True:
+            before = version
             async for event in self._cluster.watch(self._path, self._selector, version):
                 self.heard_at = time.monotonic()
                 body = event["object"]
@@ -121,6 +140,8 @@ class Informer:
                 elif event["type"] == "DELETED":
                     self._drop(_id(body), body["metadata"]["uid"])
             # The server ends a watch after some minutes; the next goes on where it ended.
+            if version == before:
+                await asyncio.sleep(_EMPTY_WATCH_PAUSE_SECONDS)
 
 
 def _id(body: Object) -> Id:
