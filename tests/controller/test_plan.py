@@ -9,7 +9,7 @@ import pytest
 
 from tenyson.controller import names
 from tenyson.controller.observed import Reference, Report, format_time
-from tenyson.controller.plan import Plan, child_refused, plan
+from tenyson.controller.plan import Plan, child_refused, name_taken, plan
 from tenyson.controller.resource import TenysonJobStatus
 from tests.controller.builders import (
     DEFAULTS,
@@ -459,6 +459,14 @@ def test_a_child_that_the_api_refuses_shows_in_the_status() -> None:
     done = child_refused(observe(make_job()), NOW, "exceeded quota: gpus")
     assert "exceeded quota: gpus" in condition(wanted(done), "Running")["message"]
     assert "startTime" not in wanted(done)
+
+
+def test_a_taken_name_shows_in_the_status_and_is_told_once() -> None:
+    done = name_taken(observe(make_job()), NOW, "j-a0")
+    assert condition(wanted(done), "Running")["reason"] == "NameTaken"
+    assert "j-a0" in condition(wanted(done), "Running")["message"]
+    assert [said.kind for said in done.announcements] == ["Warning"]
+    assert name_taken(observe(make_job(status=wanted(done))), NOW, "j-a0") == Plan()
 
 
 def test_ten_attempts_are_kept() -> None:

@@ -64,14 +64,24 @@ class Plan:
 
 def child_refused(observed: Observed, now: datetime, message: str) -> Plan:
     """Returns the pass that tells why the API server did not take the child."""
+    shown = Reason.CHILD_REFUSED.say(message=message[:2000])
+    return _not_made(observed, now, Reason.CHILD_REFUSED, shown, message)
+
+
+def name_taken(observed: Observed, now: datetime, name: str) -> Plan:
+    """Returns the pass that tells that somebody else's Job has the child's name."""
+    message = Reason.NAME_TAKEN.say(child=name)
+    return _not_made(observed, now, Reason.NAME_TAKEN, message, message)
+
+
+def _not_made(observed: Observed, now: datetime, reason: Reason, message: str, said: str) -> Plan:
     draft = Draft(observed.job, now)
     draft.accepted()
-    draft.waiting(Reason.CHILD_REFUSED, Reason.CHILD_REFUSED.say(message=message[:2000]))
+    draft.waiting(reason, message)
     wanted = draft.finished()
     if wanted == observed.job.status:
         return Plan()
-    said = Announcement("Warning", Reason.CHILD_REFUSED.word, message[:1000])
-    return Plan(status=wanted, announcements=(said,))
+    return Plan(status=wanted, announcements=(Announcement("Warning", reason.word, said[:1000]),))
 
 
 def plan(observed: Observed, now: datetime) -> Plan:

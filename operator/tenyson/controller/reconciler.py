@@ -11,8 +11,8 @@ from tenyson.controller.cache import Cache
 from tenyson.controller.cluster import ApiError, Cluster
 from tenyson.controller.events import Announcer
 from tenyson.controller.names import Key
-from tenyson.controller.observed import Defaults, Job, Observed, Reference, Report
-from tenyson.controller.plan import Plan, child_refused, plan
+from tenyson.controller.observed import Defaults, Job, Observed, Reference, Report, read_child
+from tenyson.controller.plan import Plan, child_refused, name_taken, plan
 from tenyson.controller.queue import WorkQueue
 
 logger = logging.getLogger(__name__)
@@ -135,12 +135,13 @@ class Reconciler:
                 await self._write(job, child_refused(observed, self._now(), error.message))
             if error.status != 409:
                 raise
-            # Made by a pass whose answer was lost, or by hand: the cache tells which.
+            # Made by a pass whose answer was lost, or by somebody else: its owner tells which.
             created = await self._cluster.child(job.namespace, name)
+            if read_child(created).job_uid != job.uid:
+                await self._write(job, name_taken(observed, self._now(), name))
+                # Without our label its deletion wakes nobody, so it is tried again and again.
+                raise
         self._cache.put_child(created)
-        owners = created["metadata"].get("ownerReferences") or [{}]
-        if owners[0].get("uid") != job.uid:
-            raise ApiError(409, "NameTaken", f"Job {name} exists and is not of this run")
 
     async def _look_up(
         self, namespace: str, references: tuple[Reference, ...]
