@@ -68,6 +68,7 @@ class _Attempt:
             result = self._job.run()
             _say(f"{_summary(result)}\n")
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the edge of the process
+            self._stop.defer()
             result = self._failed(error)
         _ignore_signals()
         _leave_termination_message(result)
@@ -207,7 +208,7 @@ def _watch_signals(stop: "StopRequest") -> None:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         stop.make(name)
         if stop.is_deferred:
-            _say(f"\n{name}: stopping at the next edge, with a checkpoint\n")
+            _say(f"\n{name}: stopping at the next edge\n")
         else:
             raise StoppedError(f"Stopped on request ({name}) before the work began.")
 

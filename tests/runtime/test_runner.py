@@ -153,6 +153,67 @@ def test_a_signal_before_the_work_ends_at_once_with_75(
     assert name in run.result.stop_reason
 
 
+@pytest.mark.parametrize("moment", ["telemetry", "upload", "result"])
+def test_a_signal_after_the_work_leaves_a_finished_run_finished(
+    moment: str, tmp_path: Path, run_runner: Any, make_config: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tenyson.jobs import job
+    from tenyson.jobs._recording import recording
+    from tenyson.jobs.sft import SFTJob
+    from tenyson.telemetry import Telemetry
+
+    def signalled(owner: Any, name: str) -> None:
+        original = getattr(owner, name)
+
+        def signal_first(*args: Any) -> Any:
+            os.kill(os.getpid(), signal.SIGTERM)
+            return original(*args)
+
+        monkeypatch.setattr(owner, name, signal_first)
+
+    def work(self: Any, context: Any) -> None:
+        with recording(context):
+            pass
+
+    monkeypatch.setattr(SFTJob, "_train_or_evaluate", work)
+    places = {
+        "telemetry": (Telemetry, "close"),
+        "upload": (job, "_upload_results"),
+        "result": (JobResult, "save"),
+    }
+    signalled(*places[moment])
+    config = make_config(telemetry={"db_url": f"sqlite:///{tmp_path}/telemetry.db"})
+
+    run = run_runner(config, **{Env.OUTPUT_URI: f"file://{tmp_path}/bucket"})
+
+    assert run.code == 0
+    assert run.result is not None
+    assert run.result.status == run.message.status == "success"
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("moment", ["quiet", "locate_model", "load_tokenizer", "load_model"])
+def test_a_signal_while_the_model_is_loaded_stops_before_training(
+    moment: str, run_runner: Any, make_config: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tenyson.jobs import _sft, _training
+
+    owner = _training if moment == "load_model" else _sft
+    original = getattr(owner, moment)
+
+    def signalled(*args: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return original(*args)
+
+    monkeypatch.setattr(owner, moment, signalled)
+    monkeypatch.setattr(_training, "get_peft_model", None)
+
+    run = run_runner(make_config())
+
+    assert run.code == run.result.exit_code == ExitCode.STOPPED
+    assert "SIGTERM" in run.result.stop_reason
+
+
 @pytest.mark.train
 def test_a_job_runs_to_its_end(run_runner: Any, make_config: Any) -> None:
     config = make_config(training={"max_steps": 2})

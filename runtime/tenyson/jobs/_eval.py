@@ -35,15 +35,18 @@ from tenyson.telemetry import EvalSample
 def evaluate(context: RunContext) -> None:
     """Evaluates on the task's prompts; `context.result` holds the outcome."""
     quiet()
+    context.options.stop.check()  # the libraries' import takes long
     seed_everything(context.config.evaluation.seed)
     prompts = _prompts(context)
     rows = prompts.to_list()
     ids = _row_ids(rows)
     source = locate_model(context)
     tokenizer = load_tokenizer(context.config, source)
+    context.options.stop.check()
     model, adapter = _model(context, source)
+    context.options.stop.check()
     describe_run(context, model, source, {"eval": facts_of(prompts)}, adapter)
-    with recording(context) as telemetry, context.options.stop.deferred():
+    with recording(context) as telemetry:
         completions = _generate(context, model, tokenizer, rows)
         scored = _score(context, tokenizer, rows, completions)
         details = scored.get("detailed_results")

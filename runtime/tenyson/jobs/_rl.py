@@ -23,6 +23,7 @@ from tenyson.telemetry.callbacks import GRPOEpochTelemetryCallback
 def train(context: RunContext) -> None:
     """Trains on the task's rewards; `context.result` holds the outcome."""
     quiet()
+    context.options.stop.check()  # the libraries' import takes long
     seed_everything(context.config.training.seed)
     source = locate_model(context)
     tokenizer = load_tokenizer(context.config, source)

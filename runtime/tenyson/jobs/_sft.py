@@ -29,6 +29,7 @@ USABLE_COLUMNS = (("prompt", "completion"), ("messages",), ("text",), ("input_id
 def train(context: RunContext) -> None:
     """Trains on the task's examples; `context.result` holds the outcome."""
     quiet()
+    context.options.stop.check()  # the libraries' import takes long
     seed_everything(context.config.training.seed)
     source = locate_model(context)
     tokenizer = load_tokenizer(context.config, source)

@@ -32,9 +32,11 @@ LOG = logging.getLogger("tenyson.jobs")
 
 def model_to_train(context: RunContext, source: str) -> tuple[Any, Adapter | None]:
     """Returns the model with the weights that are to be trained, and the adapter it starts from."""
-    config = context.config
+    config, stop = context.config, context.options.stop
     adapter = locate_adapter(context)
+    stop.check()
     model = load_model(config, source, context.job_type)
+    stop.check()
     if config.adapter.kind == "none":
         if adapter is not None:
             raise ConfigError(
@@ -85,7 +87,7 @@ def train(
     config, result = context.config, context.result
     store = CheckpointStore(context.output_dir, keep=config.checkpoint.keep, mirror=context.mirror)
     reporter = Reporter(context)
-    with closing(reporter), context.options.stop.deferred():
+    with closing(reporter):
         metrics = MetricsCallback(context.output_dir / File.METRICS, reporter, result)
         edge = EdgeCallback(config.checkpoint, context.options.stop)
         trainer = make_trainer([metrics, edge, *callbacks])

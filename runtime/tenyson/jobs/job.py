@@ -77,6 +77,8 @@ class Job(ABC):
         Raises:
             TenysonError: The run did not succeed; its class says what can be done about it.
         """
+        # For good: a stop while the result is written must not undo a run that is done.
+        self.options.stop.defer()
         started = time.monotonic()
         result = self.result = new_result(self)
         try:
@@ -102,6 +104,7 @@ class Job(ABC):
         config = parse_config(self.config, self.job_type)
         check_hooks(self.task, self.job_type)
         prepare_folder(self.output_dir)
+        self.options.stop.check()
         context = RunContext(
             job_type=self.job_type,
             config=config,

@@ -1,8 +1,6 @@
 """A request to stop, and who may act on it when."""
 
-import contextlib
 import threading
-from collections.abc import Iterator
 
 from tenyson.errors import StoppedError
 
@@ -36,13 +34,6 @@ class StopRequest:
         if self.is_made:
             raise StoppedError(f"Stopped on request ({self.reason}).")
 
-    @contextlib.contextmanager
-    def deferred(self) -> Iterator[None]:
-        """Inside, a signal only makes the request, and the job stops where it can save."""
-        self.check()
+    def defer(self) -> None:
+        """From now on a signal only makes the request; the job stops where it can take it."""
         self._is_deferred = True
-        try:
-            self.check()  # a signal between the two lines above
-            yield
-        finally:
-            self._is_deferred = False
