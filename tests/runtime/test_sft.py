@@ -267,6 +267,34 @@ def test_a_stop_before_the_start_does_no_work(
     assert not (tmp_path / File.METRICS).exists()
 
 
+@pytest.mark.parametrize("moment", ["trainer", "checkpoint"])
+def test_a_stop_while_training_is_prepared_trains_no_step(
+    moment: str, make_config: Any, sum_task: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tenyson.jobs import _sft, _training
+
+    stop = StopRequest()
+    owner, name = {
+        "trainer": (_sft, "TenysonSFTTrainer"),
+        "checkpoint": (_training, "_start_from"),
+    }[moment]
+    original = getattr(owner, name)
+
+    def asked(*args: Any, **kwargs: Any) -> Any:
+        stop.make("SIGTERM")
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(owner, name, asked)
+    job = SFTJob(make_config(), sum_task, output_dir=tmp_path, options=RunOptions(stop=stop))
+
+    with pytest.raises(StoppedError):
+        job.run()
+
+    assert job.result is not None
+    assert (job.result.exit_code, job.result.global_step) == (75, 0)
+    assert not (tmp_path / File.METRICS).exists()
+
+
 def test_telemetry_is_written_under_the_run(
     make_config: Any, sum_task: Any, tmp_path: Path
 ) -> None:

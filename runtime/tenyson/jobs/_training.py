@@ -91,12 +91,14 @@ def train(
         metrics = MetricsCallback(context.output_dir / File.METRICS, reporter, result)
         edge = EdgeCallback(config.checkpoint, context.options.stop)
         trainer = make_trainer([metrics, edge, *callbacks])
+        context.options.stop.check()  # it has tokenised the whole data set
         for chatty in (PrinterCallback, ProgressCallback):
             trainer.remove_callback(chatty)
         trainer.store, trainer.checkpoint_facts = store, _facts(context)
         checkpoint = _start_from(context, store, trainer.checkpoint_facts)
         result.resumed_from_step = result.global_step = checkpoint.step if checkpoint else 0
         describe_run(context, trainer.model, source, datasets, adapter)
+        context.options.stop.check()
         try:
             _train_from(trainer, checkpoint)
         finally:
