@@ -9,7 +9,7 @@ from tenyson.checkpoints import manifest
 from tenyson.checkpoints.mirror import Mirror, fetch_folder
 from tenyson.checkpoints.store import CheckpointStore
 from tenyson.contract import File
-from tenyson.errors import CheckpointError, DependencyError
+from tenyson.errors import CheckpointError, CredentialsError, DependencyError
 
 
 def save(store: CheckpointStore, step: int, text: str = "weights") -> Path:
@@ -44,6 +44,31 @@ def test_steps_are_ordered_by_number_not_by_name(store: CheckpointStore) -> None
 
     assert found is not None
     assert found.step == 1000
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [],
+        {},
+        {"files": ["adapter.bin"]},
+        {"files": None},
+        {"files": {"adapter.bin": 3}},
+        {"files": {"adapter.bin": {"bytes": 3}}},
+        {"files": {"adapter.bin": {"bytes": "3", "sha256": "0"}}},
+    ],
+    ids=str,
+)
+def test_a_manifest_of_another_shape_is_passed_over(store: CheckpointStore, content: Any) -> None:
+    save(store, 3)
+    path = save(store, 6) / File.CHECKPOINT_MANIFEST
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+    found = store.newest()
+
+    assert found is not None
+    assert found.step == 3
+    assert "cannot be read" in store.warnings[0]
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "remove", "no manifest", "bad manifest"])
@@ -213,6 +238,52 @@ def test_training_goes_on_while_the_storage_is_away(
         save(store, 1)
 
     assert store.newest() is not None
+    assert "only in the output folder" in store.warnings[0]
+
+
+class NoCredentialsError(Exception):
+    """Named as botocore's."""
+
+
+class EndpointConnectionError(Exception):
+    """Named as botocore's."""
+
+
+class _FailingFiles:
+    """A storage whose library raises its own errors."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def __getattr__(self, name: str) -> Any:
+        def fail(*args: Any, **kwargs: Any) -> Any:
+            raise self._error
+
+        return fail
+
+
+@pytest.mark.parametrize(
+    ("error", "becomes"),
+    [
+        (NoCredentialsError("Unable to locate credentials"), CredentialsError),
+        (PermissionError("Access Denied"), CredentialsError),
+        (EndpointConnectionError("Could not connect"), DependencyError),
+        (TimeoutError("slow"), DependencyError),
+    ],
+    ids=lambda value: getattr(value, "__name__", type(value).__name__),
+)
+def test_errors_of_a_storages_own_are_known_and_stop_no_training(
+    error: Exception, becomes: type[Exception], store: CheckpointStore, mirror: Mirror
+) -> None:
+    files: Any = _FailingFiles(error)
+    mirror._files = files
+    store._mirror = mirror
+
+    with pytest.raises(becomes):
+        mirror.exists("checkpoint-1")
+    save(store, 1)
+
+    assert store.steps() == [1]
     assert "only in the output folder" in store.warnings[0]
 
 

@@ -39,10 +39,13 @@ def read(folder: Path) -> dict[str, Any]:
     path = folder / File.CHECKPOINT_MANIFEST
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return dict(content) if isinstance(content["files"], dict) else {}
+        for name, entry in content["files"].items():
+            if not (isinstance(entry["bytes"], int) and isinstance(entry["sha256"], str)):
+                raise TypeError(f"the entry of {name} has no size and hash")
+        return dict(content)
     except FileNotFoundError as error:
         raise CheckpointError(f"{folder.name} has no {path.name}: it was not finished.") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{folder.name}: its {path.name} cannot be read: {error}.") from error
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tenyson.contract import File
-from tenyson.errors import CredentialsError, DependencyError
+from tenyson.errors import CredentialsError, DependencyError, TenysonError
 
 LOG = logging.getLogger("tenyson.checkpoints")
 TRIES = 3
@@ -85,17 +85,9 @@ class Mirror:
         for remaining in reversed(range(TRIES)):
             try:
                 return action()
-            except PermissionError as error:
-                raise CredentialsError(
-                    f"{self.uri} refused the credentials: {error}.",
-                    hint="Give the run a key that may read and write there.",
-                ) from error
-            except OSError as error:
-                if not remaining:
-                    raise DependencyError(
-                        f"{self.uri} cannot be used: {type(error).__name__}: {error}.",
-                        hint="Check the URI and that the storage can be reached.",
-                    ) from error
+            except Exception as error:  # each storage's library raises classes of its own
+                if not remaining or _is_refusal(error):
+                    raise _trouble(self.uri, error) from error
                 LOG.info("%s: %s; trying again", self.uri, error)
                 time.sleep(self._pause_seconds)
         raise AssertionError("unreachable")
@@ -117,6 +109,24 @@ def fetch_folder(uri: str, target: Path) -> Path:
     return target
 
 
+def _is_refusal(error: Exception) -> bool:
+    """Whether there are no credentials, or none that do; trying again would not help."""
+    named = type(error).__name__.startswith(("NoCredentials", "PermissionError"))
+    return isinstance(error, PermissionError) or named
+
+
+def _trouble(uri: str, error: Exception) -> TenysonError:
+    if _is_refusal(error):
+        return CredentialsError(
+            f"{uri} refused the credentials: {error}.",
+            hint="Give the run a key that may read and write there.",
+        )
+    return DependencyError(
+        f"{uri} cannot be used: {type(error).__name__}: {error}.",
+        hint="Check the URI and that the storage can be reached.",
+    )
+
+
 def _open(uri: str) -> tuple[Any, str]:
     try:
         import fsspec.core
@@ -129,4 +139,6 @@ def _open(uri: str) -> tuple[Any, str]:
         ) from error
     except ValueError as error:
         raise DependencyError(f"{uri} is no URI that fsspec knows: {error}.") from error
+    except Exception as error:  # some storages look for credentials here
+        raise _trouble(uri, error) from error
     return files, root
