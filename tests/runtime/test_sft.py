@@ -325,6 +325,29 @@ def test_an_unreachable_database_does_not_stop_training(
     assert b"secret-word" not in written
 
 
+def test_telemetry_that_waits_reaches_the_database_from_another_folder(
+    make_config: Any, sum_task: Any, tmp_path: Path
+) -> None:
+    options = RunOptions(output_uri=f"file://{tmp_path}/bucket")
+    url = f"sqlite:///{tmp_path}/later/telemetry.db"
+    (tmp_path / "later").touch()  # no folder: the database cannot be opened
+    sections = {"telemetry": {"db_url": url}, "checkpoint": {"every_steps": 1}}
+    first = make_config(**sections, training={"max_steps": 2})
+    SFTJob(first, sum_task, run_id="r", output_dir=tmp_path / "one", options=options).run()
+    (tmp_path / "later").unlink()
+    (tmp_path / "later").mkdir()
+
+    longer = make_config(**sections, training={"max_steps": 3})
+    again = SFTJob(
+        longer, sum_task, run_id="r", attempt=1, output_dir=tmp_path / "two", options=options
+    ).run()
+
+    with sqlite3.connect(tmp_path / "later/telemetry.db") as database:
+        steps = database.execute("select step from sft_metrics order by step").fetchall()
+    assert steps == [(1,), (2,), (3,)]
+    assert again.telemetry["spooled"] == 0
+
+
 def test_results_and_checkpoints_are_copied_to_the_uri(
     make_config: Any, sum_task: Any, tmp_path: Path
 ) -> None:

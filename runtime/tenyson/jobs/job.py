@@ -139,6 +139,7 @@ class Job(ABC):
                 mirror = Mirror(self.options.output_uri)
                 mirror.upload_file(path)
                 mirror.upload_file(self.output_dir / File.FAILURE)
+                mirror.upload_file(self.output_dir / File.TELEMETRY_SPOOL)
             except TenysonError as error:
                 LOG.warning("The result is only in the output folder: %s", error.message)
 
