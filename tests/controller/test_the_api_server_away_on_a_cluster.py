@@ -22,17 +22,31 @@ def _started(cluster: Any) -> bool:
     return True
 
 
+def _failed_passes(operator: OperatorProcess, job: str) -> int:
+    """Returns how many passes over a job gave up on the API server, after the client's retries."""
+    lines = operator.log.read_text(errors="replace").splitlines()
+    return sum(f"TenysonJob {job}: 0 Unreachable" in line for line in lines)
+
+
 def test_an_absent_api_server_is_waited_for(
     cluster: Any, operator: OperatorProcess, ns: Namespace
 ) -> None:
     ns.create("j", retry=AT_ONCE)
     ns.run_pod("j-a0")
     ns.phase("j", "Running")
+    # Its next attempt is due while the API server is away.
+    ns.create("due", retry={"backoffSeconds": 5, "backoffMaxSeconds": 5})
+    ns.run_to_end("due-a0", 75)
+    ns.reason("due", "Running", "BackingOff")
+    assert ns.children() == ["due-a0", "j-a0"]
     cluster.control_plane.kill_apiserver()
+    eventually(lambda: _failed_passes(operator, f"{ns.name}/due") >= 3)
     eventually(lambda: _started(cluster))
     ns.end_pod("j-a0", 75)
     ns.run_to_end("j-a1", 0, result())
     assert ns.phase("j", "Succeeded")["retries"]["infra"] == 1
+    ns.run_to_end("due-a1", 0, result())
+    assert ns.phase("due", "Succeeded")["retries"]["infra"] == 1
     ns.create("later")
     assert ns.child("later-a0")
     assert operator.process is not None
