@@ -378,11 +378,15 @@ def test_a_model_of_the_tasks_own(
     assert (model["name"], model["source"]) == ("task:tiny", tiny_model)
 
 
+@pytest.mark.parametrize("kind", ["lora", "none"])
 def test_libraries_keep_quiet(
-    make_config: Any, sum_task: Any, tmp_path: Path, capfd: Any, caplog: Any
+    kind: str, make_config: Any, sum_task: Any, tmp_path: Path, capfd: Any, caplog: Any
 ) -> None:
+    config = make_config(
+        adapter={"kind": kind}, training={"max_steps": 1}, checkpoint={"every_steps": 1}
+    )
     with caplog.at_level(logging.WARNING):
-        SFTJob(make_config(training={"max_steps": 1}), sum_task, output_dir=tmp_path).run()
+        SFTJob(config, sum_task, output_dir=tmp_path).run()
 
     said = capfd.readouterr()
     assert said.out == ""

@@ -115,7 +115,10 @@ def _make(recipe: Recipe, folder: Path) -> None:
     """Writes the folder aside and renames it: it is there whole or not at all."""
     aside = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(aside, ignore_errors=True)  # left by a process that was killed
+    from transformers.utils import logging
+
     model, tokenizer = train_base(recipe)
+    logging.disable_progress_bar()  # of writing one file
     model.save_pretrained(aside)
     tokenizer.save_pretrained(aside)
     (aside / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1), encoding="utf-8")
