@@ -6,6 +6,9 @@ Both sides import this module and nothing heavier, so neither can drift from the
 from enum import IntEnum, StrEnum
 from typing import Final
 
+RUNS_FOLDER: Final = "artifacts/training_runs"
+"""Holds the folders of runs that are given none, below the current folder."""
+
 
 class JobType(StrEnum):
     """The three kinds of job, spelled as `--job-type` takes them."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from tenyson.contract import Env, ExitCode, File, JobType, PodPath
+from tenyson.contract import RUNS_FOLDER, Env, ExitCode, File, JobType, PodPath
 from tenyson.errors import ConfigError, Problem, StoppedError
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--output-dir",
         metavar="DIR",
-        help=f"output folder (default: ${Env.OUTPUT_DIR}, else artifacts/training_runs/<run id>)",
+        help=f"output folder (default: ${Env.OUTPUT_DIR}, else {RUNS_FOLDER}/<run id>)",
     )
     parser.add_argument(
         "--run-id", metavar="ID", help=f"name of the run (default: ${Env.RUN_ID}, else a new UUID)"
@@ -182,7 +182,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _output_folder(given: str | None, run_id: str) -> Path:
     named = given or os.environ.get(Env.OUTPUT_DIR)
-    return Path(named) if named else Path("artifacts/training_runs") / run_id
+    return Path(named) if named else Path(RUNS_FOLDER, run_id)
 
 
 def _job_class(job_type: JobType) -> "type[Job]":

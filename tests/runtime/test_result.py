@@ -1,9 +1,12 @@
 import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from tenyson.contract import TERMINATION_MESSAGE_BYTES
+from tenyson.jobs._numbers import is_number
 from tenyson.jobs.result import Failure, JobResult
 
 
@@ -70,3 +73,22 @@ def test_a_long_result_still_fits_a_termination_message_as_json(
 
 def test_a_short_result_is_whole_in_its_termination_message(result: JobResult) -> None:
     assert JobResult.from_dict(json.loads(result.termination_message())) == result
+
+
+@pytest.mark.parametrize(
+    ("value", "counts"),
+    [
+        (1, True),
+        (0.5, True),
+        (np.float32(0.5), True),
+        (float("nan"), False),
+        (float("inf"), False),
+        (10**400, False),
+        ("1.5", False),
+        (None, False),
+        ([], False),
+    ],
+    ids=lambda value: str(value)[:10],
+)
+def test_a_metric_is_a_finite_number(value: Any, counts: bool) -> None:
+    assert is_number(value) is counts

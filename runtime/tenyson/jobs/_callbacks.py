@@ -1,7 +1,6 @@
 """What happens at the edges of training steps: metrics, progress, saving, stopping."""
 
 import json
-import math
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +10,7 @@ from transformers import TrainerCallback
 
 from tenyson.config.models import CheckpointConfig
 from tenyson.files import write_atomically
+from tenyson.jobs._numbers import is_number
 from tenyson.jobs.context import Reporter
 from tenyson.jobs.result import JobResult
 from tenyson.jobs.stop import StopRequest
@@ -45,7 +45,7 @@ class MetricsCallback(TrainerCallback):  # type: ignore[misc]
         """Writes the row."""
         if not logs or "train_runtime" in logs:
             return
-        numbers = {n: float(v) for n, v in logs.items() if _is_number(v)}
+        numbers = {n: float(v) for n, v in logs.items() if is_number(v)}
         row = {"step": state.global_step, **numbers, "time": _now()}
         with open(self._path, "a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
@@ -102,10 +102,6 @@ def drop_rows_after(path: Path, step: int) -> None:
         except (ValueError, KeyError, TypeError):
             continue
     write_atomically(path, "".join(f"{line}\n" for line in kept))
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _now() -> str:

@@ -1,7 +1,6 @@
 """Eval: a model or an adapter answers the task's prompts, and the task scores the answers."""
 
 import json
-import math
 from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
@@ -24,6 +23,7 @@ from tenyson.jobs._models import (
     locate_model,
     put_adapter,
 )
+from tenyson.jobs._numbers import is_number
 from tenyson.jobs._recording import recording
 from tenyson.jobs.context import Reporter, RunContext
 from tenyson.manifest import without_secrets
@@ -169,7 +169,7 @@ def _means(details: list[dict[str, Any]]) -> dict[str, float]:
     """Returns the mean over a row's samples of each number that every sample has."""
     if not details:
         return {}
-    names = [n for n in details[0] if all(_is_number(d.get(n)) for d in details)]
+    names = [n for n in details[0] if all(is_number(d.get(n)) for d in details)]
     return {name: sum(float(d[name]) for d in details) / len(details) for name in names}
 
 
@@ -227,7 +227,7 @@ def _write_results(
     }
     path = context.output_dir / File.RESULTS
     write_atomically(path, json.dumps(content, indent=1, default=_plain) + "\n")
-    result.metrics = {n: float(v) for n, v in metrics.items() if _is_number(v)}
+    result.metrics = {n: float(v) for n, v in metrics.items() if is_number(v)}
     for name in sorted(metrics.keys() - result.metrics.keys()):
         context.warn(f"The metric {name} is no finite number and stands in {path.name} only.")
     if not result.metrics:
@@ -242,14 +242,6 @@ def _write_results(
     ]
 
 
-def _is_number(value: Any) -> bool:
-    """Whether it is a finite number; a NumPy number is one too."""
-    try:
-        return math.isfinite(float(value)) and not isinstance(value, str | bytes)
-    except (TypeError, ValueError):
-        return False
-
-
 def _plain(value: Any) -> Any:
     """What JSON makes of a value that it does not know: a number where it is one, else text."""
-    return float(value) if _is_number(value) else str(value)
+    return float(value) if is_number(value) else str(value)

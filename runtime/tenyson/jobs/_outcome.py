@@ -1,6 +1,5 @@
 """What a finished training leaves: the last evaluation, `checkpoint-final`, metrics, artifacts."""
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from tenyson.checkpoints.store import CheckpointStore
 from tenyson.contract import File
 from tenyson.files import sha256_of_file
 from tenyson.jobs._models import ADAPTER_WEIGHTS
+from tenyson.jobs._numbers import is_number
 from tenyson.jobs.context import RunContext
 
 
@@ -41,17 +41,13 @@ def _is_evaluated(state: Any) -> bool:
 def final_metrics(log_history: list[dict[str, Any]]) -> dict[str, float]:
     """Returns the last value of everything logged, over all attempts, and the mean loss."""
     metrics: dict[str, float] = {}
-    losses = [row["loss"] for row in log_history if _is_finite(row.get("loss"))]
+    losses = [row["loss"] for row in log_history if is_number(row.get("loss"))]
     for row in log_history:
-        metrics |= {n: float(v) for n, v in row.items() if n not in ("step",) and _is_finite(v)}
+        metrics |= {n: float(v) for n, v in row.items() if n not in ("step",) and is_number(v)}
     metrics.pop("total_flos", None)
     if losses:
         metrics["train_loss"] = sum(losses) / len(losses)
     return metrics
-
-
-def _is_finite(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _artifacts(folder: Path, adapter_sha256: str | None) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from tenyson.checkpoints.mirror import Mirror
 from tenyson.config import JobConfig, parse_config
-from tenyson.contract import Env, ExitCode, File, JobType
+from tenyson.contract import RUNS_FOLDER, Env, ExitCode, File, JobType
 from tenyson.errors import ConfigError, Problem, TenysonError
 from tenyson.files import write_atomically
 from tenyson.jobs.context import RunContext
@@ -26,7 +26,6 @@ from tenyson.jobs.result import JobResult
 from tenyson.task import check_hooks
 
 LOG = logging.getLogger("tenyson.jobs")
-RUNS_FOLDER = Path("artifacts/training_runs")
 
 
 class Job(ABC):
@@ -61,7 +60,7 @@ class Job(ABC):
         self.task = task
         self.run_id = run_id or str(uuid.uuid4())
         self.attempt = attempt
-        self.output_dir = Path(output_dir) if output_dir else RUNS_FOLDER / self.run_id
+        self.output_dir = Path(output_dir) if output_dir else Path(RUNS_FOLDER, self.run_id)
         self.options = options or RunOptions(
             telemetry_db_url=os.environ.get(Env.TELEMETRY_DB_URL) or None
         )
