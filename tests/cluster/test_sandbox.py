@@ -97,6 +97,12 @@ def test_shared_paths_and_the_resolver_stay_visible_in_own_folders() -> None:
     assert "--ro-bind-try /usr/lib /usr/lib" not in argv
 
 
+def test_a_volume_over_tmp_does_not_hide_a_checkout_in_it() -> None:
+    argv = _argv(Mount("/volumes/tmp", "/tmp"), shared=["/tmp/checkout"])
+    volume, checkout = "--bind /volumes/tmp /tmp", "--ro-bind-try /tmp/checkout /tmp/checkout"
+    assert argv.rindex(checkout) > argv.index(volume)
+
+
 def test_a_read_only_root_is_closed_last() -> None:
     argv = _argv(Mount("/s", "/output"), read_only_root=True)
     assert argv.index("--remount-ro /") > argv.index("--bind /s /output")

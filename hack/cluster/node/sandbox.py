@@ -105,6 +105,10 @@ def bwrap_argv(sandbox: Sandbox, host: Host) -> list[str]:
     argv += _own_folders(sandbox, host)
     for mount in mounts:
         argv += ["--ro-bind" if mount.read_only else "--bind", mount.source, mount.target]
+    for path in sandbox.shared:
+        # A volume over /tmp would hide a checkout in it, and with it the runner itself.
+        if any(PurePosixPath(path).is_relative_to(mount.target) for mount in mounts):
+            argv += ["--ro-bind-try", path, path]
     if sandbox.read_only_root:
         argv += ["--remount-ro", "/"]
     return [*argv, "--chdir", sandbox.working_dir, "--", *sandbox.argv]
