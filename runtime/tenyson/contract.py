@@ -59,7 +59,6 @@ class Env:
     ADAPTER_SHA256: Final = "TENYSON_ADAPTER_SHA256"
     """What that adapter's hash must be; a difference ends the run with TASK."""
     CACHE_DIR: Final = "TENYSON_CACHE_DIR"
-    GRACE_SECONDS: Final = "TENYSON_GRACE_SECONDS"
 
 
 class File:

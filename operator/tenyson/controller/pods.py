@@ -75,7 +75,6 @@ def _env(
         Env.ATTEMPT: str(attempt),
         Env.OUTPUT_DIR: names.output_dir(job.namespace, job.name, job.run_id),
         Env.CACHE_DIR: f"{PodPath.OUTPUT}/{names.CACHE_FOLDER}",
-        Env.GRACE_SECONDS: str(GRACE_SECONDS),
     }
     if spec.output.uri:
         values[Env.OUTPUT_URI] = names.output_uri(
