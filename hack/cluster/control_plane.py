@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hack.cluster.admin import AdminApi
+from hack.cluster.audit import AuditLog
 from hack.cluster.binaries import Binaries
 from hack.cluster.certificates import Certificates, KeyPair
 from hack.cluster.errors import ClusterError
@@ -29,15 +30,34 @@ class Timing:
     """From then until its pods are deleted; written into each pod when it is created."""
 
 
+@dataclass(frozen=True)
+class ControlPlaneOptions:
+    """What the control plane does beside serving, and how fast."""
+
+    audit: bool = False
+    """Whether the apiserver logs every write; see `ControlPlane.audit`."""
+    controller_manager_qps: int = 300
+    """Requests a second of each of Kubernetes' own controllers. The default of 20 makes the first
+    start 4 s slower."""
+
+
 class ControlPlane:
     """The control plane of one state folder; every file and port of it belongs to that folder."""
 
-    def __init__(self, state_dir: Path, binaries: Binaries, timing: Timing | None = None) -> None:
+    def __init__(
+        self,
+        state_dir: Path,
+        binaries: Binaries,
+        timing: Timing | None = None,
+        options: ControlPlaneOptions | None = None,
+    ) -> None:
         self.state_dir = state_dir
         self.kubeconfig = state_dir / "kubeconfig"
         self.certificates = Certificates(state_dir / "certificates")
         self._binaries = binaries
         self._timing = timing or Timing()
+        self._options = options or ControlPlaneOptions()
+        self.audit = AuditLog(state_dir)
         self._etcd = Supervised(state_dir, "etcd")
         self._apiserver = Supervised(state_dir, "kube-apiserver")
         self._clients = [
@@ -93,6 +113,12 @@ class ControlPlane:
         # Both give up after a while without an apiserver; a real node's kubelet restarts them.
         self._clients[0].start(self._controller_manager_argv())
         self._clients[1].start(self._scheduler_argv())
+
+    def set_controller_manager_qps(self, qps: int) -> None:
+        """Start Kubernetes' own controllers again, with another limit of requests a second."""
+        self._options = replace(self._options, controller_manager_qps=qps)
+        self._clients[0].stop()
+        self._clients[0].start(self._controller_manager_argv())
 
     def is_running(self) -> bool:
         """Whether all four processes run."""
@@ -192,6 +218,7 @@ class ControlPlane:
             "--kubelet-preferred-address-types=InternalIP",
             f"--default-not-ready-toleration-seconds={self._timing.eviction_seconds}",
             f"--default-unreachable-toleration-seconds={self._timing.eviction_seconds}",
+            *(self.audit.apiserver_flags() if self._options.audit else ()),
         ]
 
     def _controller_manager_argv(self) -> list[str]:
@@ -203,8 +230,8 @@ class ControlPlane:
             f"--root-ca-file={certificates.ca.certificate}",
             "--use-service-account-credentials",
             "--leader-elect=false",
-            "--kube-api-qps=300",  # the default of 20 makes the first start 4 s slower
-            "--kube-api-burst=600",
+            f"--kube-api-qps={self._options.controller_manager_qps}",
+            f"--kube-api-burst={2 * self._options.controller_manager_qps}",
             "--pvclaimbinder-sync-period=1s",  # 15 s otherwise, until a static volume is bound
             "--secure-port=0",  # one port less to find; nobody reads its metrics
             f"--node-monitor-grace-period={self._timing.node_lost_seconds}s",

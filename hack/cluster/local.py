@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hack.cluster.binaries import Binaries, find_binaries
-from hack.cluster.control_plane import ControlPlane, Timing
+from hack.cluster.control_plane import ControlPlane, ControlPlaneOptions, Timing
 from hack.cluster.errors import ClusterError
 from hack.cluster.files import exclusive
 from hack.cluster.guardian import start_guardian
@@ -30,6 +30,7 @@ class LocalCluster:
         postgres: whether it has a PostgreSQL server.
         node_options: how the node's pods run.
         timing: how soon a silent node is given up.
+        control_plane_options: whether writes are logged, and how fast Kubernetes itself works.
         report: takes a line for each step that takes a while.
     """
 
@@ -41,11 +42,13 @@ class LocalCluster:
         postgres: bool = False,
         node_options: NodeOptions | None = None,
         timing: Timing | None = None,
+        control_plane_options: ControlPlaneOptions | None = None,
         report: Report = silent,
     ) -> None:
         self.state_dir = state_dir.resolve()
         self._has_node, self._has_postgres = node, postgres
         self._node_options, self._timing = node_options, timing
+        self._control_plane_options = control_plane_options
         self._report = report
         self._nodes: dict[str, Node] = {}
 
@@ -57,7 +60,9 @@ class LocalCluster:
     @cached_property
     def control_plane(self) -> ControlPlane:
         """Its control plane."""
-        return ControlPlane(self.state_dir, self.binaries, self._timing)
+        return ControlPlane(
+            self.state_dir, self.binaries, self._timing, self._control_plane_options
+        )
 
     @cached_property
     def postgres(self) -> Postgres:
