@@ -1,0 +1,114 @@
+"""A control plane with a proxy before it, and the operator behind the proxy in its own role.
+
+The operator is a service account here, with the rights of `rbac/role.yaml` and no others, so that
+every test of this folder fails where a right is missing.
+"""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import yaml
+
+from tests.controller.api import Api, OperatorProcess, eventually
+from tests.controller.faults.proxy import FaultProxy
+
+CRDS: Final = Path(__file__).parents[3] / "crds"
+ROLE: Final = Path(__file__).parents[1] / "rbac" / "role.yaml"
+ACCOUNT: Final = "tenyson-controller"
+SYSTEM: Final = "tenyson-system"
+PLAYED_NODE: Final = "played"
+
+
+@pytest.fixture(scope="package")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A control plane without a node: the test plays the kubelet."""
+    from hack.cluster.control_plane import Timing
+    from hack.cluster.local import LocalCluster
+
+    timing = Timing(eviction_seconds=3600)
+    with LocalCluster(tmp_path_factory.mktemp("cluster"), node=False, timing=timing) as running:
+        running.kubectl("apply", "--server-side", "-f", str(CRDS))
+        admin = Api(running.kubeconfig)
+        eventually(lambda: admin.get("/apis/tenyson.dev/v1alpha1/tenysonjobs"))
+        admin.call("POST", "/api/v1/nodes", {"metadata": {"name": PLAYED_NODE}})
+        running.kubectl("create", "namespace", SYSTEM)
+        running.kubectl("create", "serviceaccount", ACCOUNT, "-n", SYSTEM)
+        running.kubectl("apply", "--server-side", "-f", str(ROLE))
+        account = f"--serviceaccount={SYSTEM}:{ACCOUNT}"
+        for kind in ("clusterrole", "role"):
+            running.kubectl(
+                "create", f"{kind}binding", ACCOUNT, f"--{kind}={ACCOUNT}", account, "-n", SYSTEM
+            )
+        yield running
+
+
+@pytest.fixture(scope="package")
+def api(cluster: Any) -> Api:
+    return Api(cluster.kubeconfig)
+
+
+@pytest.fixture(scope="package")
+def faulty(cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultProxy]:
+    plane = cluster.control_plane
+    authority = plane.certificates.ca.certificate.read_bytes()
+    proxy = FaultProxy(plane.url, authority, tmp_path_factory.mktemp("proxy"))
+    proxy.start()
+    yield proxy
+    proxy.stop()
+
+
+@pytest.fixture
+def proxy(faulty: FaultProxy) -> Iterator[FaultProxy]:
+    """The proxy, without faults before and after the test."""
+    yield faulty
+    faulty.clear()
+
+
+@pytest.fixture(scope="package")
+def operator(
+    cluster: Any, faulty: FaultProxy, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OperatorProcess]:
+    """The operator behind the proxy; a test that stops it starts it again."""
+    folder = tmp_path_factory.mktemp("operator")
+    process = make_operator(cluster, faulty, folder)
+    process.start()
+    eventually(process.health)
+    yield process
+    process.stop()
+
+
+def make_operator(
+    cluster: Any, proxy: FaultProxy, folder: Path, **environment: str
+) -> OperatorProcess:
+    """Returns an operator that reaches the API server through the proxy, not yet started."""
+    fixed = {
+        "TENYSON_PROGRESS_CERT_DIR": str(folder / "tls"),
+        "TENYSON_METRICS_PORT": "0",
+        "TENYSON_LEASE_NAMESPACE": SYSTEM,
+    }
+    kubeconfig = write_kubeconfig(cluster, proxy, folder / "kubeconfig")
+    return OperatorProcess(kubeconfig, folder / "log", free_port(), {**fixed, **environment})
+
+
+def write_kubeconfig(cluster: Any, proxy: FaultProxy, path: Path) -> Path:
+    """Writes a kubeconfig of the operator's service account, for the proxy's address."""
+    token = cluster.kubectl("create", "token", ACCOUNT, "-n", SYSTEM, "--duration=4h").strip()
+    authority = str(proxy.certificates.ca.certificate)
+    place = {"server": proxy.url, "certificate-authority": authority}
+    config = {
+        "apiVersion": "v1", "kind": "Config", "current-context": "c",
+        "clusters": [{"name": "c", "cluster": place}],
+        "users": [{"name": "c", "user": {"token": token}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}],
+    }  # fmt: skip
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

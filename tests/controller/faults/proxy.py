@@ -1,0 +1,299 @@
+"""A TLS proxy before the API server, which answers some requests wrongly when a test says so."""
+
+import asyncio
+import contextlib
+import ssl
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+from aiohttp import web
+
+from hack.cluster.certificates import Certificates
+from tests.controller.faults.request import Request, read_request
+
+_PASSED_ON: Final = ("Authorization", "Accept", "Content-Type", "User-Agent")
+_KEPT: Final = ("Content-Type", "Retry-After")
+_FLUSH_SECONDS: Final = 0.05
+"""Until what was written has left: cutting a connection throws away what waits to be sent."""
+
+Lines = AsyncIterator[bytes]
+"""The events of a watch, one line each."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer, whole."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class Exchange:
+    """A request under way, with all that a fault may do about it."""
+
+    def __init__(self, raw: web.Request, request: Request, upstream: "_Upstream") -> None:
+        self.raw = raw
+        self.request = request
+        self._upstream = upstream
+        self._pump: asyncio.Task[None] | None = None
+
+    async def forward(self) -> web.StreamResponse:
+        """Answers as the API server does."""
+        if self.request.verb == "watch":
+            return await self.watch()
+        return self.answer(await self.fetch())
+
+    async def fetch(self) -> Answer:
+        """Returns the API server's answer; the client is told nothing yet."""
+        async with await self._ask() as found:
+            return await _whole(found)
+
+    def answer(self, answer: Answer) -> web.Response:
+        """Answers as told."""
+        self.request.status = answer.status
+        return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
+
+    async def watch(self, change: Callable[[Lines], Lines] = lambda lines: lines) -> Any:
+        """Answers a watch with what `change` makes of the API server's events."""
+        async with await self._ask() as found:
+            if found.status != 200:
+                return self.answer(await _whole(found))
+            return await self.stream(change(_lines(found.content)))
+
+    async def stream(self, lines: Lines) -> web.StreamResponse:
+        """Answers a watch with these lines, until they end or somebody cuts it off."""
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(self.raw)
+        self.request.status = 200
+        self._pump = asyncio.create_task(_pump(response, lines))
+        try:
+            await self._pump
+        except _Broken:
+            await asyncio.sleep(_FLUSH_SECONDS)
+            self.cut()
+        except asyncio.CancelledError:
+            self.cut()
+            if not self._pump.cancelled():
+                raise
+        return response
+
+    def cut(self) -> web.StreamResponse:
+        """Closes the client's connection without a word more."""
+        if self._pump is not None:
+            self._pump.cancel()
+        if self.raw.transport is not None:
+            self.raw.transport.abort()
+        return web.Response()
+
+    async def cut_off(self, answer: Answer, size: int) -> web.StreamResponse:
+        """Sends the first bytes of an answer, and cuts the connection."""
+        headers = {**answer.headers, "Content-Length": str(len(answer.body))}
+        response = web.StreamResponse(status=answer.status, headers=headers)
+        await response.prepare(self.raw)
+        await response.write(answer.body[:size])
+        await asyncio.sleep(_FLUSH_SECONDS)
+        return self.cut()
+
+    async def _ask(self) -> aiohttp.ClientResponse:
+        self.request.served = True
+        return await self._upstream.ask(self.raw)
+
+
+Fault = Callable[[Exchange], Awaitable[web.StreamResponse]]
+
+
+class _Broken(Exception):  # noqa: N818  a connection is, not this program
+    """Raised in the lines of a watch where its connection is to be cut."""
+
+
+BROKEN: Final = _Broken()
+
+
+@dataclass
+class Rule:
+    """Which requests a fault befalls; an empty field stands for any."""
+
+    fault: Fault
+    verb: str = ""
+    resource: str = ""
+    namespace: str = ""
+    name: str = ""
+    skip: int = 0
+    """How many requests go well first."""
+    times: int | None = None
+    """How many it befalls; None for all."""
+    hits: list[Request] = field(default_factory=list)
+    """The requests that it befell."""
+
+    def takes(self, request: Request) -> bool:
+        """Whether it befalls this request, counted as one if so."""
+        for mine, its in (
+            (self.verb, request.verb), (self.resource, request.resource),
+            (self.namespace, request.namespace), (self.name, request.name),
+        ):  # fmt: skip
+            if mine and mine != its:
+                return False
+        if self.times is not None and len(self.hits) >= self.times:
+            return False
+        if self.skip > 0:
+            self.skip -= 1
+            return False
+        self.hits.append(request)
+        return True
+
+
+class FaultProxy:
+    """The proxy; everything that passes is recorded in `requests`."""
+
+    def __init__(self, server: str, authority: bytes, folder: Path) -> None:
+        self.requests: list[Request] = []
+        self.certificates = Certificates(folder)
+        self.url = ""
+        self._upstream = _Upstream(server, authority)
+        self._rules: list[Rule] = []
+        self._live: set[Exchange] = set()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+
+    def start(self) -> None:
+        """Serves until stopped, with a certificate of its own authority."""
+        self.certificates.ensure()
+        self._thread.start()
+        self._await(self._serve())
+
+    def stop(self) -> None:
+        """Closes everything."""
+        self.clear()
+        self._await(self._close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    # What a test says
+
+    def inject(self, fault: Fault, verb: str = "", resource: str = "", **where: Any) -> Rule:
+        """Has a fault befall requests from now on; of two rules the newer goes first."""
+        rule = Rule(fault, verb, resource, **where)
+        self._rules = [rule, *self._rules]
+        return rule
+
+    @contextlib.contextmanager
+    def injected(self, fault: Fault, verb: str = "", resource: str = "", **where: Any) -> Any:
+        """Has a fault befall requests within the block."""
+        rule = self.inject(fault, verb, resource, **where)
+        try:
+            yield rule
+        finally:
+            self._rules = [other for other in self._rules if other is not rule]
+            self.cut_watches(of=rule)
+
+    def clear(self) -> None:
+        """Takes all faults back."""
+        rules, self._rules = self._rules, []
+        for rule in rules:
+            self.cut_watches(of=rule)
+
+    def cut_watches(self, resource: str = "", of: Rule | None = None) -> None:
+        """Cuts off the watches of a resource, or those that a rule befell."""
+        self._loop.call_soon_threadsafe(self._cut, resource, of)
+
+    def _cut(self, resource: str, of: Rule | None) -> None:
+        for exchange in list(self._live):
+            request = exchange.request
+            befallen = of is None or any(request is hit for hit in of.hits)
+            if befallen and request.verb == "watch" and resource in ("", request.resource):
+                exchange.cut()
+
+    # What a test asks
+
+    def seen(self, verb: str = "", resource: str = "", namespace: str = "") -> list[Request]:
+        """Returns the requests of a kind, oldest first."""
+        return [
+            request for request in list(self.requests)
+            if verb in ("", request.verb) and resource in ("", request.resource)
+            and namespace in ("", request.namespace)
+        ]  # fmt: skip
+
+    # Serving
+
+    async def _serve(self) -> None:
+        await self._upstream.open()
+        application = web.Application(client_max_size=64 * 2**20)
+        application.router.add_route("*", "/{path:.*}", self._handle)
+        # A client that goes away takes its watch along.
+        self._runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=0.5)
+        await self._runner.setup()
+        pair = self.certificates.pair("apiserver")
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(pair.certificate, pair.key)
+        site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=context)
+        await site.start()
+        self.url = f"https://127.0.0.1:{self._runner.addresses[0][1]}"
+
+    async def _close(self) -> None:
+        await self._runner.cleanup()
+        await self._upstream.close()
+
+    async def _handle(self, raw: web.Request) -> web.StreamResponse:
+        request = read_request(raw.method, raw.path, raw.query)
+        self.requests.append(request)
+        exchange = Exchange(raw, request, self._upstream)
+        self._live.add(exchange)
+        rule = next((rule for rule in self._rules if rule.takes(request)), None)
+        try:
+            return await (rule.fault(exchange) if rule else exchange.forward())
+        except (aiohttp.ClientError, OSError):
+            return exchange.cut()  # The API server is away, or the client is.
+        finally:
+            self._live.discard(exchange)
+
+    def _await(self, what: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(what, self._loop).result(20)
+
+
+class _Upstream:
+    """The API server, asked in the client's own name: by its bearer token."""
+
+    def __init__(self, server: str, authority: bytes) -> None:
+        self._server = server
+        self._tls = ssl.create_default_context(cadata=authority.decode())
+
+    async def open(self) -> None:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=self._tls, limit=0),
+            timeout=aiohttp.ClientTimeout(total=None),
+        )
+
+    async def close(self) -> None:
+        await self._session.close()
+
+    async def ask(self, raw: web.Request) -> aiohttp.ClientResponse:
+        headers = {name: raw.headers[name] for name in _PASSED_ON if name in raw.headers}
+        # Lines of a watch are to be read here, so nothing may come compressed.
+        headers["Accept-Encoding"] = "identity"
+        body = await raw.read() if raw.can_read_body else None
+        url = self._server + raw.raw_path
+        return await self._session.request(raw.method, url, data=body, headers=headers)
+
+
+async def _whole(found: aiohttp.ClientResponse) -> Answer:
+    headers = {name: found.headers[name] for name in _KEPT if name in found.headers}
+    return Answer(found.status, await found.read(), headers)
+
+
+async def _lines(stream: aiohttp.StreamReader) -> Lines:
+    rest = b""
+    async for chunk in stream.iter_any():
+        *whole, rest = (rest + chunk).split(b"\n")
+        for line in whole:
+            yield line + b"\n"
+
+
+async def _pump(response: web.StreamResponse, lines: Lines) -> None:
+    async for line in lines:
+        await response.write(line)
