@@ -3,6 +3,7 @@
 Both sides import this module and nothing heavier, so neither can drift from the other.
 """
 
+from collections.abc import Iterable
 from enum import IntEnum, StrEnum
 from typing import Final
 
@@ -59,6 +60,16 @@ class Env:
     ADAPTER_SHA256: Final = "TENYSON_ADAPTER_SHA256"
     """What that adapter's hash must be; a difference ends the run with TASK."""
     CACHE_DIR: Final = "TENYSON_CACHE_DIR"
+    START_TIMEOUT: Final = "TENYSON_START_TIMEOUT_SECONDS"
+    """How long the first of several ranks waits for the last; 1800 s without it."""
+    PEER_TIMEOUT: Final = "TENYSON_PEER_TIMEOUT_SECONDS"
+    """How long a rank may be silent before the others give it up; 60 s without it."""
+    HUB_REPO: Final = "TENYSON_HUB_REPO"
+    """Repository on the Hub that a finished SFT or RL run is pushed to; without it none is."""
+    HUB_PRIVATE: Final = "TENYSON_HUB_PRIVATE"
+    """`true` or `false`: whether that repository is made private; without it, it is."""
+    HUB_TOKEN: Final = "HF_TOKEN"
+    """The Hub's own name for its token, so that private models load with it, too."""
 
 
 class File:
@@ -72,6 +83,10 @@ class File:
     FINAL_CHECKPOINT: Final = "checkpoint-final"
     CHECKPOINT_MANIFEST: Final = "checkpoint_manifest.json"
     FAILURE: Final = "failure.txt"
+    ATTEMPT_FOLDER: Final = "attempt-{attempt}"
+    """Holds the checkpoints of one attempt, and a copy of the result that it left."""
+    NEWEST_ATTEMPT: Final = "newest_attempt.json"
+    """Names the attempt that may write here; an older one finds itself superseded."""
 
 
 class PodPath:
@@ -91,3 +106,28 @@ PROGRESS_AUDIENCE: Final = "tenyson.dev/progress"
 
 TERMINATION_MESSAGE_BYTES: Final = 4096
 """What a kubelet keeps of a termination message."""
+
+
+_TELLING: Final[tuple[int, ...]] = (
+    ExitCode.CONFIG,
+    ExitCode.TASK,
+    ExitCode.CREDENTIALS,
+    ExitCode.DIVERGED,
+    ExitCode.OUT_OF_MEMORY,
+    ExitCode.INTERNAL,
+    ExitCode.DEPENDENCY,
+    ExitCode.STOPPED,
+    ExitCode.BUDGET,
+    ExitCode.DONE,
+)
+
+
+def most_telling(codes: Iterable[int]) -> int:
+    """Returns the exit code that explains most of how several ranks ended.
+
+    One rank's end brings the others' about: what only a person can mend comes first, then what a
+    retry may mend, then what merely tells of another rank. A code of nobody's (134, say, or the
+    negative number of a signal) counts as INTERNAL.
+    """
+    known = (code if code in _TELLING else ExitCode.INTERNAL for code in codes)
+    return int(min(known, key=_TELLING.index))

@@ -97,3 +97,19 @@ class StoppedError(TenysonError):
     """Raised at a step's edge after a request to stop; the checkpoint is saved by then."""
 
     exit_code = ExitCode.STOPPED
+
+
+class SupersededError(StoppedError):
+    """Raised where a newer attempt of the run has started: this one may write nothing more."""
+
+
+class PeerError(TenysonError):
+    """Raised when another rank of the attempt failed or is gone; it has that rank's exit code.
+
+    Of a rank that left no word the code is STOPPED where a checkpoint is saved, else DEPENDENCY:
+    infrastructure either way, so that another attempt goes on.
+    """
+
+    def __init__(self, message: str, exit_code: int, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.exit_code = ExitCode(exit_code)
