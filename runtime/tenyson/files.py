@@ -2,18 +2,34 @@
 
 import hashlib
 import os
+import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Writes `content` aside, syncs it to disk and renames it over `path`; makes the folder."""
+def write_atomically(
+    path: Path, content: str | bytes, *, before_rename: Callable[[], None] | None = None
+) -> None:
+    """Writes `content` aside, syncs it to disk and renames it over `path`; makes the folder.
+
+    Args:
+        path: The file.
+        content: Text goes out as UTF-8.
+        before_rename: Called when only the rename is left; the file stays as it was if it raises.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with open(aside, "wb") as file:
-        file.write(content.encode() if isinstance(content, str) else content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(aside, path)
+    # Not the process id: pods that share a volume all have the same.
+    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        with open(aside, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        if before_rename is not None:
+            before_rename()
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
     sync_folder(path.parent)
 
 
