@@ -8,11 +8,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
-from hack.cluster.audit import Write
-from hack.cluster.control_plane import ControlPlaneOptions, Timing
-from hack.cluster.errors import ClusterError
-from hack.cluster.local import LocalCluster
-
 from benchmarks.operator import jobs
 from benchmarks.operator.client import CONNECTIONS, Children, Client
 from benchmarks.operator.contenders import (
@@ -23,6 +18,10 @@ from benchmarks.operator.contenders import (
     is_operators,
     running,
 )
+from hack.cluster.audit import Write
+from hack.cluster.control_plane import ControlPlaneOptions, Timing
+from hack.cluster.errors import ClusterError
+from hack.cluster.local import LocalCluster
 
 Key = tuple[str, str]
 """Namespace and name of a TenysonJob."""

@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hack.cluster.audit import Write
-
 from benchmarks.operator.client import AGENT
+from hack.cluster.audit import Write
 
 ROOT = Path(__file__).parents[2]
 

@@ -13,7 +13,7 @@ def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
 
 
 @kopf.on.create("tenyson.dev", "v1alpha1", "tenysonjobs")
-def create(name: str, namespace: str, spec: kopf.Spec, **_: Any) -> None:
+def create(name: str, namespace: str | None, spec: kopf.Spec, **_: Any) -> None:
     container = {"name": "runner", "image": spec["image"], "args": ["--task", spec["task"]]}
     template = {
         "metadata": {"annotations": {"config": str(dict(spec["config"]))}},
