@@ -80,6 +80,21 @@ def operator(
     process.stop()
 
 
+@pytest.fixture
+def unharmed(operator: OperatorProcess) -> Iterator[None]:
+    """Fails unless the operator lives through the test, answers its probe, and met no bug."""
+    start = operator.log.stat().st_size
+    yield
+    assert operator.process is not None
+    assert operator.process.poll() is None
+    assert eventually(operator.health, seconds=20)
+    with operator.log.open("rb") as log:
+        log.seek(start)
+        said = log.read().decode(errors="replace")
+    assert "Traceback" not in said
+    assert "this is a bug" not in said
+
+
 def make_operator(
     cluster: Any, proxy: FaultProxy, folder: Path, **environment: str
 ) -> OperatorProcess:
