@@ -15,7 +15,7 @@ DEFAULT_PORT = 29500
 
 
 @dataclass(frozen=True)
-class Place:
+class RankPlace:
     """One rank's place; the default is a process that trains alone."""
 
     rank: int = 0
@@ -56,7 +56,7 @@ class Place:
         }
 
 
-def places_here(env: Mapping[str, str]) -> tuple[Place, ...]:
+def places_here(env: Mapping[str, str]) -> tuple[RankPlace, ...]:
     """Returns the places to be filled by this process: one is its own, several are to be started.
 
     Raises:
@@ -73,24 +73,24 @@ def places_here(env: Mapping[str, str]) -> tuple[Place, ...]:
     return places
 
 
-def _as_a_rank(reader: "_Reader") -> tuple[Place, ...]:
+def _as_a_rank(reader: "_Reader") -> tuple[RankPlace, ...]:
     size = reader.number("WORLD_SIZE", minimum=1)
     rank = reader.number("RANK", below=("WORLD_SIZE", size))
     local_size = reader.number("LOCAL_WORLD_SIZE", default=1, minimum=1)
     local_rank = reader.number("LOCAL_RANK", default=0, below=("LOCAL_WORLD_SIZE", local_size))
     if size <= 1:
-        return (Place(),)
+        return (RankPlace(),)
     address = reader.text("MASTER_ADDR")
     port = reader.port("MASTER_PORT")
     given = reader.env.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
-    return (Place(rank, size, local_rank, local_size, address, port, given),)
+    return (RankPlace(rank, size, local_rank, local_size, address, port, given),)
 
 
-def _as_a_pod(reader: "_Reader") -> tuple[Place, ...]:
+def _as_a_pod(reader: "_Reader") -> tuple[RankPlace, ...]:
     nodes = reader.number("PET_NNODES", default=1, minimum=1)
     per_node = reader.number("PET_NPROC_PER_NODE", default=1, minimum=1)
     if nodes * per_node <= 1:
-        return (Place(),)
+        return (RankPlace(),)
     node, address, port = 0, "127.0.0.1", 0
     if nodes > 1:
         index = "PET_NODE_RANK" if reader.env.get("PET_NODE_RANK") else "JOB_COMPLETION_INDEX"
@@ -98,7 +98,7 @@ def _as_a_pod(reader: "_Reader") -> tuple[Place, ...]:
         address = reader.text("PET_MASTER_ADDR", "MASTER_ADDR")
         port = reader.port("PET_MASTER_PORT", "MASTER_PORT", default=DEFAULT_PORT)
     return tuple(
-        Place(node * per_node + i, nodes * per_node, i, per_node, address, port)
+        RankPlace(node * per_node + i, nodes * per_node, i, per_node, address, port)
         for i in range(per_node)
     )
 
