@@ -82,6 +82,8 @@ class File:
     TELEMETRY_SPOOL: Final = "telemetry_spool.jsonl"
     FINAL_CHECKPOINT: Final = "checkpoint-final"
     CHECKPOINT_MANIFEST: Final = "checkpoint_manifest.json"
+    ADAPTER_WEIGHTS: Final = "adapter_model.safetensors"
+    """PEFT's name for an adapter's tensors; its hash is the adapter's."""
     FAILURE: Final = "failure.txt"
     ATTEMPT_FOLDER: Final = "attempt-{attempt}"
     """Holds the checkpoints of one attempt, and a copy of the result that it left."""

@@ -18,7 +18,13 @@ from pathlib import Path
 from typing import Any
 
 LOG = logging.getLogger("tenyson.progress")
-SHOWN_METRICS = ("loss", "reward", "learning_rate", "grad_norm", "kl", "entropy", "epoch")
+CHECKPOINT_STEP = "checkpoint_step"
+"""Metric that holds the step of the newest saved checkpoint."""
+SHOWN_METRICS = (
+    *("loss", "reward", "learning_rate", "grad_norm", "kl", "entropy", "epoch"),
+    CHECKPOINT_STEP,
+)
+HEARTBEAT_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,7 @@ class Progress:
     step: int
     """Optimiser steps done; in an Eval job, rows."""
     total_steps: int
+    """0 while nobody knows: before the data is loaded, where the run is given in epochs."""
     metrics: Mapping[str, float] = field(default_factory=dict)
     remaining_seconds: float | None = None
     """None before the first step has been timed."""
@@ -72,17 +79,23 @@ class ProgressEndpoint:
 
 
 class ProgressPusher:
-    """Sends the newest progress, at most once an interval, and the last one always."""
+    """Sends the newest progress, at most once an interval, and the last one always.
+
+    While nothing changes the last one is sent again now and then: a run that says nothing for long
+    is cut off or dead, one that repeats itself is slow or hangs.
+    """
 
     def __init__(
         self,
         endpoint: ProgressEndpoint,
         *,
         interval_seconds: float = 2.0,
+        heartbeat_seconds: float = HEARTBEAT_SECONDS,
         send: Callable[[Progress], None] | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._interval_seconds = interval_seconds
+        self._heartbeat_seconds = heartbeat_seconds
         self._send = send or self._post
         self._changed = threading.Condition()
         self._waiting: Progress | None = None
@@ -105,13 +118,19 @@ class ProgressPusher:
         self._thread.join(timeout_seconds)
 
     def _run(self) -> None:
+        last: Progress | None = None
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._waiting is not None or self._closed)
+                self._changed.wait_for(
+                    lambda: self._waiting is not None or self._closed,
+                    None if last is None else self._heartbeat_seconds,
+                )
                 progress, self._waiting = self._waiting, None
-            if progress is None:
-                return
-            self._try_to_send(progress)
+                if progress is None and self._closed:
+                    return
+            last = progress or last
+            if last is not None:
+                self._try_to_send(last)
             with self._changed:
                 self._changed.wait_for(lambda: self._closed, self._interval_seconds)
 
@@ -141,7 +160,9 @@ class ProgressPusher:
 
 def wire_format(progress: Progress) -> dict[str, Any]:
     """Returns the body of a push, as Kubeflow Trainer defines it."""
-    metrics: dict[str, float] = {"step": progress.step, "total_steps": progress.total_steps}
+    metrics: dict[str, float] = {"step": progress.step}
+    if progress.total_steps:
+        metrics["total_steps"] = progress.total_steps
     metrics |= {n: progress.metrics[n] for n in SHOWN_METRICS if n in progress.metrics}
     status: dict[str, Any] = {
         "lastUpdatedTime": datetime.now(UTC).isoformat(),

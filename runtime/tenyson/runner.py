@@ -5,6 +5,7 @@ code it ends with. Whatever happens, it leaves a JobResult. `--help` loads nothi
 """
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
@@ -119,26 +120,25 @@ class _Attempt:
 
     def _early_result(self, error: BaseException) -> "JobResult":
         """Writes and returns the result of an attempt that failed before there was a job."""
-        from tenyson.jobs.failure import record_failure, save_traceback
+        from tenyson.checkpoints.fence import Fence, next_attempt
+        from tenyson.errors import SupersededError
+        from tenyson.jobs.failure import record_failure
+        from tenyson.jobs.records import leave_result
         from tenyson.jobs.result import JobResult
 
         folder = self._output_dir or _output_folder(None, self._run_id)
-        attempt = os.environ.get(Env.ATTEMPT) or "0"
+        attempt = os.environ.get(Env.ATTEMPT, "")
         result = JobResult(
             run_id=self._run_id,
             status="failed",
             total_time_seconds=round(time.monotonic() - self._started, 3),
             local_output_dir=str(folder),
             job_type=self._job_type,
-            attempt=int(attempt) if attempt.isdecimal() else 0,
+            attempt=int(attempt) if attempt.isdecimal() else next_attempt(folder),
         )
         record_failure(result, error)
-        try:
-            result.save(folder / File.JOB_RESULT)
-        except OSError as trouble:
-            _say(f"The result cannot be written to {folder}: {trouble}\n")
-        else:
-            save_traceback(folder, error)
+        with contextlib.suppress(SupersededError):  # a newer attempt has started: it counts
+            leave_result(result, error, Fence(folder, result.attempt), None)
         return result
 
 

@@ -99,7 +99,7 @@ class Stack:
     def wait_for_checkpoint(self, name: str) -> None:
         folder = self.output(name)
         wait_for(
-            lambda: [path for path in folder.glob("checkpoint-*") if path.name[-1].isdigit()],
+            lambda: [path for path in folder.glob("attempt-*/checkpoint-*")],
             f"a checkpoint in {folder}",
             60,
         )

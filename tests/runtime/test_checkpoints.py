@@ -1,11 +1,13 @@
 import json
 import logging
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tenyson.checkpoints import manifest
+from tenyson.checkpoints.fence import Fence
 from tenyson.checkpoints.mirror import Mirror, fetch_folder
 from tenyson.checkpoints.store import CheckpointStore
 from tenyson.contract import File
@@ -17,12 +19,25 @@ def save(store: CheckpointStore, step: int, text: str = "weights") -> Path:
         (folder / "adapter.bin").write_text(f"{text} {step}", encoding="utf-8")
         (folder / "ref").mkdir()
         (folder / "ref" / "adapter.bin").write_text("reference", encoding="utf-8")
-    return store.folder / f"checkpoint-{step}"
+    return store.folder / f"attempt-{store._fence.attempt}/checkpoint-{step}"
+
+
+def open_store(
+    folder: Path, *, attempt: int = 0, keep: int = 3, mirror: Mirror | None = None, **options: Any
+) -> CheckpointStore:
+    """Returns the store of an attempt that has just started."""
+    fence = Fence(folder, attempt, mirror)
+    fence.claim()
+    return CheckpointStore(fence, keep=keep, mirror=mirror, **options)
+
+
+def steps(store: CheckpointStore) -> list[int]:
+    return [place.step for place in store.places()]
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> CheckpointStore:
-    return CheckpointStore(tmp_path / "run", keep=3)
+    return open_store(tmp_path / "run")
 
 
 def test_a_saved_checkpoint_verifies_and_keeps_its_facts(store: CheckpointStore) -> None:
@@ -93,7 +108,7 @@ def test_a_damaged_checkpoint_is_passed_over_and_said(store: CheckpointStore, da
     assert found is not None
     assert found.step == 3
     assert "checkpoint-6" in store.warnings[0]
-    assert (store.folder / "broken-checkpoint-6").is_dir(), "nothing saved is destroyed"
+    assert (store.folder / "attempt-0/broken-checkpoint-6").is_dir(), "nothing saved is destroyed"
 
 
 def test_a_save_that_raises_leaves_the_old_checkpoint(store: CheckpointStore) -> None:
@@ -107,33 +122,38 @@ def test_a_save_that_raises_leaves_the_old_checkpoint(store: CheckpointStore) ->
     with pytest.raises(OSError, match="disk full"):
         save_until_the_disk_is_full()
 
-    assert (store.folder / "checkpoint-3/adapter.bin").read_text(encoding="utf-8") == "first 3"
-    assert [p.name for p in store.folder.iterdir()] == ["checkpoint-3"]
+    assert (store.folder / "attempt-0/checkpoint-3/adapter.bin").read_text(
+        encoding="utf-8"
+    ) == "first 3"
+    assert [p.name for p in (store.folder / "attempt-0").iterdir()] == ["checkpoint-3"]
 
 
 def test_a_killed_save_is_swept_away_at_the_next_start(store: CheckpointStore) -> None:
     save(store, 3)
-    (store.folder / ".saving-killed").mkdir()
-    (store.folder / ".saving-killed" / "adapter.bin").touch()
+    killed = store.folder / "attempt-0/.saving-killed"
+    killed.mkdir()
+    (killed / "adapter.bin").touch()
 
-    again = CheckpointStore(store.folder, keep=3)
+    again = open_store(store.folder, keep=3)
 
-    assert [p.name for p in again.folder.iterdir()] == ["checkpoint-3"]
+    assert [p.name for p in (again.folder / "attempt-0").iterdir()] == ["checkpoint-3"]
 
 
 def test_saving_a_step_again_replaces_it(store: CheckpointStore) -> None:
     save(store, 3, "first")
     save(store, 3, "second")
 
-    assert (store.folder / "checkpoint-3/adapter.bin").read_text(encoding="utf-8") == "second 3"
-    assert store.steps() == [3]
+    assert (store.folder / "attempt-0/checkpoint-3/adapter.bin").read_text(
+        encoding="utf-8"
+    ) == "second 3"
+    assert steps(store) == [3]
 
 
 def test_only_the_newest_are_kept(store: CheckpointStore) -> None:
     for step in range(1, 6):
         save(store, step)
 
-    assert store.steps() == [3, 4, 5]
+    assert steps(store) == [3, 4, 5]
 
 
 def test_checkpoints_to_be_trained_again_are_set_aside(store: CheckpointStore) -> None:
@@ -142,8 +162,8 @@ def test_checkpoints_to_be_trained_again_are_set_aside(store: CheckpointStore) -
 
     store.set_aside_after(2)
 
-    assert store.steps() == [2]
-    assert (store.folder / "superseded-checkpoint-6").is_dir()
+    assert steps(store) == [2]
+    assert (store.folder / "attempt-0/superseded-checkpoint-6").is_dir()
 
 
 def test_a_step_without_a_checkpoint_names_those_with_one(store: CheckpointStore) -> None:
@@ -161,37 +181,42 @@ def mirror(tmp_path: Path) -> Mirror:
 
 
 def test_a_new_machine_goes_on_from_the_mirror(tmp_path: Path, mirror: Mirror) -> None:
-    first = CheckpointStore(tmp_path / "first", keep=2, mirror=mirror)
+    first = open_store(tmp_path / "first", keep=2, mirror=mirror)
     for step in (1, 2, 3):
         save(first, step)
 
-    found = CheckpointStore(tmp_path / "second", keep=2, mirror=mirror).newest()
+    found = open_store(tmp_path / "second", keep=2, mirror=mirror).newest()
 
     assert found is not None
     assert found.step == 3
-    assert found.folder == tmp_path / "second/checkpoint-3"
-    assert mirror.finished_folders() == ["checkpoint-2", "checkpoint-3"]
+    assert found.folder == tmp_path / "second/attempt-0/checkpoint-3"
+    assert mirror.finished_folders() == [
+        "attempt-0/checkpoint-2",
+        "attempt-0/checkpoint-3",
+    ]
 
 
 def test_a_half_uploaded_checkpoint_does_not_count(tmp_path: Path, mirror: Mirror) -> None:
-    first = CheckpointStore(tmp_path / "first", keep=3, mirror=mirror)
+    first = open_store(tmp_path / "first", keep=3, mirror=mirror)
     save(first, 1)
     save(first, 2)
-    remote = tmp_path / "bucket/run/checkpoint-2"
+    remote = tmp_path / "bucket/run/attempt-0/checkpoint-2"
     (remote / File.CHECKPOINT_MANIFEST).unlink()
 
-    found = CheckpointStore(tmp_path / "second", keep=3, mirror=mirror).newest()
+    found = open_store(tmp_path / "second", keep=3, mirror=mirror).newest()
 
     assert found is not None
     assert found.step == 1
 
 
 def test_a_checkpoint_damaged_in_the_mirror_is_passed_over(tmp_path: Path, mirror: Mirror) -> None:
-    first = CheckpointStore(tmp_path / "first", keep=3, mirror=mirror)
+    first = open_store(tmp_path / "first", keep=3, mirror=mirror)
     save(first, 1)
     save(first, 2)
-    (tmp_path / "bucket/run/checkpoint-2/adapter.bin").write_text("weightz 2", encoding="utf-8")
-    second = CheckpointStore(tmp_path / "second", keep=3, mirror=mirror)
+    (tmp_path / "bucket/run/attempt-0/checkpoint-2/adapter.bin").write_text(
+        "weightz 2", encoding="utf-8"
+    )
+    second = open_store(tmp_path / "second", keep=3, mirror=mirror)
 
     found = second.newest()
 
@@ -230,9 +255,10 @@ def test_the_manifest_is_uploaded_last(store: CheckpointStore, mirror: Mirror) -
 def test_training_goes_on_while_the_storage_is_away(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (tmp_path / "bucket").write_text("a file where the folder should be", encoding="utf-8")
     away = Mirror(f"file://{tmp_path}/bucket/run", pause_seconds=0)
-    store = CheckpointStore(tmp_path / "run", keep=3, mirror=away)
+    store = open_store(tmp_path / "run", mirror=away)
+    shutil.rmtree(tmp_path / "bucket")
+    (tmp_path / "bucket").write_text("a file where the folder should be", encoding="utf-8")
 
     with caplog.at_level(logging.WARNING):
         save(store, 1)
@@ -283,7 +309,7 @@ def test_errors_of_a_storages_own_are_known_and_stop_no_training(
         mirror.exists("checkpoint-1")
     save(store, 1)
 
-    assert store.steps() == [1]
+    assert steps(store) == [1]
     assert "only in the output folder" in store.warnings[0]
 
 

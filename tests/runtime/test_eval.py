@@ -160,10 +160,10 @@ def test_an_adapter_of_another_model_is_refused(
 def test_an_evaluation_stops_between_batches(
     make_config: Any, sum_task: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tenyson.jobs import _eval
+    from tenyson.jobs.context import Reporter
 
     stop = StopRequest()
-    monkeypatch.setattr(_eval.Reporter, "update", lambda self, progress: stop.make("SIGTERM"))
+    monkeypatch.setattr(Reporter, "update", lambda self, progress: stop.make("SIGTERM"))
     job = EvalJob(make_config(), sum_task, output_dir=tmp_path, options=RunOptions(stop=stop))
 
     with pytest.raises(StoppedError):

@@ -121,10 +121,14 @@ def compare_with_uninterrupted(
     assert left == right
 
 
+def checkpoints(folder: Path) -> list[str]:
+    return sorted(p.relative_to(folder).as_posix() for p in folder.glob("attempt-*/checkpoint-*"))
+
+
 def curve(folder: Path) -> list[dict[str, Any]]:
     """The metrics of every step, without what a clock says."""
     lines = (folder / File.METRICS).read_text(encoding="utf-8").splitlines()
-    timed = ("time", "step_time")
+    timed = ("time", "step_time", "attempt")
     return [{k: v for k, v in json.loads(line).items() if k not in timed} for line in lines]
 
 
@@ -134,7 +138,7 @@ def test_a_damaged_checkpoint_falls_back_to_an_older_one(
     config = make_config(checkpoint={"every_steps": 2})
     whole = SFTJob(config, sum_task, output_dir=tmp_path / "whole").run()
     SFTJob(config, sum_task, output_dir=tmp_path / "parts").run()
-    weights = tmp_path / "parts/checkpoint-6/adapter_model.safetensors"
+    weights = tmp_path / "parts/attempt-0/checkpoint-6/adapter_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\xff")
 
     again = SFTJob(config, sum_task, output_dir=tmp_path / "parts", attempt=1).run()
@@ -157,7 +161,7 @@ def test_a_finished_run_started_again_trains_no_further(
     assert len(curve(tmp_path)) == 6
 
 
-def test_resume_never_starts_anew_and_keeps_the_old(
+def test_resume_never_starts_anew_and_older_checkpoints_go_by_their_number(
     make_config: Any, sum_task: Any, tmp_path: Path
 ) -> None:
     config = make_config(checkpoint={"every_steps": 4})
@@ -167,5 +171,5 @@ def test_resume_never_starts_anew_and_keeps_the_old(
     result = SFTJob(config, sum_task, output_dir=tmp_path).run()
 
     assert result.resumed_from_step == 0
-    assert (tmp_path / "superseded-checkpoint-4").is_dir()
+    assert checkpoints(tmp_path) == [f"attempt-1/checkpoint-{step}" for step in (2, 4, 6)]
     assert [row["step"] for row in curve(tmp_path)] == [1, 2, 3, 4, 5, 6]

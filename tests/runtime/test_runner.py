@@ -178,7 +178,7 @@ def test_a_signal_after_the_work_leaves_a_finished_run_finished(
     monkeypatch.setattr(SFTJob, "_train_or_evaluate", work)
     places = {
         "telemetry": (Telemetry, "close"),
-        "upload": (job, "_upload_results"),
+        "upload": (job, "upload_results"),
         "result": (JobResult, "save"),
     }
     signalled(*places[moment])
@@ -317,7 +317,7 @@ def test_a_run_killed_and_then_stopped_ends_with_the_same_weights(
     killed, stopped, done = start(0), start(1), start(2)
 
     assert killed.returncode == -signal.SIGKILL
-    assert "Going on from checkpoint-2" in stopped.stderr
+    assert "Going on from attempt-0/checkpoint-2" in stopped.stderr
     assert stopped.returncode == ExitCode.STOPPED, stopped.stderr
     assert "SIGTERM: stopping at the next edge" in stopped.stderr
     assert done.returncode == 0, done.stderr

@@ -90,9 +90,10 @@ def test_the_manifest_says_what_the_run_was_made_of(trained: JobResult) -> None:
 
 
 def test_only_whole_checkpoints_are_left(trained: JobResult) -> None:
-    folders = sorted(p.name for p in Path(str(trained.local_output_dir)).iterdir() if p.is_dir())
+    folder = Path(str(trained.local_output_dir))
+    names = [{p.name for p in f.iterdir() if p.is_dir()} for f in (folder, folder / "attempt-0")]
 
-    assert folders == ["checkpoint-4", "checkpoint-6", File.FINAL_CHECKPOINT]
+    assert names == [{"attempt-0", File.FINAL_CHECKPOINT}, {"checkpoint-4", "checkpoint-6"}]
 
 
 def test_training_lowers_the_loss(make_config: Any, sum_task: Any, tmp_path: Path) -> None:
@@ -360,8 +361,12 @@ def test_results_and_checkpoints_are_copied_to_the_uri(
 
     names = {path.name for path in (tmp_path / "bucket").iterdir()}
     assert names == {
-        File.JOB_RESULT, File.MANIFEST, File.METRICS, File.FINAL_CHECKPOINT, "checkpoint-3",
+        File.JOB_RESULT, File.MANIFEST, File.METRICS, File.FINAL_CHECKPOINT, File.NEWEST_ATTEMPT,
+        "attempt-0", "attempt-1",
     }  # fmt: skip
+    own = {path.name for path in (tmp_path / "bucket/attempt-1").iterdir()}
+    assert own == {"checkpoint-3", File.FINAL_CHECKPOINT, File.JOB_RESULT}
+    assert [path.name for path in (tmp_path / "bucket/attempt-0").iterdir()] == [File.JOB_RESULT]
     assert again.resumed_from_step == 2
     assert [row["step"] for row in metric_rows(tmp_path / "two")] == [1, 2, 3]
 

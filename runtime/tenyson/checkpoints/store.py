@@ -1,9 +1,11 @@
-"""The checkpoints of a run: saved aside and renamed, rotated, mirrored, found again verified."""
+"""The checkpoints of a run: saved aside and renamed, rotated, mirrored, found again verified.
+
+`fence` says why each write asks first, and `layout` where things lie.
+"""
 
 import contextlib
 import logging
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -12,13 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from tenyson.checkpoints import manifest
+from tenyson.checkpoints.fence import Fence
+from tenyson.checkpoints.final import put_in_place
+from tenyson.checkpoints.layout import Place
 from tenyson.checkpoints.mirror import Mirror
 from tenyson.contract import File
-from tenyson.errors import CheckpointError, TenysonError
+from tenyson.errors import CheckpointError, SupersededError, TenysonError
 from tenyson.files import sync_folder
 
 LOG = logging.getLogger("tenyson.checkpoints")
-_NAME = re.compile(r"checkpoint-(\d+)")
 _ASIDE_PREFIX = ".saving-"
 
 
@@ -26,149 +30,220 @@ _ASIDE_PREFIX = ".saving-"
 class Checkpoint:
     """A checkpoint whose files are all what its manifest says."""
 
-    step: int
+    place: Place
     folder: Path
     facts: dict[str, Any] = field(compare=False)
     """What was written into its manifest when it was saved."""
+
+    @property
+    def step(self) -> int:
+        """Optimiser steps that it has behind it."""
+        return self.place.step
 
 
 class CheckpointStore:
     """The checkpoints in an output folder and, where there is one, in its mirror."""
 
-    def __init__(self, folder: Path, *, keep: int, mirror: Mirror | None = None) -> None:
-        self.folder = folder
+    def __init__(
+        self,
+        fence: Fence,
+        *,
+        keep: int,
+        mirror: Mirror | None = None,
+        pinned_step: int | None = None,
+    ) -> None:
+        """Takes an attempt's fence.
+
+        Args:
+            fence: Of an attempt that has claimed the output folder.
+            keep: Checkpoints kept over all attempts, the newest ones.
+            mirror: Copies go there.
+            pinned_step: Checkpoints of this step are kept whatever their age.
+        """
+        self.folder = fence.folder
         self.warnings: list[str] = []
         """What a reader of the result should know: fallbacks, uploads that failed."""
+        self._fence = fence
+        self._own = fence.attempt_folder
         self._keep = keep
         self._mirror = mirror
-        for left_over in folder.glob(f"{_ASIDE_PREFIX}*"):  # a save that was killed
+        self._pinned_step = pinned_step
+        for left_over in self._own.glob(f"{_ASIDE_PREFIX}*"):  # a save that was killed
             shutil.rmtree(left_over, ignore_errors=True)
 
     @contextlib.contextmanager
     def saving(self, name: str, **facts: Any) -> Iterator[Path]:
         """Yields an empty folder; when the block ends well, it has become `name`, sealed.
 
-        A block that raises, or a process that dies in it, leaves what was there before.
+        `checkpoint-final` comes to lie in the output folder, others in the attempt's own. A block
+        that raises, or a process that dies in it, leaves what was there before.
+
+        Raises:
+            SupersededError: A newer attempt has started; nothing of this one is left.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=_ASIDE_PREFIX, dir=self.folder))
-        try:
-            aside.chmod(0o755)
+        self._fence.check()
+        with self._aside() as aside:
             yield aside
             manifest.seal(aside, **facts)
-            self._replace(aside, self.folder / name)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
+            self._fence.check()
+            if name == File.FINAL_CHECKPOINT:
+                put_in_place(aside, self._fence)
+                return  # goes up with the results, and counts for no rotation
+            self._replace(aside, self._own / name)
         self._rotate()
-        self._upload(self.folder / name)
+        self._upload(self._own / name)
 
-    def steps(self) -> list[int]:
-        """Returns the steps that have a checkpoint folder, finished or not, in order."""
-        names = (_NAME.fullmatch(path.name) for path in self.folder.glob("checkpoint-*"))
-        return sorted(int(match[1]) for match in names if match)
+    def places(self) -> list[Place]:
+        """Returns where the folder has checkpoints, finished or not, the oldest first."""
+        found = [*self.folder.glob("checkpoint-*"), *self.folder.glob("attempt-*/checkpoint-*")]
+        places = (Place.parse(path.relative_to(self.folder).as_posix()) for path in found)
+        return sorted(place for place in places if place is not None)
+
+    def expected_step(self) -> int:
+        """Returns the newest checkpoint's step by its name alone; 0 where there is none."""
+        places = self.places()
+        return places[-1].step if places else 0
 
     def newest(self) -> Checkpoint | None:
         """Returns the newest checkpoint that verifies, or None; older ones fill in, and it says so.
 
-        Broken ones are renamed to `broken-…`, so that none of them is ever taken or overwritten.
-        The mirror is asked where the folder holds none.
+        Folder and mirror count alike. Broken ones in the folder are renamed to `broken-…`, so that
+        none of them is ever taken or overwritten.
         """
-        found = self._newest_local()
-        if found is None and self._mirror is not None and self._fetch_newest(self._mirror):
-            found = self._newest_local()
-        return found
+        return next(self._verified(self._all_places()), None)
 
     def at_step(self, step: int) -> Checkpoint:
-        """Returns the checkpoint of a step.
+        """Returns the newest attempt's checkpoint of a step.
 
         Raises:
-            CheckpointError: There is none, or it does not verify.
+            CheckpointError: There is none that verifies.
         """
-        folder = self.folder / f"checkpoint-{step}"
-        if not folder.is_dir() and self._mirror is not None:
-            self._fetch(self._mirror, folder.name)
-        if not folder.is_dir():
-            known = ", ".join(str(s) for s in self.steps()) or "none"
+        places = self._all_places()
+        found = next(self._verified([place for place in places if place.step == step]), None)
+        if found is None:
+            known = ", ".join(str(s) for s in sorted({p.step for p in places})) or "none"
             raise CheckpointError(
-                f"There is no checkpoint of step {step} in {self.folder}.",
-                hint=f"Steps with one: {known}.",
+                f"There is no checkpoint of step {step} in {self.folder} that verifies.",
+                hint=f"Steps with a checkpoint: {known}.",
             )
-        return Checkpoint(step, folder, manifest.verify(folder))
+        return found
 
     def set_aside_after(self, step: int) -> None:
-        """Renames checkpoints newer than `step`, which this attempt is about to train again."""
-        for newer in [s for s in self.steps() if s > step]:
-            self._set_aside(self.folder / f"checkpoint-{newer}", "superseded")
+        """Renames this attempt's own checkpoints newer than `step`, which it trains again.
 
-    def _newest_local(self) -> Checkpoint | None:
-        for step in reversed(self.steps()):
-            folder = self.folder / f"checkpoint-{step}"
-            try:
-                return Checkpoint(step, folder, manifest.verify(folder))
-            except CheckpointError as error:
-                aside = self._set_aside(folder, "broken")
-                self._warn(f"{error.message} It is now {aside.name}; an older one is used.")
-        return None
+        There are some where an attempt is started twice under one number.
+        """
+        for place in self.places():
+            if place.attempt == self._fence.attempt and place.step > step:
+                self._set_aside(place, "superseded")
 
-    def _fetch_newest(self, mirror: Mirror) -> bool:
-        names = [name for name in mirror.finished_folders() if _NAME.fullmatch(name)]
-        for name in sorted(names, key=lambda n: int(n.rpartition("-")[2]), reverse=True):
-            if self._fetch(mirror, name):
-                return True
-        return False
-
-    def _fetch(self, mirror: Mirror, name: str) -> bool:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=_ASIDE_PREFIX, dir=self.folder))
+    def _all_places(self) -> list[Place]:
+        """Returns the places in the folder and those in the mirror, the newest first."""
+        places = set(self.places())
         try:
-            mirror.fetch(name, aside / name)
-            manifest.verify(aside / name)
-            self._replace(aside / name, self.folder / name)
-            LOG.info("Fetched %s from %s", name, mirror.uri)
-            return True
-        except CheckpointError as error:
-            self._warn(f"In {mirror.uri}: {error.message} An older one is used.")
-            return False
+            places |= set(self._mirrored())
+        except TenysonError as error:
+            if not places:
+                raise
+            self._warn(f"Only the output folder was looked through: {error.message}")
+        return sorted(places, reverse=True)
+
+    def _mirrored(self) -> list[Place]:
+        names = self._mirror.finished_folders() if self._mirror is not None else []
+        return [place for name in names if (place := Place.parse(name)) is not None]
+
+    def _verified(self, places: list[Place]) -> Iterator[Checkpoint]:
+        for place in places:
+            folder = self.folder / place.name
+            if folder.is_dir():
+                try:
+                    yield Checkpoint(place, folder, manifest.verify(folder))
+                    continue
+                except CheckpointError as error:
+                    self._warn(f"{error.message} {self._set_aside(place, 'broken')}")
+            if self._mirror is not None and self._fetch(self._mirror, place):
+                yield Checkpoint(place, folder, manifest.read(folder))
+
+    def _fetch(self, mirror: Mirror, place: Place) -> bool:
+        """Whether the mirror had it; then it is in the folder, verified."""
+        with self._aside() as aside:
+            try:
+                if not mirror.exists(f"{place.name}/{File.CHECKPOINT_MANIFEST}"):
+                    return False
+                mirror.fetch(place.name, aside / "fetched")
+                manifest.verify(aside / "fetched")
+            except CheckpointError as error:
+                self._warn(f"In {mirror.uri}, {place.name}: {error.message} Another one is used.")
+                return False
+            self._replace(aside / "fetched", self.folder / place.name)
+        LOG.info("Fetched %s from %s", place.name, mirror.uri)
+        return True
+
+    @contextlib.contextmanager
+    def _aside(self) -> Iterator[Path]:
+        """Yields an empty folder of this attempt's own, gone at the end."""
+        self._own.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=_ASIDE_PREFIX, dir=self._own))
+        try:
+            aside.chmod(0o755)
+            yield aside
         finally:
             shutil.rmtree(aside, ignore_errors=True)
 
     def _replace(self, new: Path, target: Path) -> None:
-        old = self._set_aside(target, "replaced") if target.exists() else None
-        os.rename(new, target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with self._aside() as old:
+            if target.exists():
+                os.rename(target, old / target.name)
+            os.rename(new, target)
         sync_folder(target.parent)
-        if old is not None:
-            shutil.rmtree(old, ignore_errors=True)
 
-    def _set_aside(self, folder: Path, why: str) -> Path:
-        target = self.folder / f"{why}-{folder.name}"
+    def _set_aside(self, place: Place, why: str) -> str:
+        """Renames a checkpoint; returns what became of it, for the reader."""
+        folder = self.folder / place.name
+        target = folder.with_name(f"{why}-{folder.name}")
         for number in range(1, 10_000):
             if not target.exists():
                 break
-            target = self.folder / f"{why}-{folder.name}-{number}"
-        os.rename(folder, target)
-        return target
+            target = folder.with_name(f"{why}-{folder.name}-{number}")
+        try:
+            os.rename(folder, target)
+        except FileNotFoundError:
+            return "Its own attempt has just removed it; another one is used."
+        return f"It is now {target.name}; another one is used."
 
     def _rotate(self) -> None:
-        for step in self.steps()[: -self._keep]:
-            name = f"checkpoint-{step}"
+        finished = [p for p in self.places() if self._has_manifest(p)]
+        for place in self._surplus(finished):
+            self._fence.check()
             # Its manifest goes first: a rotation that is cut short leaves nothing that verifies.
-            (self.folder / name / File.CHECKPOINT_MANIFEST).unlink(missing_ok=True)
-            shutil.rmtree(self.folder / name, ignore_errors=True)
-            with self._mirror_trouble_is_a_warning():
-                if self._mirror is not None and self._mirror.exists(name):
-                    self._mirror.remove(name)
+            (self.folder / place.name / File.CHECKPOINT_MANIFEST).unlink(missing_ok=True)
+            shutil.rmtree(self.folder / place.name, ignore_errors=True)
+
+    def _surplus(self, places: list[Place]) -> list[Place]:
+        """Returns those of this attempt and older ones that are beyond the number to keep."""
+        ours = sorted(p for p in places if p.attempt <= self._fence.attempt)
+        return [p for p in ours[: -self._keep] if p.step != self._pinned_step]
+
+    def _has_manifest(self, place: Place) -> bool:
+        return (self.folder / place.name / File.CHECKPOINT_MANIFEST).is_file()
 
     def _upload(self, folder: Path) -> None:
-        if self._mirror is not None and folder.name != File.FINAL_CHECKPOINT:
-            with self._mirror_trouble_is_a_warning():
-                self._mirror.upload_folder(folder)
-                self._mirror.upload_file(self.folder / File.METRICS)
+        if self._mirror is None:
+            return
+        with self._mirror_trouble_is_a_warning():
+            self._mirror.upload_folder(folder, folder.relative_to(self.folder).as_posix())
+            self._mirror.upload_file(self.folder / File.METRICS)
+            for place in self._surplus(self._mirrored()):
+                self._mirror.remove(place.name)
 
     @contextlib.contextmanager
     def _mirror_trouble_is_a_warning(self) -> Iterator[None]:
         """Training goes on while the storage is away; the end of the run is strict about it."""
         try:
             yield
+        except SupersededError:
+            raise
         except TenysonError as error:
             self._warn(f"A checkpoint is only in the output folder: {error.message}")
 

@@ -3,25 +3,26 @@
 import json
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback
 
+from tenyson.checkpoints.fence import Fence
 from tenyson.config.models import CheckpointConfig
-from tenyson.files import write_atomically
+from tenyson.contract import File
 from tenyson.jobs._numbers import is_number
 from tenyson.jobs.context import Reporter
 from tenyson.jobs.result import JobResult
 from tenyson.jobs.stop import StopRequest
-from tenyson.progress import Progress, StepClock
+from tenyson.progress import CHECKPOINT_STEP, Progress, StepClock
 
 
 class MetricsCallback(TrainerCallback):  # type: ignore[misc]
     """Appends every logged row to metrics.jsonl, and reports progress."""
 
-    def __init__(self, path: Path, reporter: Reporter, result: JobResult) -> None:
-        self._path = path
+    def __init__(self, fence: Fence, reporter: Reporter, result: JobResult) -> None:
+        self._fence = fence
+        self._path = fence.folder / File.METRICS
         self._reporter = reporter
         self._result = result
         self._latest: dict[str, float] = {}
@@ -29,7 +30,9 @@ class MetricsCallback(TrainerCallback):  # type: ignore[misc]
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Starts the clock, and drops rows of steps that are about to be trained again."""
-        drop_rows_after(self._path, state.global_step)
+        drop_rows_after(self._fence, state.global_step)
+        if state.global_step:
+            self._latest[CHECKPOINT_STEP] = state.global_step
         self._clock = StepClock(state.global_step, state.max_steps)
         self._report(state)
 
@@ -46,10 +49,16 @@ class MetricsCallback(TrainerCallback):  # type: ignore[misc]
         if not logs or "train_runtime" in logs:
             return
         numbers = {n: float(v) for n, v in logs.items() if is_number(v)}
-        row = {"step": state.global_step, **numbers, "time": _now()}
+        row = {"step": state.global_step, **numbers, "attempt": self._fence.attempt, "time": _now()}
+        self._fence.check()
         with open(self._path, "a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
         self._latest |= numbers
+        self._report(state)
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Reports the step that a next attempt would go on from."""
+        self._latest[CHECKPOINT_STEP] = state.global_step
         self._report(state)
 
     def _report(self, state: Any) -> None:
@@ -90,8 +99,9 @@ class EdgeCallback(TrainerCallback):  # type: ignore[misc]
         return by_step or (every.every_seconds is not None and passed >= every.every_seconds)
 
 
-def drop_rows_after(path: Path, step: int) -> None:
+def drop_rows_after(fence: Fence, step: int) -> None:
     """Removes the rows of later steps, which a killed attempt left, and a half-written last one."""
+    path = fence.folder / File.METRICS
     if not path.is_file():
         return
     kept = []
@@ -101,7 +111,7 @@ def drop_rows_after(path: Path, step: int) -> None:
                 kept.append(line)
         except (ValueError, KeyError, TypeError):
             continue
-    write_atomically(path, "".join(f"{line}\n" for line in kept))
+    fence.write(File.METRICS, "".join(f"{line}\n" for line in kept))
 
 
 def _now() -> str:

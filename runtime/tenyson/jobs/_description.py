@@ -26,6 +26,7 @@ def describe_run(
         datasets: By role, what identifies the data; the first is the one that counts.
         adapter: What the run starts from; None for a base model or new weights.
     """
+    context.fence.check()
     write_manifest(
         context.output_dir,
         run_id=context.result.run_id,

@@ -11,7 +11,7 @@ from datasets import Dataset
 from tenyson.contract import File, JobType
 from tenyson.errors import TaskError
 from tenyson.evaluation.generate import Completion, Sampling, generate
-from tenyson.files import sha256_of_file, write_atomically
+from tenyson.files import sha256_of_file
 from tenyson.jobs._data import call_hook, dataset_of, facts_of, require_columns
 from tenyson.jobs._description import describe_run
 from tenyson.jobs._libraries import quiet
@@ -25,7 +25,7 @@ from tenyson.jobs._models import (
 )
 from tenyson.jobs._numbers import is_number
 from tenyson.jobs._recording import recording
-from tenyson.jobs.context import Reporter, RunContext
+from tenyson.jobs.context import RunContext
 from tenyson.manifest import without_secrets
 from tenyson.progress import Progress, StepClock
 from tenyson.seeding import seed_everything
@@ -80,7 +80,7 @@ def _generate(
     context: RunContext, model: Any, tokenizer: Any, rows: list[dict[str, Any]]
 ) -> list[list[Completion]]:
     settings = context.config.evaluation
-    reporter = Reporter(context, unit="row")
+    reporter = context.reporter
     clock = StepClock(0, len(rows))
 
     def on_batch(done: int) -> None:
@@ -89,7 +89,7 @@ def _generate(
         if done < len(rows):
             context.options.stop.check()
 
-    with closing(reporter):
+    with closing(reporter.line):
         reporter.update(Progress(0, len(rows)))
         return generate(
             model,
@@ -226,7 +226,7 @@ def _write_results(
         "detailed_results": detailed,
     }
     path = context.output_dir / File.RESULTS
-    write_atomically(path, json.dumps(content, indent=1, default=_plain) + "\n")
+    context.fence.write(File.RESULTS, json.dumps(content, indent=1, default=_plain) + "\n")
     result.metrics = {n: float(v) for n, v in metrics.items() if is_number(v)}
     for name in sorted(metrics.keys() - result.metrics.keys()):
         context.warn(f"The metric {name} is no finite number and stands in {path.name} only.")

@@ -1,6 +1,5 @@
 """What a finished training leaves: the last evaluation, `checkpoint-final`, metrics, artifacts."""
 
-from pathlib import Path
 from typing import Any
 
 from peft import PeftModel
@@ -11,6 +10,7 @@ from tenyson.files import sha256_of_file
 from tenyson.jobs._models import ADAPTER_WEIGHTS
 from tenyson.jobs._numbers import is_number
 from tenyson.jobs.context import RunContext
+from tenyson.jobs.finished import finished_facts, list_artifacts
 
 
 def finish(context: RunContext, trainer: Any, store: CheckpointStore) -> None:
@@ -18,7 +18,8 @@ def finish(context: RunContext, trainer: Any, store: CheckpointStore) -> None:
     result = context.result
     if trainer.eval_dataset is not None and not _is_evaluated(trainer.state):
         trainer.evaluate()
-    facts = {**trainer.checkpoint_facts, "step": result.global_step}
+    result.metrics = final_metrics(trainer.state.log_history)
+    facts = {**trainer.checkpoint_facts, **finished_facts(context)}
     with store.saving(File.FINAL_CHECKPOINT, **facts) as folder:
         if isinstance(trainer.model, PeftModel):
             trainer.model.save_pretrained(str(folder), selected_adapters=["default"])
@@ -27,8 +28,7 @@ def finish(context: RunContext, trainer: Any, store: CheckpointStore) -> None:
         else:
             trainer.model.save_pretrained(str(folder))
         trainer.processing_class.save_pretrained(str(folder))
-    result.metrics = final_metrics(trainer.state.log_history)
-    result.artifacts = _artifacts(context.output_dir, result.adapter_sha256)
+    result.artifacts = list_artifacts(context.output_dir, result.adapter_sha256)
 
 
 def _is_evaluated(state: Any) -> bool:
@@ -48,22 +48,3 @@ def final_metrics(log_history: list[dict[str, Any]]) -> dict[str, float]:
     if losses:
         metrics["train_loss"] = sum(losses) / len(losses)
     return metrics
-
-
-def _artifacts(folder: Path, adapter_sha256: str | None) -> list[dict[str, Any]]:
-    final = folder / File.FINAL_CHECKPOINT
-    size = sum(path.stat().st_size for path in final.rglob("*") if path.is_file())
-    kind = "adapter" if adapter_sha256 else "model"
-    artifacts = [{"kind": kind, "path": final.name, "bytes": size, "sha256": adapter_sha256}]
-    for name in (File.METRICS, File.MANIFEST):
-        path = folder / name
-        if path.is_file():
-            artifacts.append(
-                {
-                    "kind": path.stem,
-                    "path": name,
-                    "bytes": path.stat().st_size,
-                    "sha256": sha256_of_file(path),
-                }
-            )
-    return artifacts

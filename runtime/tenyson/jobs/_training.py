@@ -24,7 +24,7 @@ from tenyson.jobs._models import (
     put_adapter,
 )
 from tenyson.jobs._outcome import finish
-from tenyson.jobs.context import Reporter, RunContext
+from tenyson.jobs.context import RunContext, checkpoint_store
 from tenyson.seeding import seed_everything
 
 LOG = logging.getLogger("tenyson.jobs")
@@ -85,10 +85,9 @@ def train(
         StoppedError: A stop was asked for; the checkpoint is saved.
     """
     config, result = context.config, context.result
-    store = CheckpointStore(context.output_dir, keep=config.checkpoint.keep, mirror=context.mirror)
-    reporter = Reporter(context)
-    with closing(reporter):
-        metrics = MetricsCallback(context.output_dir / File.METRICS, reporter, result)
+    store = checkpoint_store(context)
+    with closing(context.reporter.line):
+        metrics = MetricsCallback(context.fence, context.reporter, result)
         edge = EdgeCallback(config.checkpoint, context.options.stop)
         trainer = make_trainer([metrics, edge, *callbacks])
         context.options.stop.check()  # it has tokenised the whole data set
@@ -127,7 +126,7 @@ def _train_from(trainer: Any, checkpoint: Checkpoint | None) -> None:
 def _start_from(
     context: RunContext, store: CheckpointStore, facts: dict[str, Any]
 ) -> Checkpoint | None:
-    """Returns the checkpoint to go on from; newer ones and later metrics are put out of the way."""
+    """Returns the checkpoint to go on from; later metrics are put out of the way."""
     wanted = context.config.checkpoint.resume
     if wanted == "never":
         checkpoint = None
@@ -135,7 +134,7 @@ def _start_from(
         checkpoint = store.newest() if wanted == "auto" else store.at_step(wanted)
     if checkpoint is not None:
         _refuse_another_run(checkpoint, facts)
-        LOG.info("Going on from %s", checkpoint.folder.name)
+        LOG.info("Going on from %s", checkpoint.place.name)
     step = checkpoint.step if checkpoint else 0
     store.set_aside_after(step)
     metrics = context.output_dir / File.METRICS
@@ -146,7 +145,7 @@ def _start_from(
         and context.mirror.exists(metrics.name)
     ):
         context.mirror.fetch(metrics.name, metrics)
-    drop_rows_after(metrics, step)
+    drop_rows_after(context.fence, step)
     return checkpoint
 
 
@@ -154,7 +153,7 @@ def _refuse_another_run(checkpoint: Checkpoint, facts: dict[str, Any]) -> None:
     for name in ("job_type", "model", "adapter"):
         if checkpoint.facts.get(name) != facts[name]:
             raise CheckpointError(
-                f"{checkpoint.folder.name} is of another run: its {name} is "
+                f"{checkpoint.place.name} is of another run: its {name} is "
                 f"{checkpoint.facts.get(name)!r}, this run's is {facts[name]!r}.",
                 hint="Use another output folder, or checkpoint.resume: never to start anew.",
             )

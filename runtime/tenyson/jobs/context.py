@@ -4,12 +4,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tenyson.checkpoints.fence import Fence
 from tenyson.checkpoints.mirror import Mirror
+from tenyson.checkpoints.store import CheckpointStore
 from tenyson.config import JobConfig
 from tenyson.contract import JobType
 from tenyson.jobs.options import RunOptions
 from tenyson.jobs.result import JobResult
-from tenyson.progress import Progress, ProgressPusher
+from tenyson.progress import CHECKPOINT_STEP, Progress, ProgressEndpoint, ProgressPusher
 from tenyson.progress_line import ProgressLine
 
 
@@ -23,6 +25,9 @@ class RunContext:
     output_dir: Path
     options: RunOptions
     result: JobResult
+    fence: Fence
+    """To be asked before every write to the output folder."""
+    reporter: "Reporter"
     mirror: Mirror | None = None
     plain_config: dict[str, Any] = field(default_factory=dict)
     """The configuration as hooks get it: resolved, a plain mapping."""
@@ -43,23 +48,51 @@ class RunContext:
             self.result.warnings.append(message)
 
 
+def checkpoint_store(context: RunContext) -> CheckpointStore:
+    """Returns the checkpoints of a run, for the attempt that the context is of."""
+    checkpoint = context.config.checkpoint
+    return CheckpointStore(
+        context.fence,
+        keep=checkpoint.keep,
+        mirror=context.mirror,
+        # Each attempt goes back there.
+        pinned_step=checkpoint.resume if isinstance(checkpoint.resume, int) else None,
+    )
+
+
+def announce_start(context: RunContext) -> None:
+    """Tells the controller where the attempt will start, before anything heavy is loaded."""
+    if context.job_type is JobType.EVAL:
+        context.reporter.announce(Progress(0, 0))
+        return
+    resume, step = context.config.checkpoint.resume, 0
+    if resume != "never":
+        step = resume if isinstance(resume, int) else checkpoint_store(context).expected_step()
+    metrics = {CHECKPOINT_STEP: step} if step else {}
+    context.reporter.announce(Progress(step, context.config.training.max_steps or 0, metrics))
+
+
 class Reporter:
     """Progress of a run, for its reader and for the controller."""
 
-    def __init__(self, context: RunContext, unit: str = "step") -> None:
-        label = {JobType.SFT: "SFT", JobType.RL: "RL", JobType.EVAL: "Eval"}[context.job_type]
-        self._line = ProgressLine(label, unit)
-        endpoint = context.options.progress
+    def __init__(self, job_type: JobType, endpoint: ProgressEndpoint | None) -> None:
+        label = {JobType.SFT: "SFT", JobType.RL: "RL", JobType.EVAL: "Eval"}[job_type]
+        self.line = ProgressLine(label, "row" if job_type is JobType.EVAL else "step")
         self._pusher = ProgressPusher(endpoint) if endpoint else None
+
+    def announce(self, progress: Progress) -> None:
+        """Pushes progress that a reader has no use for yet: the libraries are still loading."""
+        if self._pusher:
+            self._pusher.update(progress)
 
     def update(self, progress: Progress) -> None:
         """Shows and pushes the progress; never waits for the network."""
-        self._line.update(progress)
+        self.line.update(progress)
         if self._pusher:
             self._pusher.update(progress)
 
     def close(self) -> None:
         """Ends the line and sends the last progress."""
-        self._line.close()
+        self.line.close()
         if self._pusher:
             self._pusher.close()

@@ -1,9 +1,6 @@
-"""From an exception to what the run leaves behind: a JobResult, an exit code, a traceback."""
+"""From an exception to what a JobResult says of it: status, exit code, what to do next."""
 
-import contextlib
 import errno
-import traceback
-from pathlib import Path
 
 from tenyson.contract import ExitCode, File
 from tenyson.errors import (
@@ -14,7 +11,6 @@ from tenyson.errors import (
     StoppedError,
     TenysonError,
 )
-from tenyson.files import write_atomically
 from tenyson.jobs.result import Failure, JobResult
 
 TRAINING_LIBRARIES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
@@ -76,14 +72,6 @@ def record_failure(result: JobResult, error: BaseException) -> None:
         result.status = "diverged" if isinstance(known, DivergedError) else "failed"
     result.exit_code = int(known.exit_code if known else ExitCode.INTERNAL)
     result.failure = _failure_of(known or error)
-
-
-def save_traceback(folder: Path, error: BaseException) -> None:
-    """Writes the traceback into the output folder, where that is possible."""
-    text = "".join(traceback.format_exception(error))
-    # The folder itself may be what is wrong; the result still says what failed.
-    with contextlib.suppress(OSError):
-        write_atomically(folder / File.FAILURE, text)
 
 
 def _failure_of(error: BaseException) -> Failure:

@@ -1,27 +1,26 @@
 """What SFT, RL and Eval have in common: from arguments to a JobResult on disk, in every case."""
 
+import contextlib
 import logging
 import os
 import time
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any, ClassVar
 
+from tenyson.checkpoints.fence import Fence, next_attempt
 from tenyson.checkpoints.mirror import Mirror
 from tenyson.config import JobConfig, parse_config
-from tenyson.contract import RUNS_FOLDER, Env, ExitCode, File, JobType
-from tenyson.errors import ConfigError, Problem, TenysonError
-from tenyson.files import write_atomically
-from tenyson.jobs.context import RunContext
-from tenyson.jobs.failure import (
-    as_tenyson_error,
-    missing_library,
-    record_failure,
-    save_traceback,
-)
+from tenyson.contract import RUNS_FOLDER, Env, ExitCode, JobType
+from tenyson.errors import SupersededError
+from tenyson.jobs.context import Reporter, RunContext, announce_start
+from tenyson.jobs.failure import as_tenyson_error, missing_library, record_failure
+from tenyson.jobs.finished import restore_finished
 from tenyson.jobs.options import RunOptions
+from tenyson.jobs.records import claim_folder, leave_result, upload_results
 from tenyson.jobs.result import JobResult
 from tenyson.task import check_hooks
 
@@ -41,7 +40,7 @@ class Job(ABC):
         task: Any,
         *,
         run_id: str | None = None,
-        attempt: int = 0,
+        attempt: int | None = None,
         output_dir: str | Path | None = None,
         options: RunOptions | None = None,
     ) -> None:
@@ -51,7 +50,8 @@ class Job(ABC):
             config: A mapping or a checked configuration.
             task: A TaskPlugin, or any object with the hooks.
             run_id: Names the run; None draws a UUID. Runs with the same folder are one run.
-            attempt: Number of this try at the run, from 0.
+            attempt: Number of this try at the run, from 0; None takes the one after the newest
+                in the folder. An attempt ends where a newer one starts.
             output_dir: None: `artifacts/training_runs/<run_id>` below the current folder.
             options: What the surroundings bring; None takes the telemetry database of
                 TENYSON_TELEMETRY_DB_URL and nothing else.
@@ -66,6 +66,8 @@ class Job(ABC):
         )
         self.result: JobResult | None = None
         """What the last `run()` left, a failure included."""
+        self._fence: Fence | None = None
+        self._mirror: Mirror | None = None
 
     def run(self) -> JobResult:
         """Carries out one attempt, and leaves `job_result.json` whatever happens.
@@ -83,16 +85,15 @@ class Job(ABC):
         try:
             self._carry_out(result)
             result.status, result.exit_code = "success", int(ExitCode.DONE)
+            self._leave_behind(result, started)
         except BaseException as error:
             record_failure(result, error)
-            if not isinstance(error, KeyboardInterrupt):
-                save_traceback(self.output_dir, error)
+            if not isinstance(error, SupersededError):
+                with contextlib.suppress(SupersededError):
+                    self._leave_behind(result, started, error)
             if (known := as_tenyson_error(error)) is not None and known is not error:
                 raise known from error
             raise
-        finally:
-            result.total_time_seconds = round(time.monotonic() - started, 3)
-            self._leave_behind(result)
         return result
 
     @abstractmethod
@@ -100,47 +101,59 @@ class Job(ABC):
         """Does the work and fills `context.result`; the heavy imports happen in here."""
 
     def _carry_out(self, result: JobResult) -> None:
+        fence, mirror = self._claim(result)
         config = parse_config(self.config, self.job_type)
         check_hooks(self.task, self.job_type)
-        prepare_folder(self.output_dir)
         self.options.stop.check()
-        context = RunContext(
-            job_type=self.job_type,
-            config=config,
-            task=self.task,
-            output_dir=self.output_dir,
-            options=self.options,
-            result=result,
-            mirror=Mirror(self.options.output_uri) if self.options.output_uri else None,
-            plain_config=config.model_dump(),
-        )
+        with closing(Reporter(self.job_type, self.options.progress)) as reporter:
+            context = RunContext(
+                job_type=self.job_type,
+                config=config,
+                task=self.task,
+                output_dir=self.output_dir,
+                options=self.options,
+                result=result,
+                fence=fence,
+                reporter=reporter,
+                mirror=mirror,
+                plain_config=config.model_dump(),
+            )
+            self._do_the_work(context)
+            if mirror is not None:
+                upload_results(mirror, fence)
+
+    def _claim(self, result: JobResult) -> tuple[Fence, Mirror | None]:
+        """Returns what the attempt writes through, after it has named itself the newest one."""
+        uri = self.options.output_uri
+        mirror = Mirror(uri) if uri else None
+        if self.attempt is None:
+            self.attempt = next_attempt(self.output_dir, mirror)
+        result.attempt = self.attempt
+        self._fence, self._mirror = Fence(self.output_dir, self.attempt, mirror), mirror
+        claim_folder(self._fence)
+        return self._fence, mirror
+
+    def _do_the_work(self, context: RunContext) -> None:
+        announce_start(context)
+        if self.job_type is not JobType.EVAL and restore_finished(context):
+            return
         LOG.info(
             "%s run %s, attempt %d, into %s: loading the libraries and %s",
-            *(self.label, self.run_id, self.attempt, self.output_dir, config.model.name),
+            *(self.label, self.run_id, context.fence.attempt, self.output_dir),
+            context.config.model.name,
         )
         try:
             self._train_or_evaluate(context)
         except ImportError as error:
             raise missing_library(error, self.label) or error from error
-        if context.mirror is not None:
-            _upload_results(context.mirror, self.output_dir)
 
-    def _leave_behind(self, result: JobResult) -> None:
+    def _leave_behind(
+        self, result: JobResult, started: float, error: BaseException | None = None
+    ) -> None:
         """Writes the result, as far as the surroundings still allow."""
-        path = self.output_dir / File.JOB_RESULT
-        try:
-            result.save(path)
-        except OSError as error:
-            LOG.warning("The result cannot be written to %s: %s", path, error)
-            return
-        if self.options.output_uri:
-            try:
-                mirror = Mirror(self.options.output_uri)
-                mirror.upload_file(path)
-                mirror.upload_file(self.output_dir / File.FAILURE)
-                mirror.upload_file(self.output_dir / File.TELEMETRY_SPOOL)
-            except TenysonError as error:
-                LOG.warning("The result is only in the output folder: %s", error.message)
+        result.total_time_seconds = round(time.monotonic() - started, 3)
+        fence = self._fence or Fence(self.output_dir, self.attempt or 0)
+        leave_result(result, error, fence, self._mirror)
 
 
 def new_result(job: Job) -> JobResult:
@@ -151,33 +164,6 @@ def new_result(job: Job) -> JobResult:
         total_time_seconds=0.0,
         local_output_dir=str(job.output_dir),
         job_type=job.job_type.value,
-        attempt=job.attempt,
+        attempt=job.attempt or 0,
         output_uri=job.options.output_uri,
     )
-
-
-def prepare_folder(folder: Path) -> None:
-    """Makes the output folder and tries that it takes files.
-
-    Raises:
-        ConfigError: It does not. A retry would not help, so this is no infrastructure error.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        write_atomically(probe, "")
-        probe.unlink()
-        for name in (File.JOB_RESULT, File.FAILURE):  # of an earlier attempt: they are not ours
-            (folder / name).unlink(missing_ok=True)
-    except OSError as error:
-        raise ConfigError(
-            [Problem("output_dir", f"{folder} cannot be written: {error.strerror or error}")],
-            hint="Give a folder that this process may write to (--output-dir).",
-        ) from error
-
-
-def _upload_results(mirror: Mirror, folder: Path) -> None:
-    for name in (File.MANIFEST, File.METRICS, File.RESULTS):
-        mirror.upload_file(folder / name)
-    if (folder / File.FINAL_CHECKPOINT).is_dir():
-        mirror.upload_folder(folder / File.FINAL_CHECKPOINT)

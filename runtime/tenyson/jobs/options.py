@@ -54,13 +54,15 @@ class RunOptions:
         )
 
 
-def attempt_number(env: Mapping[str, str]) -> int:
-    """Returns the attempt that the environment names, 0 without one.
+def attempt_number(env: Mapping[str, str]) -> int | None:
+    """Returns the attempt that the environment names, None without one.
 
     Raises:
         ConfigError: The variable holds no number.
     """
-    text = env.get(Env.ATTEMPT) or "0"
+    text = env.get(Env.ATTEMPT)
+    if not text:
+        return None
     if not text.isdecimal():
         raise ConfigError([Problem(Env.ATTEMPT, f"expected a number from 0 up, got {text!r}")])
     return int(text)

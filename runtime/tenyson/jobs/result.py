@@ -78,7 +78,11 @@ class JobResult:
 
     def save(self, path: str | Path) -> None:
         """Writes the result as JSON; a reader never sees half a file."""
-        write_atomically(Path(path), json.dumps(self.to_dict(), indent=2, sort_keys=False) + "\n")
+        write_atomically(Path(path), self.to_json())
+
+    def to_json(self) -> str:
+        """Returns the content of `job_result.json`."""
+        return json.dumps(self.to_dict(), indent=2, sort_keys=False) + "\n"
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

@@ -25,16 +25,19 @@ class Curve:
 
 def read_curve(output_dir: str | Path, metric: str, name: str | None = None) -> Curve:
     """Returns a metric of a run by step; no points when the run did not log it."""
-    points: dict[float, float] = {}
+    points: dict[float, tuple[int, float]] = {}
     path = Path(output_dir) / File.METRICS
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     for line in lines:
         try:
             row = json.loads(line)
-            points[float(row["step"])] = float(row[metric])
+            step, point = float(row["step"]), (int(row.get("attempt", 0)), float(row[metric]))
         except (ValueError, KeyError, TypeError):
             continue
-    finite = sorted((x, y) for x, y in points.items() if math.isfinite(y))
+        # An attempt that was cut off may have written a row after the next one had begun.
+        if step not in points or point[0] >= points[step][0]:
+            points[step] = point
+    finite = sorted((x, y) for x, (_, y) in points.items() if math.isfinite(y))
     return Curve(name or metric, finite)
 
 

@@ -1,0 +1,101 @@
+"""What an attempt finds and leaves in the output folder and its mirror: claim, results, failure."""
+
+import contextlib
+import json
+import logging
+import traceback
+
+from tenyson.checkpoints.fence import Fence
+from tenyson.checkpoints.final import upload_final
+from tenyson.checkpoints.layout import attempt_folder
+from tenyson.checkpoints.mirror import Mirror
+from tenyson.contract import File
+from tenyson.errors import ConfigError, Problem, SupersededError, TenysonError
+from tenyson.files import write_atomically
+from tenyson.jobs.result import JobResult
+
+LOG = logging.getLogger("tenyson.jobs")
+
+
+def claim_folder(fence: Fence) -> None:
+    """Names the attempt the newest one, and clears away the result of the one before.
+
+    Raises:
+        ConfigError: The folder takes no files. A retry would not help, so this is no
+            infrastructure error.
+        SupersededError: A newer attempt has started.
+    """
+    folder = fence.folder
+    try:
+        fence.claim()
+        if _result_is_older(fence):
+            (folder / File.JOB_RESULT).unlink()
+        (folder / File.FAILURE).unlink(missing_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            [Problem("output_dir", f"{folder} cannot be written: {error.strerror or error}")],
+            hint="Give a folder that this process may write to (--output-dir).",
+        ) from error
+
+
+def upload_results(mirror: Mirror, fence: Fence) -> None:
+    """Copies up what a run that did all it was asked to has left, its result apart."""
+    folder = fence.folder
+    for name in (File.MANIFEST, File.METRICS, File.RESULTS):
+        mirror.upload_file(folder / name)
+    if (folder / File.FINAL_CHECKPOINT).is_dir():
+        upload_final(folder / File.FINAL_CHECKPOINT, fence.attempt, mirror)
+
+
+def leave_result(
+    result: JobResult, error: BaseException | None, fence: Fence, mirror: Mirror | None
+) -> None:
+    """Writes the result, and the traceback of an error; both into the attempt's folder, too.
+
+    Raises:
+        SupersededError: A newer attempt has started; nothing was written.
+    """
+    fence.check()
+    try:
+        result.save(fence.attempt_folder / File.JOB_RESULT)
+        fence.write(File.JOB_RESULT, result.to_json())
+    except OSError as trouble:
+        LOG.warning(
+            "The result cannot be written to %s: %s", fence.folder / File.JOB_RESULT, trouble
+        )
+        return
+    if error is not None and not isinstance(error, KeyboardInterrupt):
+        _leave_traceback(error, fence)
+    if mirror is not None:
+        try:
+            _upload_result(mirror, fence)
+        except SupersededError:
+            raise
+        except TenysonError as trouble:
+            LOG.warning("The result is only in the output folder: %s", trouble.message)
+
+
+def _leave_traceback(error: BaseException, fence: Fence) -> None:
+    text = "".join(traceback.format_exception(error))
+    with contextlib.suppress(OSError):  # the result says what failed
+        write_atomically(fence.attempt_folder / File.FAILURE, text)
+        fence.write(File.FAILURE, text)
+
+
+def _upload_result(mirror: Mirror, fence: Fence) -> None:
+    own = attempt_folder(fence.attempt)
+    for name in (File.JOB_RESULT, File.FAILURE):
+        mirror.upload_file(fence.attempt_folder / name, f"{own}/{name}")
+        mirror.upload_file(fence.folder / name)
+    mirror.upload_file(fence.folder / File.TELEMETRY_SPOOL)
+
+
+def _result_is_older(fence: Fence) -> bool:
+    """Whether there is a result, and it is not of a newer attempt: this one may have slept."""
+    try:
+        text = (fence.folder / File.JOB_RESULT).read_text(encoding="utf-8")
+        return int(json.loads(text).get("attempt", 0)) <= fence.attempt
+    except FileNotFoundError:
+        return False
+    except (ValueError, TypeError, AttributeError):
+        return True  # none that anybody can read
