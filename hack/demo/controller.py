@@ -54,6 +54,9 @@ class DemoController:
             # The same port and certificate after a restart, so that running pods find it again.
             "TENYSON_PROGRESS_PORT": str(self._ports()["progress"]),
             "TENYSON_PROGRESS_CERT_DIR": str(self._state_dir / "progress-certificates"),
+            "TENYSON_METRICS_PORT": "0",
+            # It is the only one, and after a crash the next shall not wait for a lease to run out.
+            "TENYSON_LEADER_ELECTION": "false",
         }
         loopback = dict.fromkeys(("TENYSON_PROGRESS_BIND", "TENYSON_PROGRESS_ADVERTISE"), LOOPBACK)
         return {**settings, **loopback} if target.is_local else settings

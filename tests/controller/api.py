@@ -243,6 +243,9 @@ class OperatorProcess:
             "TENYSON_RUNNER_IMAGE": "runner:test",
             "TENYSON_PROGRESS_PORT": "0",
             "TENYSON_PROGRESS_INTERVAL": "1",
+            "TENYSON_METRICS_PORT": "0",
+            # One that is killed takes back its own lease, as a pod's next container does.
+            "POD_NAME": "operator",
             **self.environment,
         }
         with self.log.open("ab") as log:

@@ -12,6 +12,7 @@ from tenyson.controller.cache import Cache
 from tenyson.controller.cluster import ApiError, Cluster
 from tenyson.controller.credentials import Credentials
 from tenyson.controller.informer import Informer
+from tenyson.controller.kinds import store_of
 from tenyson.controller.limiter import Limiter
 from tests.controller.builders import child_body
 
@@ -105,7 +106,7 @@ async def test_a_list_finds_what_a_broken_watch_did_not_tell(served: Any) -> Non
 
     cluster = await served(answer)
     cache = Cache(lambda key, urgent: None)
-    informer = Informer(cluster, cache, "child", "/jobs")
+    informer = Informer(cluster, store_of(cache, "child"), "child", "/jobs")
     task = asyncio.create_task(informer.run())
     await asyncio.wait_for(settled.wait(), 5)
     task.cancel()
@@ -120,7 +121,7 @@ async def test_a_child_newer_than_the_list_is_kept(served: Any) -> None:
     async def answer(request: web.Request) -> web.Response:
         return web.json_response({"metadata": {"resourceVersion": "9"}, "items": []})
 
-    informer = Informer(await served(answer), cache, "child", "/jobs")
+    informer = Informer(await served(answer), store_of(cache, "child"), "child", "/jobs")
     await informer.list()
     assert {name for _, name in cache.known("child")} == {"new-a0"}
 
@@ -172,7 +173,8 @@ async def test_an_informer_outlives_a_watch_line_that_nobody_can_read(
         lists += 1
         return web.json_response({"metadata": {"resourceVersion": "9"}, "items": []})
 
-    informer = Informer(await served(answer), Cache(lambda key, urgent: None), "child", "/jobs")
+    store = store_of(Cache(lambda key, urgent: None), "child")
+    informer = Informer(await served(answer), store, "child", "/jobs")
     task = asyncio.create_task(informer.run())
     await until(lambda: lists >= 2)
     assert not task.done()
@@ -191,7 +193,8 @@ async def test_a_server_that_ends_each_watch_at_once_is_not_asked_without_pause(
             return web.Response(body=b"")
         return web.json_response({"metadata": {"resourceVersion": "9"}, "items": []})
 
-    informer = Informer(await served(answer), Cache(lambda key, urgent: None), "child", "/jobs")
+    store = store_of(Cache(lambda key, urgent: None), "child")
+    informer = Informer(await served(answer), store, "child", "/jobs")
     task = asyncio.create_task(informer.run())
     await asyncio.sleep(0.5)
     task.cancel()
@@ -208,5 +211,5 @@ async def test_lists_come_in_pages(served: Any) -> None:
         return web.json_response({"metadata": meta, "items": [child_body("b")]})
 
     cache = Cache(lambda key, urgent: None)
-    await Informer(await served(answer), cache, "child", "/jobs").list()
+    await Informer(await served(answer), store_of(cache, "child"), "child", "/jobs").list()
     assert len(cache.known("child")) == 2

@@ -9,11 +9,8 @@ import pytest
 import yaml
 
 from tenyson.controller import handlers
-from tenyson.controller.announcements import Announcement
 from tenyson.controller.controller import Controller
-from tenyson.controller.events import Announcer
 from tenyson.controller.settings import Settings
-from tests.controller.builders import make_job
 
 
 @pytest.fixture
@@ -27,7 +24,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     path = tmp_path / "config"
     path.write_text(yaml.safe_dump(config))
     monkeypatch.setenv("KUBECONFIG", str(path))
-    return Settings(progress_port=0, progress_bind="127.0.0.1")
+    return Settings(progress_port=0, progress_bind="127.0.0.1", metrics_port=0)
 
 
 def probe(controller: Controller) -> Any:
@@ -56,31 +53,12 @@ async def test_a_part_that_has_ended_fails_the_probe(settings: Settings) -> None
     await controller.stop()
 
 
-async def test_a_watch_that_hears_nothing_for_long_fails_the_probe(settings: Settings) -> None:
+async def test_a_watch_that_stands_still_for_long_fails_the_probe(settings: Settings) -> None:
     controller = Controller(settings)
-    children, pods = (i for i in controller._informers(None) if i.kind != "job")
-    controller._informers_all = [children, pods]
-    children.heard_at -= 2 * settings.relist_seconds - 10
+    jobs, pods = controller._informers[0], controller._informers[-1]
+    jobs._moved_at -= 2 * settings.relist_seconds - 10
     probe(controller)
-    pods.heard_at -= 2 * settings.relist_seconds + 1
+    pods._moved_at -= 2 * settings.relist_seconds + 1
     with pytest.raises(kopf.PermanentError, match="pod informer"):
         probe(controller)
     await controller.stop()
-
-
-async def test_an_event_that_cannot_be_posted_does_not_silence_the_next() -> None:
-    posted: list[str] = []
-
-    class Fake:
-        async def post_event(self, namespace: str, body: Any) -> None:
-            posted.append(body["reason"])
-            if len(posted) == 1:
-                raise KeyError("surprise")
-
-    announcer = Announcer(Fake())  # type: ignore[arg-type]
-    for reason in ("First", "Second"):
-        announcer.announce(make_job(), Announcement("Normal", reason, "m"))
-    task = asyncio.create_task(announcer.run())
-    await asyncio.sleep(0.05)
-    task.cancel()
-    assert posted == ["First", "Second"]

@@ -13,5 +13,5 @@ async def test_a_pod_is_asked_to_try_again_while_the_keys_cannot_be_read() -> No
         Cache(lambda key, urgent: None), TokenVerifier(Keys(failures=1)), {}, lambda key: None
     )
     with pytest.raises(RefusedError, match="try again") as refused:
-        await server._authorise(f"Bearer {TOKEN}", ("n", "j"), "0")
+        await server._bearer(f"Bearer {TOKEN}", ("n", "j"))
     assert refused.value.code == 503

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from tenyson.controller.queue import WorkQueue
 
 A, B, C = ("n", "a"), ("n", "b"), ("n", "c")
@@ -75,3 +77,64 @@ async def test_the_queue_still_works_after_a_key_became_urgent() -> None:
     queue.done(await queue.get())
     queue.add(B)
     assert await asyncio.wait_for(queue.get(), 1) == B
+
+
+@pytest.mark.parametrize("urgent", [True, False])
+async def test_a_namespace_with_thousands_of_keys_delays_no_other(urgent: bool) -> None:
+    queue = WorkQueue()
+    for number in range(3000):
+        queue.add(("noisy", str(number)), urgent=urgent)
+    queue.add(("quiet", "j"), urgent=urgent)
+    assert ("quiet", "j") in [await queue.get() for _ in range(2)]
+
+
+async def test_what_is_not_urgent_gets_its_turn_while_much_is() -> None:
+    queue = WorkQueue()
+    queue.add(("n", "status"))
+    for number in range(100):
+        queue.add(("n", str(number)), urgent=True)
+    assert ("n", "status") in [await queue.get() for _ in range(20)]
+
+
+async def test_thousands_of_keys_are_handed_out_in_a_moment() -> None:
+    """Taking the first of a plain dict again and again looks at all that was taken before."""
+    queue = WorkQueue()
+    for number in range(30_000):
+        queue.add(("n", str(number)))
+    async with asyncio.timeout(5):
+        for _ in range(30_000):
+            await queue.get()
+
+
+async def test_the_key_that_waits_longest_is_known_and_a_second_wish_makes_it_no_younger() -> None:
+    now = [0.0]
+    queue = WorkQueue(clock=lambda: now[0])
+    queue.add(A)
+    now[0] = 5.0
+    queue.add(B)
+    queue.add(A, urgent=True)
+    assert queue.oldest_seconds == 5.0
+    queue.done(await queue.get())
+    assert queue.oldest_seconds == 0.0
+
+
+async def test_a_closed_queue_forgets_all_wishes_and_takes_none() -> None:
+    queue = WorkQueue()
+    queue.add(A)
+    queue.add_after(B, 0.01)
+    queue.close()
+    queue.add(C)
+    queue.add_after(C, 0.01)
+    await asyncio.sleep(0.03)
+    assert len(queue) == 0
+    queue.open()
+    queue.add(A)
+    assert await asyncio.wait_for(queue.get(), 1) == A
+
+
+async def test_a_server_that_asks_for_a_pause_gets_it() -> None:
+    queue = WorkQueue(lambda failures: 0.0)
+    queue.add_after_failure(A, at_least=0.05)
+    await asyncio.sleep(0.02)
+    assert len(queue) == 0
+    assert await asyncio.wait_for(queue.get(), 1) == A

@@ -55,6 +55,14 @@ def obtain(folder: str, host: str) -> Certificate:
     return Certificate(authority.decode(), certificate, private_key)
 
 
+def host_of(certificate: Certificate) -> str:
+    """Returns the host name or address that a certificate is good for, the first if it has many."""
+    loaded = x509.load_pem_x509_certificate(certificate.certificate)
+    found = loaded.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    named = found.get_values_for_type(x509.DNSName)
+    return named[0] if named else str(found.get_values_for_type(x509.IPAddress)[0])
+
+
 def _store(made: Certificate, paths: list[Path]) -> None:
     paths[0].parent.mkdir(parents=True, exist_ok=True)
     contents = (made.authority.encode(), made.certificate, made.private_key)

@@ -2,143 +2,184 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Coroutine
 from typing import Any
 
 from tenyson.controller import certificates, credentials, metrics, names
 from tenyson.controller.cache import Cache
-from tenyson.controller.cluster import Cluster, resource_path
+from tenyson.controller.cluster import Cluster
 from tenyson.controller.events import Announcer
-from tenyson.controller.informer import Informer
+from tenyson.controller.fence import Fence
+from tenyson.controller.forwarding import Forwarder
+from tenyson.controller.health import Health
+from tenyson.controller.kinds import informers_of, store_of
+from tenyson.controller.leader import Candidate, Elector, own_identity
 from tenyson.controller.limiter import Limiter
 from tenyson.controller.names import Key
-from tenyson.controller.observed import Defaults, Report
+from tenyson.controller.observed import Defaults, Object, Report
 from tenyson.controller.progress import ProgressServer
 from tenyson.controller.queue import WorkQueue
 from tenyson.controller.reconciler import Reconciler
-from tenyson.controller.settings import Settings, own_address
+from tenyson.controller.serving import StatusServer
+from tenyson.controller.settings import Settings, own_address, own_namespace
+from tenyson.controller.snapshot import Snapshot
 from tenyson.controller.tokens import TokenVerifier
 
 logger = logging.getLogger(__name__)
 
 
-class UnhealthyError(Exception):
-    """Raised when only a restart can help."""
-
-
 class Controller:
-    """The controller as a whole; kopf only brings it news of TenysonJobs."""
+    """The controller as a whole.
+
+    Every replica lists, watches and takes reports; the leader alone makes passes.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._queue = WorkQueue()
+        self._queue.close()
         self._cache = Cache(lambda key, urgent: self._queue.add(key, urgent=urgent))
         self._reports: dict[Key, Report] = {}
+        self._fence = Fence()
         self._cluster = Cluster(
-            credentials.load(), Limiter(settings.api_qps, settings.api_burst), credentials.load
+            credentials.load(),
+            Limiter(settings.api_qps, settings.api_burst),
+            credentials.load,
+            self._fence,
         )
+        self._announcer = Announcer(self._cluster)
+        self._elector: Elector | None = None
         self._progress = ProgressServer(
-            self._cache, TokenVerifier(self._cluster.signing_keys), self._reports, self._queue.add
-        )
-        self._lists: list[Informer] = []
-        self._informers_all: list[Informer] = []
+            self._cache, TokenVerifier(self._cluster.signing_keys), self._reports,
+            self._queue.add, lambda: self._elector is None or self._elector.is_leader,
+        )  # fmt: skip
+        self._informers = informers_of(self._cluster, self._cache, settings)
         self._tasks: list[asyncio.Task[None]] = []
+        self._health = Health(self._queue)
+        self._health.tasks, self._health.informers = self._tasks, self._informers
+        snapshot = Snapshot(self._queue, self._health, self._cache, self._reports)
+        self._status = StatusServer(self._health, snapshot)
 
     async def start(self) -> None:
-        """Starts everything; passes begin once every kind has been listed."""
-        announcer = Announcer(self._cluster)
+        """Starts everything; passes begin once every kind has been listed and this replica leads.
+
+        Raises:
+            OSError: A port is taken.
+        """
+        settings = self._settings
+        if settings.metrics_port:
+            await self._status.start(settings.metrics_bind, settings.metrics_port)
         defaults = await self._serve_progress()
         reconciler = Reconciler(
-            self._cluster, self._cache, self._queue, announcer, self._reports, defaults
+            self._cluster, self._cache, self._queue, self._announcer, self._reports, defaults
         )
-        informers = [i for ns in self._settings.watched for i in self._informers(ns)]
-        self._lists = [informer for informer in informers if informer.kind == "job"]
-        self._informers_all = informers
-        self._spawn("events", announcer.run())
-        for informer in informers:
+        self._spawn("events", self._announcer.run())
+        for informer in self._informers:
             self._spawn(f"{informer.kind} informer", informer.run())
-        self._spawn("workers", self._work(reconciler))
-        if self._settings.metrics_port:
-            metrics.serve(self._settings.metrics_port)
-        # kopf looks for the CRD once, right after this; before that it must be there.
-        for informer in self._lists:
+        self._spawn("leadership", self._stand(reconciler))
+        # kopf looks for the CRDs once, right after this; before that they must be there.
+        for informer in self._informers:
             await informer.synced.wait()
 
     async def stop(self) -> None:
-        """Stops everything; whatever was under way is taken up by the next start."""
+        """Stops everything; whatever was under way is taken up by the next leader."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._progress.stop()
+        await self._status.stop()
         await self._cluster.close()
 
-    def heard(self, kind: str | None, body: dict[str, Any]) -> None:
-        """Takes up an event of a TenysonJob; kind is None for one of a list."""
-        if kind == "DELETED":
-            meta = body["metadata"]
-            self._cache.drop_job((meta["namespace"], meta["name"]), meta["uid"])
-            return
-        self._cache.put_job(body)
-
-    def listed_anew(self) -> None:
-        """Notes that kopf has listed again: it will not tell what was deleted meanwhile."""
-        for informer in self._lists:
-            informer.want_list()
-
     def health(self) -> dict[str, float]:
-        """Returns the seconds since each watch was last heard, and the queue's depth.
+        """Returns how fresh the watches are, and the queue's state.
 
         Raises:
-            UnhealthyError: A part has ended that never should, or a watch is stuck.
+            UnhealthyError: Only a restart can help.
         """
-        ended = [task.get_name() for task in self._tasks if task.done()]
-        stale = [f"{informer.kind} informer" for informer in self._informers_all
-                 if informer.is_stale()]  # fmt: skip
-        if ended or stale:
-            raise UnhealthyError(f"ended: {ended or 'none'}; heard nothing: {stale or 'none'}")
-        now = time.monotonic()
-        ages = {f"{i.kind}_age_seconds": round(now - i.heard_at, 1) for i in self._informers_all}
-        return {**ages, "queue_depth": len(self._queue)}
+        return self._health.check()
+
+    def heard_runtime(self, event: str | None, body: Object) -> None:
+        """Takes up an event of a runtime from kopf's watch; None is one of a list."""
+        kind = "runtime" if body["metadata"].get("namespace") else "cluster runtime"
+        store = store_of(self._cache, kind)
+        if event == "DELETED":
+            meta = body["metadata"]
+            store.drop((meta.get("namespace", ""), meta["name"]), meta["uid"])
+            return
+        store.put(body)
+        if event is None:
+            # kopf has listed again, and will not tell what was deleted meanwhile.
+            for informer in self._informers:
+                if informer.kind == kind:
+                    informer.want_list()
+
+    async def _stand(self, reconciler: Reconciler) -> None:
+        """Makes passes whenever this replica leads."""
+        for informer in self._informers:
+            await informer.synced.wait()
+        jobs = len(self._cache.known("job"))
+        logger.info("All kinds are listed; there are %s jobs", jobs, extra={"jobs": jobs})
+        if self._elector is None:
+            metrics.LEADER.set(1)
+            await self._lead(reconciler)
+        else:
+            await self._elector.run(lambda: self._lead(reconciler))
+
+    async def _lead(self, reconciler: Reconciler) -> None:
+        """Makes passes until cancelled, the first over every job that there is."""
+        self._queue.open()
+        try:
+            for key in self._cache.known("job"):
+                job = self._cache.job(key)
+                self._queue.add(key, urgent=job is not None and "startTime" not in job.status)
+            async with asyncio.TaskGroup() as group:
+                for _ in range(self._settings.workers):
+                    group.create_task(reconciler.work())
+        finally:
+            self._queue.close()
 
     async def _serve_progress(self) -> Defaults:
         settings = self._settings
-        host = settings.progress_advertise or own_address(self._cluster.server)
+        here = own_address(self._cluster.server)
+        host = settings.progress_advertise or here
         certificate = certificates.obtain(settings.progress_cert_dir, host)
+        forwarder = Forwarder(self._leaders_address, certificate)
         port = await self._progress.start(
-            settings.progress_bind, settings.progress_port, certificate
+            settings.progress_bind, settings.progress_port, certificate, forwarder
         )
-        shown = f"[{host}]" if ":" in host else host
-        logger.info("Pods report their progress to https://%s:%s", shown, port)
+        self._elector = self._election(_url(here, port))
+        logger.info("Pods report their progress to %s", _url(host, port))
         return Defaults(
             image=settings.runner_image,
-            progress_url=f"https://{shown}:{port}",
+            progress_url=_url(host, port),
             progress_ca=certificate.authority,
             progress_interval_seconds=settings.progress_interval,
         )
 
-    def _informers(self, namespace: str | None) -> list[Informer]:
-        common: dict[str, Any] = {
-            "namespace": namespace,
-            "relist_seconds": self._settings.relist_seconds,
-        }
-        jobs = resource_path(names.API_VERSION, names.PLURAL, namespace)
-        children = resource_path("batch/v1", "jobs", namespace)
-        pods = resource_path("v1", "pods", namespace)
-        ours = {"selector": names.LABEL_JOB, **common}
-        return [
-            Informer(self._cluster, self._cache, "job", jobs, watches=False, **common),
-            Informer(self._cluster, self._cache, "child", children, **ours),
-            Informer(self._cluster, self._cache, "pod", pods, **ours),
-        ]
+    def _election(self, progress_address: str) -> Elector | None:
+        settings = self._settings
+        if not settings.leader_election:
+            return None
+        candidate = Candidate(
+            namespace=settings.lease_namespace or own_namespace(),
+            name=settings.lease_name,
+            identity=own_identity(),
+            duration_seconds=settings.lease_seconds,
+            renew_seconds=settings.lease_renew_seconds,
+            retry_seconds=settings.lease_retry_seconds,
+            annotations={names.ANNOTATION_PROGRESS_ADDRESS: progress_address},
+        )
+        return Elector(self._cluster, candidate, self._fence)
 
-    async def _work(self, reconciler: Reconciler) -> None:
-        for informer in self._informers_all:
-            await informer.synced.wait()
-        logger.info("All kinds are listed; %s jobs wait for a pass", len(self._queue))
-        async with asyncio.TaskGroup() as group:
-            for _ in range(self._settings.workers):
-                group.create_task(reconciler.work())
+    def _leaders_address(self) -> str:
+        """Returns where the leader takes reports; empty without another leader."""
+        if self._elector is None or not self._elector.holder:
+            return ""
+        return self._elector.annotation(names.ANNOTATION_PROGRESS_ADDRESS)
 
     def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.create_task(work, name=name))
+
+
+def _url(host: str, port: int) -> str:
+    return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"

@@ -4,12 +4,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from tenyson.controller import metrics
-from tenyson.controller.cache import Cache, Id
+from tenyson.controller.cache import Id
 from tenyson.controller.cluster import ApiError, Cluster
 from tenyson.controller.limiter import backoff
+from tenyson.controller.logs import Seldom
 from tenyson.controller.observed import Object
 
 logger = logging.getLogger(__name__)
@@ -17,12 +19,24 @@ logger = logging.getLogger(__name__)
 _RECONNECT_MAX_SECONDS: Final = 5.0
 _LIST_PAUSE_SECONDS: Final = 1.0
 _EMPTY_WATCH_PAUSE_SECONDS: Final = 1.0
+_COMPLAIN_EVERY_SECONDS: Final = 60.0
 _STALE_SECONDS: Final = 300.0
-"""Least silence that counts as stale: bookmarks come about once a minute."""
+"""Least standstill that counts as stale: bookmarks come about once a minute."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """Where an informer puts what it hears."""
+
+    put: Callable[[Object], None]
+    drop: Callable[[Id, str], None]
+    """By id and uid."""
+    known: Callable[[], dict[Id, tuple[str, int]]]
+    """Uid and version of all that is in it."""
 
 
 class Informer:
-    """Feeds the cache with the objects of one kind, in one namespace or in all.
+    """Feeds a store with the objects of one kind, in one namespace or in all.
 
     A watch alone is not enough: after a gap it does not tell what was deleted meanwhile. So every
     broken watch, and `relist_seconds` in any case, is followed by a list and a comparison.
@@ -31,126 +45,157 @@ class Informer:
     def __init__(
         self,
         cluster: Cluster,
-        cache: Cache,
+        store: Store,
         kind: str,
         path: str,
         *,
         selector: str = "",
         namespace: str | None = None,
         watches: bool = True,
+        may_be_forbidden: bool = False,
         relist_seconds: float = 600.0,
     ) -> None:
         self.kind = kind
+        self.watches = watches
+        """False where somebody else watches, and only the lists are ours."""
         self.synced = asyncio.Event()
         self.heard_at = time.monotonic()
+        """When the API server last told something about this kind."""
+        self._moved_at = time.monotonic()
         self._cluster = cluster
-        self._cache = cache
+        self._store = store
         self._path = path
         self._selector = selector
         self._namespace = namespace
-        self._watches = watches
+        self._may_be_forbidden = may_be_forbidden
         self._relist_seconds = relist_seconds
         self._wanted = asyncio.Event()
-        self._put, self._drop = _sinks(cache, kind)
+        self._complaints = Seldom(_COMPLAIN_EVERY_SECONDS)
 
     async def run(self) -> None:
         """Works until cancelled; no trouble ends it."""
         failures = 0
         while True:
             began = time.monotonic()
+            asked_to_wait = 0.0
             try:
                 await self._follow(await self.list())
                 failures = 0
                 continue
             except ApiError as error:
+                if error.status == 403 and self._may_be_forbidden:
+                    await self._go_without(error)
+                    continue
                 self._warn(error)
                 too_old = error.status == 410
+                asked_to_wait = error.retry_after
             except Exception:  # An object that nobody foresaw must not end all watching.
                 logger.exception("The watch of %ss broke on what came", self.kind)
                 too_old = False
-            if too_old or time.monotonic() - began > _RECONNECT_MAX_SECONDS:
+            self._moved_at = time.monotonic()
+            if too_old or self._moved_at - began > _RECONNECT_MAX_SECONDS:
                 failures = 0
             failures += not too_old
-            await asyncio.sleep(backoff(failures, base=0.05, most=_RECONNECT_MAX_SECONDS))
+            wait = backoff(failures, base=0.05, most=_RECONNECT_MAX_SECONDS)
+            await asyncio.sleep(max(wait, asked_to_wait))
+
+    async def _go_without(self, error: ApiError) -> None:
+        """Waits for the next list as if there were no object of this kind."""
+        if not self.synced.is_set():
+            logger.info("Without rights to read %s there are none: %s", self._path, error.message)
+        self.synced.set()
+        self._moved_at = time.monotonic()
+        await self._until_wanted()
 
     def _warn(self, error: ApiError) -> None:
+        if error.status == 410 or not self._complaints.is_due(str(error.status)):
+            return
         if error.status == 404:
             logger.warning("%s is not served yet; apply the CRDs in crds/", self._path)
-        elif error.status != 410:
+        else:
             logger.warning("The watch of %ss broke: %s", self.kind, error)
 
     def is_stale(self) -> bool:
-        """Whether nothing was heard for so long that the watch must be stuck."""
-        silence = time.monotonic() - self.heard_at
-        return self._watches and silence > max(_STALE_SECONDS, 2 * self._relist_seconds)
+        """Whether it stands still for so long that it must be stuck.
+
+        An API server that is away, or refuses, is no standstill: it is asked again and again.
+        """
+        still = time.monotonic() - self._moved_at
+        return still > max(_STALE_SECONDS, 2 * self._relist_seconds)
 
     def want_list(self) -> None:
         """Asks for a list soon, because something may have been missed."""
         self._wanted.set()
 
     async def list(self) -> str:
-        """Lists all objects, compares them with the cache, and returns the list's version."""
+        """Lists all objects, compares them with the store, and returns the list's version."""
         before = self._known()
         seen: set[Id] = set()
         version = "0"
         async for page in self._cluster.pages(self._path, self._selector):
             version = page["metadata"]["resourceVersion"]
             for body in page.get("items") or ():
-                seen.add(_id(body))
-                self._put(body)
+                seen.add(id_of(body))
+                self._store.put(body)
+            # The next page may take a while to come, and others have waited for this one.
+            await asyncio.sleep(0)
         for at, (uid, known_version) in before.items():
             # What was written after the list's snapshot is missing from it and still there.
             if at not in seen and known_version <= int(version):
-                self._drop(at, uid)
+                self._store.drop(at, uid)
         metrics.LISTS.labels(self.kind).inc()
-        metrics.CACHED.labels(self.kind).set(len(self._known()))
-        self.heard_at = time.monotonic()
+        self._hear()
         self.synced.set()
         return version
 
     def _known(self) -> dict[Id, tuple[str, int]]:
-        known = self._cache.known(self.kind)
+        known = self._store.known()
         if self._namespace is None:
             return known
         return {at: value for at, value in known.items() if at[0] == self._namespace}
 
+    def _hear(self) -> None:
+        self.heard_at = self._moved_at = time.monotonic()
+
     async def _follow(self, version: str) -> None:
         """Returns when it is time to list again."""
         self._wanted.clear()
+        if not self.watches:
+            await self._until_wanted()
+            return
         try:
             async with asyncio.timeout(self._relist_seconds):
-                if not self._watches:
-                    await self._wanted.wait()
-                    # One of kopf's lists brings as many wishes as it has objects.
-                    await asyncio.sleep(_LIST_PAUSE_SECONDS)
-                    return
                 await self._watch(version)
         except TimeoutError:
             return
+
+    async def _until_wanted(self) -> None:
+        try:
+            async with asyncio.timeout(self._relist_seconds):
+                await self._wanted.wait()
+        except TimeoutError:
+            return
+        # One of kopf's lists brings as many wishes as it has objects.
+        await asyncio.sleep(_LIST_PAUSE_SECONDS)
 
     async def _watch(self, version: str) -> None:
         while True:
             before = version
             async for event in self._cluster.watch(self._path, self._selector, version):
-                self.heard_at = time.monotonic()
+                self._hear()
                 body = event["object"]
                 version = body["metadata"]["resourceVersion"]
                 if event["type"] in ("ADDED", "MODIFIED"):
-                    self._put(body)
+                    self._store.put(body)
                 elif event["type"] == "DELETED":
-                    self._drop(_id(body), body["metadata"]["uid"])
+                    self._store.drop(id_of(body), body["metadata"]["uid"])
+            self._moved_at = time.monotonic()
             # The server ends a watch after some minutes; the next goes on where it ended.
             if version == before:
                 await asyncio.sleep(_EMPTY_WATCH_PAUSE_SECONDS)
 
 
-def _id(body: Object) -> Id:
-    return body["metadata"]["namespace"], body["metadata"]["name"]
-
-
-def _sinks(cache: Cache, kind: str) -> tuple[Callable[[Object], None], Callable[[Id, str], None]]:
-    return {
-        "job": (cache.put_job, cache.drop_job),
-        "child": (cache.put_child, cache.drop_child),
-        "pod": (cache.put_pod, cache.drop_pod),
-    }[kind]
+def id_of(body: Object) -> Id:
+    """Returns namespace and name of an object; an empty namespace for what has none."""
+    meta = body["metadata"]
+    return meta.get("namespace", ""), meta["name"]

@@ -1,29 +1,72 @@
-"""Prometheus metrics of the controller. Labels are bounded: never a job's name or namespace."""
+"""Prometheus metrics of the controller. Labels are bounded: never a job's name or namespace.
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+What can be counted when it is asked for (jobs by phase, the age of a watch) is not kept up here on
+the way: `snapshot.py` reads it off the cache at each scrape.
+"""
 
-REGISTRY = CollectorRegistry()
+from typing import Final
 
-QUEUE_DEPTH = Gauge("tenyson_queue_depth", "Jobs that wait for a pass.", registry=REGISTRY)
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY: Final = CollectorRegistry()
+
+_FAST: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60)
+
+QUEUE_LATENCY_SECONDS = Histogram(
+    "tenyson_queue_latency_seconds",
+    "Seconds from asking for a pass to its begin.",
+    buckets=_FAST,
+    registry=REGISTRY,
+)
+QUEUE_RETRIES = Counter(
+    "tenyson_queue_retries", "Passes asked for again after a failure.", registry=REGISTRY
+)
 RECONCILES = Counter(
     "tenyson_reconciles", "Passes, by how they ended.", ["result"], registry=REGISTRY
 )
 RECONCILE_SECONDS = Histogram(
     "tenyson_reconcile_seconds",
     "Seconds that a pass takes.",
-    buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+    buckets=_FAST,
+    registry=REGISTRY,
+)
+ATTEMPTS = Counter(
+    "tenyson_attempts",
+    "Attempts that were recorded as ended, by class (App, Infra, Preempted, OOM, Hang, …).",
+    ["class"],
     registry=REGISTRY,
 )
 API_CALLS = Counter(
-    "tenyson_api_calls", "Requests to the API server.", ["verb", "code"], registry=REGISTRY
+    "tenyson_api_calls",
+    "Requests to the API server; code 0: no answer.",
+    ["verb", "resource", "code"],
+    registry=REGISTRY,
+)
+API_FORBIDDEN = Counter(
+    "tenyson_api_forbidden",
+    "Requests that the API server answered with 403.",
+    ["verb", "resource"],
+    registry=REGISTRY,
+)
+LIMITER_WAIT_SECONDS = Histogram(
+    "tenyson_limiter_wait_seconds",
+    "Seconds that requests were held back by the client-side rate limit.",
+    buckets=_FAST,
+    registry=REGISTRY,
 )
 PROGRESS_REPORTS = Counter(
     "tenyson_progress_reports", "Progress reports, by answer.", ["code"], registry=REGISTRY
 )
-CACHED = Gauge("tenyson_cached_objects", "Objects in the cache.", ["kind"], registry=REGISTRY)
+EVENTS_DROPPED = Counter(
+    "tenyson_events_dropped",
+    "Kubernetes Events not posted: too many about one object, or too many in all.",
+    ["reason"],
+    registry=REGISTRY,
+)
 LISTS = Counter("tenyson_lists", "Full lists of a kind.", ["kind"], registry=REGISTRY)
-
-
-def serve(port: int) -> None:
-    """Serves the metrics over HTTP in a thread of their own."""
-    start_http_server(port, registry=REGISTRY)
+LEADER = Gauge("tenyson_leader", "Whether this replica leads: 1 or 0.", registry=REGISTRY)
+LEADER_TRANSITIONS = Gauge(
+    "tenyson_leader_transitions",
+    "How often the lease has changed hands, as it says itself.",
+    registry=REGISTRY,
+)

@@ -23,6 +23,8 @@ ANNOTATION_CONFIG: Final = "tenyson.dev/config"
 """On pods: the configuration as JSON; becomes a file in the pod by the downward API."""
 ANNOTATION_PROGRESS_CA: Final = "tenyson.dev/progress-ca"
 """On pods: the certificate authority of the progress endpoint, PEM."""
+ANNOTATION_PROGRESS_ADDRESS: Final = "tenyson.dev/progress-address"
+"""On the leader's Lease: where other replicas hand on the reports of pods to it."""
 
 CONTAINER: Final = "runner"
 MAX_JOB_NAME: Final = 52

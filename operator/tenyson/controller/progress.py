@@ -2,6 +2,8 @@
 
 A report is kept in memory only: the newest one wins, and the next pass over the job writes it when
 one is due. A controller that dies loses a few seconds of progress and nothing else.
+
+Only the leader makes passes. A standby checks a report's token and hands it on.
 """
 
 import logging
@@ -16,9 +18,11 @@ from aiohttp import web
 from tenyson.controller import metrics, names
 from tenyson.controller.cache import Cache
 from tenyson.controller.certificates import Certificate
+from tenyson.controller.forwarding import HEADER, Forwarder, LeaderAwayError
 from tenyson.controller.names import Key
 from tenyson.controller.observed import Report
 from tenyson.controller.tokens import (
+    Bearer,
     KeysUnavailableError,
     TokenRefusedError,
     TokenVerifier,
@@ -49,15 +53,21 @@ class ProgressServer:
         verifier: TokenVerifier,
         reports: dict[Key, Report],
         wake: Callable[[Key], None],
+        leads: Callable[[], bool] = lambda: True,
     ) -> None:
         self._cache = cache
         self._verifier = verifier
         self._reports = reports
         self._wake = wake
+        self._leads = leads
+        self._forwarder: Forwarder | None = None
         self._runner: web.AppRunner | None = None
 
-    async def start(self, host: str, port: int, certificate: Certificate) -> int:
+    async def start(
+        self, host: str, port: int, certificate: Certificate, forwarder: Forwarder | None = None
+    ) -> int:
         """Serves from now on, and returns the port."""
+        self._forwarder = forwarder
         app = web.Application(client_max_size=MAX_BODY_BYTES)
         app.router.add_post(names.progress_path("{namespace}", "{job}", "{attempt}"), self._post)
         self._runner = web.AppRunner(app, access_log=None)
@@ -69,28 +79,34 @@ class ProgressServer:
         """Ends the service."""
         if self._runner is not None:
             await self._runner.cleanup()
+        if self._forwarder is not None:
+            await self._forwarder.close()
 
     async def _post(self, request: web.Request) -> web.Response:
         try:
-            await self._take(request)
-            code, text = 200, "{}"
+            code, content = await self._take(request)
         except RefusedError as refused:
-            code = refused.code
-            text = orjson.dumps({"message": str(refused)}).decode()
+            code, content = refused.code, orjson.dumps({"message": str(refused)})
         except web.HTTPRequestEntityTooLarge:
-            code, text = 413, f'{{"message": "a report has {MAX_BODY_BYTES} bytes at most"}}'
+            text = f"a report has {MAX_BODY_BYTES} bytes at most"
+            code, content = 413, orjson.dumps({"message": text})
         metrics.PROGRESS_REPORTS.labels(code).inc()
-        return web.Response(status=code, text=text, content_type="application/json")
+        return web.Response(status=code, body=content, content_type="application/json")
 
-    async def _take(self, request: web.Request) -> None:
+    async def _take(self, request: web.Request) -> tuple[int, bytes]:
         key = request.match_info["namespace"], request.match_info["job"]
-        attempt = request.match_info["attempt"]
-        await self._authorise(request.headers.get("Authorization", ""), key, attempt)
-        report = read_report(await request.read(), int(attempt), datetime.now(UTC))
+        attempt = _attempt(request.match_info["attempt"])
+        header = request.headers.get("Authorization", "")
+        bearer = await self._bearer(header, key)
+        if not self._leads():
+            return await self._hand_on(request, header)
+        self._authorise(bearer, key, attempt)
+        report = read_report(await request.read(), attempt, datetime.now(UTC))
         self._reports[key] = report
         self._wake(key)
+        return 200, b"{}"
 
-    async def _authorise(self, header: str, key: Key, attempt: str) -> None:
+    async def _bearer(self, header: str, key: Key) -> Bearer:
         scheme, _, token = header.partition(" ")
         if scheme != "Bearer" or not token:
             raise RefusedError(401, "a Bearer token is needed")
@@ -100,15 +116,41 @@ class ProgressServer:
             raise RefusedError(401, f"the token was refused: {error}") from error
         except KeysUnavailableError as error:
             raise RefusedError(503, "the token cannot be checked now; try again") from error
-        job = self._cache.job(key)
-        if bearer.namespace != key[0] or job is None:
+        if bearer.namespace != key[0]:
             raise RefusedError(403, "the token's pod does not belong to this job")
-        if job.ended_as() or str(job.status.get("attempt", 0)) != attempt:
+        return bearer
+
+    def _authorise(self, bearer: Bearer, key: Key, attempt: int) -> None:
+        """Lets the pods of the newest attempt through.
+
+        Which one that is the pods themselves tell too: the status is written after the child is
+        made, and a first report may come in between.
+        """
+        job = self._cache.job(key)
+        if job is None:
+            raise RefusedError(403, "the token's pod does not belong to this job")
+        pods = [pod for pod in self._cache.pods_of(key) if pod.run_id == job.run_id]
+        newest = max([int(job.status.get("attempt") or 0), *(pod.attempt for pod in pods)])
+        if job.ended_as() or attempt != newest:
             raise RefusedError(403, f"attempt {attempt} is not the current one")
-        for pod in self._cache.pods_of(key):
-            if pod.uid == bearer.pod_uid and str(pod.attempt) == attempt and not pod.gone:
+        for pod in pods:
+            if pod.uid == bearer.pod_uid and pod.attempt == attempt and not pod.gone:
                 return
         raise RefusedError(403, "the token's pod does not belong to this attempt")
+
+    async def _hand_on(self, request: web.Request, header: str) -> tuple[int, bytes]:
+        if self._forwarder is None or HEADER in request.headers:
+            raise RefusedError(503, "this replica does not lead; try again")
+        try:
+            return await self._forwarder.forward(request.path, header, await request.read())
+        except LeaderAwayError as error:
+            raise RefusedError(503, f"{error}; try again") from error
+
+
+def _attempt(text: str) -> int:
+    if not text.isdecimal() or len(text) > 9:
+        raise RefusedError(404, f"{text!r} is no attempt's number")
+    return int(text)
 
 
 def read_report(content: bytes, attempt: int, now: datetime) -> Report:

@@ -10,6 +10,7 @@ from tenyson.controller import metrics
 from tenyson.controller.cache import Cache
 from tenyson.controller.cluster import ApiError, Cluster
 from tenyson.controller.events import Announcer
+from tenyson.controller.logs import about
 from tenyson.controller.names import Key
 from tenyson.controller.observed import Defaults, Job, Observed, Reference, Report, read_child
 from tenyson.controller.plan import Plan, child_refused, name_taken, plan
@@ -53,11 +54,15 @@ class Reconciler:
                 self._queue.succeeded(key)
                 metrics.RECONCILES.labels("done").inc()
             except ApiError as error:
-                logger.warning("TenysonJob %s/%s: %s", *key, error)
+                # A conflict is daily bread, and of what is forbidden the client tells at its pace.
+                level = logging.DEBUG if error.status in (403, 409) else logging.WARNING
+                logger.log(level, "TenysonJob %s/%s: %s", *key, error,
+                           extra=about(key, reason=error.reason))  # fmt: skip
                 metrics.RECONCILES.labels("api error").inc()
-                self._queue.add_after_failure(key)
+                self._queue.add_after_failure(key, error.retry_after)
             except Exception:  # One job's bug must not stop the others.
-                logger.exception("TenysonJob %s/%s: this is a bug, please report it", *key)
+                logger.exception("TenysonJob %s/%s: this is a bug, please report it", *key,
+                                 extra=about(key))  # fmt: skip
                 metrics.RECONCILES.labels("bug").inc()
                 self._queue.add_after_failure(key)
             finally:
@@ -124,6 +129,8 @@ class Reconciler:
         logger.info(
             "TenysonJob %s/%s: %s, attempt %s", job.namespace, job.name,
             wanted.status["phase"], wanted.status.get("attempt", "-"),
+            extra=about(job.key, phase=wanted.status["phase"],
+                        attempt=wanted.status.get("attempt")),
         )  # fmt: skip
 
     async def _create(self, observed: Observed, body: dict[str, Any]) -> None:

@@ -4,6 +4,13 @@ import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Final
+
+from tenyson.controller.transport import WRITE
+
+WRITE_SECONDS: Final = WRITE.seconds
+_POD_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 @dataclass(frozen=True)
@@ -33,8 +40,35 @@ class Settings:
     progress_cert_dir: str = ""
     """Folder with tls.crt, tls.key and ca.crt, made there if missing; empty keeps them in memory,
     and then pods that outlive the controller can no longer report."""
-    metrics_port: int = 0
-    """Port of the Prometheus metrics; 0 serves none."""
+    metrics_port: int = 8080
+    """Port of /metrics, /livez and /readyz; 0 serves none of them."""
+    metrics_bind: str = "0.0.0.0"
+    """Address that they are served on."""
+    leader_election: bool = True
+    """Whether replicas elect one of them. Without it there must never be two."""
+    lease_namespace: str = ""
+    """Namespace of the leader's Lease; empty: the controller's own pod's, or `default`."""
+    lease_name: str = "tenyson-controller"
+    """Name of that Lease."""
+    lease_seconds: float = 15.0
+    """How long a standby waits after the lease's last change before it takes over."""
+    lease_renew_seconds: float = 10.0
+    """How long a leader goes on without renewing its lease."""
+    lease_retry_seconds: float = 2.0
+    """Time between two tries to get or to renew the lease."""
+
+    def __post_init__(self) -> None:
+        if self.lease_seconds - self.lease_renew_seconds < WRITE_SECONDS:
+            raise ValueError(
+                f"TENYSON_LEASE_SECONDS is {self.lease_seconds:g} and TENYSON_LEASE_RENEW_SECONDS "
+                f"{self.lease_renew_seconds:g}; the first must be {WRITE_SECONDS:g} more at least, "
+                f"so that an old leader's last write has ended before another leads."
+            )
+        if self.lease_retry_seconds >= self.lease_renew_seconds:
+            raise ValueError(
+                f"TENYSON_LEASE_RETRY_SECONDS is {self.lease_retry_seconds:g}; it must be less "
+                f"than TENYSON_LEASE_RENEW_SECONDS, {self.lease_renew_seconds:g}."
+            )
 
     @property
     def watched(self) -> tuple[str | None, ...]:
@@ -47,7 +81,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     """Returns the settings that the environment holds.
 
     Raises:
-        ValueError: A variable is no number where one is needed.
+        ValueError: A variable cannot be read, or does not go with another.
     """
     values: dict[str, object] = {}
     for field in fields(Settings):
@@ -57,14 +91,33 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         try:
             values[field.name] = _converted(text, field.default)
         except ValueError as error:
-            raise ValueError(f"{name} is {text!r}; it must be a number.") from error
+            wanted = "true or false" if isinstance(field.default, bool) else "a number"
+            raise ValueError(f"{name} is {text!r}; it must be {wanted}.") from error
     return Settings(**values)  # type: ignore[arg-type]
 
 
 def _converted(text: str, like: object) -> object:
+    if isinstance(like, bool):
+        return _boolean(text)
     if isinstance(like, int):
         return int(text)
     return float(text) if isinstance(like, float) else text
+
+
+def _boolean(text: str) -> bool:
+    truths = {"true": True, "1": True, "false": False, "0": False}
+    if text.lower() not in truths:
+        raise ValueError(text)
+    return truths[text.lower()]
+
+
+def own_namespace(environment: Mapping[str, str] = os.environ) -> str:
+    """Returns the namespace that the controller's own pod lies in; `default` outside of one."""
+    if named := environment.get("POD_NAMESPACE"):
+        return named
+    if _POD_NAMESPACE.exists():
+        return _POD_NAMESPACE.read_text(encoding="utf-8").strip()
+    return "default"
 
 
 def own_address(server: str) -> str:

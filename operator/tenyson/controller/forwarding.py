@@ -1,0 +1,61 @@
+"""Hands the reports of pods that reached a standby to the leader, which alone writes them."""
+
+import ssl
+from collections.abc import Callable
+from typing import Final
+
+import aiohttp
+
+from tenyson.controller.certificates import Certificate, host_of
+
+HEADER: Final = "Tenyson-Forwarded"
+"""Says that a report has been handed on once; twice it never is."""
+_SECONDS: Final = 5.0
+
+
+class LeaderAwayError(Exception):
+    """Raised when no leader takes the report now."""
+
+
+class Forwarder:
+    """A connection to whichever replica leads.
+
+    The replicas share one certificate, of the name that pods use. So the leader is reached by its
+    own address, and has to show a certificate of that name.
+    """
+
+    def __init__(self, address: Callable[[], str], certificate: Certificate) -> None:
+        self._address = address
+        self._name = host_of(certificate)
+        self._tls = ssl.create_default_context(cadata=certificate.authority)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def forward(self, path: str, authorization: str, content: bytes) -> tuple[int, bytes]:
+        """Returns the leader's answer to a report.
+
+        Raises:
+            LeaderAwayError: There is none, or it does not answer.
+        """
+        address = self._address()
+        if not address:
+            raise LeaderAwayError("no replica leads now")
+        if self._session is None:
+            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_SECONDS))
+        headers = {
+            "Authorization": authorization,
+            "Content-Type": "application/json",
+            HEADER: "1",
+        }
+        try:
+            async with self._session.post(
+                address + path, data=content, headers=headers,
+                ssl=self._tls, server_hostname=self._name,
+            ) as response:  # fmt: skip
+                return response.status, await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise LeaderAwayError(f"the leader at {address} does not answer: {error!r}") from error
+
+    async def close(self) -> None:
+        """Closes all connections."""
+        if self._session is not None:
+            await self._session.close()

@@ -1,0 +1,293 @@
+"""JSON over HTTP to the API server: what is asked again, how long one waits, what is refused here.
+
+Which answers are tried again depends on the verb and on the code:
+
+- 429, 5xx and no answer at all: again after a wait that doubles, with jitter, or after what
+  Retry-After says. A write gives its worker back early, for the queue waits better than a worker;
+- 401: once more, with credentials read anew;
+- 403: never. It is counted, and told once a minute instead of once a pass;
+- 409, 404, 422 and all else: the caller's to understand. That includes the 409 of a POST that was
+  tried again because its first answer was lost.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import aiohttp
+import orjson
+
+from tenyson.controller import metrics
+from tenyson.controller.credentials import Credentials
+from tenyson.controller.fence import Fence
+from tenyson.controller.limiter import Limiter, backoff, retry_after
+from tenyson.controller.logs import Seldom
+
+logger = logging.getLogger(__name__)
+
+Object = dict[str, Any]
+
+JSON: Final = "application/json"
+_ACCEPTED: Final = "application/json, application/jwk-set+json"
+_AGAIN: Final = frozenset({429, 500, 502, 503, 504})
+_FORBIDDEN_EVERY_SECONDS: Final = 60.0
+_RETRY_AFTER_MOST: Final = 30.0
+_SILENCE_SECONDS: Final = 100
+"""A watch that says nothing for so long is dead: bookmarks come about once a minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How one kind of request is made."""
+
+    tries: int
+    """What still fails then goes back to the queue, which never gives up."""
+    seconds: float
+    """Time that one try may take."""
+    patience: float
+    """Longest wait between two tries; if more is asked for, the caller shall wait."""
+    fenced: bool = False
+    """Whether only the leader may make it."""
+    limited: bool = True
+    """Whether the client-side rate limit holds for it."""
+
+
+READ: Final = Policy(tries=4, seconds=60.0, patience=_RETRY_AFTER_MOST)
+WRITE: Final = Policy(tries=3, seconds=5.0, patience=1.0, fenced=True)
+"""Its 5 s are the least that a lease outlives its renewal by: a write that was let out in time
+has ended before another replica can lead."""
+EVENT: Final = Policy(tries=2, seconds=10.0, patience=1.0)
+ELECTION: Final = Policy(tries=1, seconds=5.0, patience=0.0, limited=False)
+"""A flood of other requests must not cost the lease, so they do not stand in one line."""
+
+
+class ApiError(Exception):
+    """Raised when the API server refuses a request, or cannot be reached (status 0)."""
+
+    def __init__(self, status: int, reason: str, message: str, retry_after: float = 0.0) -> None:
+        super().__init__(f"{status} {reason}: {message}")
+        self.status = status
+        self.reason = reason
+        self.message = message
+        self.retry_after = retry_after
+        """Seconds that the server asked to be left alone for."""
+
+
+class NotLeaderError(ApiError):
+    """Raised instead of a write when this replica does not lead, or may not any more."""
+
+    def __init__(self) -> None:
+        super().__init__(0, "NotLeader", "this replica's lease has run out; nothing was sent")
+
+
+class Transport:
+    """Connections to one API server."""
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        limiter: Limiter,
+        reload: Callable[[], Credentials] | None = None,
+        fence: Fence | None = None,
+    ) -> None:
+        self._credentials = credentials
+        self._limiter = limiter
+        self._reload = reload
+        self._fence = fence or Fence()
+        self._session = _connect(credentials)
+        self._forbidden = Seldom(_FORBIDDEN_EVERY_SECONDS)
+
+    @property
+    def server(self) -> str:
+        """Address of the API server."""
+        return self._credentials.server
+
+    async def close(self) -> None:
+        """Closes all connections."""
+        await self._session.close()
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        body: Object | None = None,
+        content_type: str = JSON,
+        policy: Policy | None = None,
+    ) -> Object:
+        """Returns the answer to a request.
+
+        Raises:
+            ApiError: The request was refused, or failed every time.
+        """
+        policy = policy or (READ if method == "GET" else WRITE)
+        for tries in range(policy.tries):
+            if policy.limited:
+                metrics.LIMITER_WAIT_SECONDS.observe(await self._limiter.take())
+            if policy.fenced and not self._fence.is_open:
+                raise NotLeaderError
+            try:
+                return await self._once(method, path, body, content_type, policy.seconds)
+            except _Again as again:
+                error = again.error
+                if tries + 1 == policy.tries or error.retry_after > policy.patience:
+                    break
+                wait = backoff(tries, base=0.1, most=2.0)
+                await asyncio.sleep(max(wait, error.retry_after))
+        raise error
+
+    async def _once(
+        self, method: str, path: str, body: Object | None, content_type: str, seconds: float
+    ) -> Object:
+        data = None if body is None else orjson.dumps(body)
+        headers = {"Content-Type": content_type} if data is not None else None
+        verb, resource = verb_and_resource(method, path)
+        timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=min(seconds, 5.0))
+        try:
+            async with self._session.request(
+                method, self.server + path, data=data, headers=headers, timeout=timeout
+            ) as response:
+                content = await response.read()
+                metrics.API_CALLS.labels(verb, resource, response.status).inc()
+                if response.status < 400:
+                    return parsed(content) if content else {}
+                error = _error(response, content)
+        except (aiohttp.ClientError, TimeoutError, OSError) as failure:
+            metrics.API_CALLS.labels(verb, resource, 0).inc()
+            raise _Again(ApiError(0, "Unreachable", repr(failure))) from failure
+        except _UnreadableError as unreadable:
+            raise _Again(unreadable) from unreadable
+        if error.status == 403:
+            self._note_forbidden(verb, resource, error)
+        if error.status in _AGAIN or (error.status == 401 and await self._renewed()):
+            raise _Again(error)
+        raise error
+
+    def _note_forbidden(self, verb: str, resource: str, error: ApiError) -> None:
+        metrics.API_FORBIDDEN.labels(verb, resource).inc()
+        if self._forbidden.is_due(f"{verb} {resource}"):
+            logger.warning(
+                "The API server forbids us to %s %s (%s). If this is no quota and the namespace "
+                "is not being deleted, let the controller's role have this verb.",
+                verb, resource, error.message, extra={"verb": verb, "resource": resource},
+            )  # fmt: skip
+
+    async def _renewed(self) -> bool:
+        """Takes up new credentials, if there are any."""
+        if self._reload is None:
+            return False
+        try:
+            fresh = self._reload()
+            if fresh == self._credentials:
+                return False
+            session = _connect(fresh)
+        except Exception:  # Somebody may be writing the files right now.
+            logger.exception("The credentials cannot be read; the old ones are kept")
+            return False
+        old, self._session, self._credentials = self._session, session, fresh
+        await old.close()
+        return True
+
+    async def stream(self, path: str) -> AsyncIterator[bytes]:
+        """Yields the lines of a watch, until the server ends it or goes silent.
+
+        Raises:
+            ApiError: The watch was refused, or broke.
+        """
+        _, resource = verb_and_resource("GET", path)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=_SILENCE_SECONDS)
+        try:
+            async with self._session.get(self.server + path, timeout=timeout) as response:
+                metrics.API_CALLS.labels("watch", resource, response.status).inc()
+                if response.status >= 400:
+                    error = _error(response, await response.read())
+                    if error.status == 401:
+                        await self._renewed()
+                    raise error
+                async for line in _lines(response.content):
+                    yield line
+        except (aiohttp.ClientError, TimeoutError, OSError) as failure:
+            raise ApiError(0, "Unreachable", repr(failure)) from failure
+
+
+class _UnreadableError(ApiError):
+    """Raised when what came is no JSON object: a proxy's page, or a line cut short."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(0, "Unreadable", content[:300].decode(errors="replace"))
+
+
+class _Again(Exception):  # noqa: N818  not an error yet
+    """Raised within the client when a request may be tried again."""
+
+    def __init__(self, error: ApiError) -> None:
+        super().__init__()
+        self.error = error
+
+
+_VERBS: Final = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+
+
+def verb_and_resource(method: str, path: str) -> tuple[str, str]:
+    """Returns the verb and the resource of a request in RBAC's words, for metrics and messages.
+
+    Names and namespaces are left out, so that there are few.
+    """
+    parts = path.partition("?")[0].split("/")
+    # /api/v1/… or /apis/<group>/<version>/…
+    rest = parts[3:] if parts[1] == "api" else parts[4:] if parts[1] == "apis" else []
+    if not rest:
+        return _VERBS.get(method, "get"), "other"
+    if rest[0] == "namespaces" and len(rest) > 2:
+        rest = rest[2:]
+    resource = f"{rest[0]}/{rest[2]}" if len(rest) > 2 else rest[0]
+    named = len(rest) > 1 and rest[1] != ""
+    return _VERBS.get(method, "get" if named else "list"), resource
+
+
+def parsed(content: bytes) -> Object:
+    """Returns a JSON object.
+
+    Raises:
+        ApiError: It is none.
+    """
+    try:
+        found = orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        raise _UnreadableError(content) from error
+    if not isinstance(found, dict):
+        raise _UnreadableError(content)
+    return found
+
+
+def _connect(credentials: Credentials) -> aiohttp.ClientSession:
+    headers = {"Accept": _ACCEPTED, "User-Agent": "tenyson-controller"}
+    if credentials.token:
+        headers["Authorization"] = f"Bearer {credentials.token}"
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(ssl=credentials.tls(), limit=64), headers=headers
+    )
+
+
+def _error(response: aiohttp.ClientResponse, content: bytes) -> ApiError:
+    headers = response.headers
+    wait = retry_after(
+        headers.get("Retry-After", ""), headers.get("Date", ""), most=_RETRY_AFTER_MOST
+    )
+    try:
+        status = orjson.loads(content)
+        found = ApiError(response.status, status.get("reason", ""), status.get("message", ""), wait)
+    except (orjson.JSONDecodeError, AttributeError):
+        told = content[:300].decode(errors="replace")
+        found = ApiError(response.status, "", told, wait)
+    return found
+
+
+async def _lines(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """Yields whole lines; the stream's own readline refuses objects above 64 KiB."""
+    rest = b""
+    async for chunk in stream.iter_any():
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            yield line
