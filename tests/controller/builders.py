@@ -1,20 +1,13 @@
 """API objects as the controller meets them, each built with one call."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tenyson.controller import names
-from tenyson.controller.observed import (
-    Child,
-    Defaults,
-    Job,
-    Observed,
-    Pod,
-    format_time,
-    read_child,
-    read_job,
-    read_pod,
-)
+from tenyson.controller.observed import Child, Defaults, Job, Observed, Pod
+from tenyson.controller.reading import read_child, read_job, read_pod
+from tenyson.controller.times import format_time
 
 NOW = datetime(2030, 1, 1, 12, 0, 0, tzinfo=UTC)
 DEFAULTS = Defaults(
@@ -92,7 +85,10 @@ def child_body(
 
 
 def make_child(*args: Any, **kwargs: Any) -> Child:
-    return read_child(child_body(*args, **kwargs))
+    """A child as the cache holds it; `seen_ended` is when the controller saw its end."""
+    seen = kwargs.pop("seen_ended", NOW)
+    child = read_child(child_body(*args, **kwargs))
+    return replace(child, seen_ended=seen) if child.ended_as else child
 
 
 def pod_body(

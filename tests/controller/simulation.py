@@ -7,7 +7,7 @@ plan run against it; a pass can be cut short after any write, and the controller
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -76,7 +76,7 @@ class Simulation:
     def restart(self) -> None:
         """Starts the controller anew: it lists everything and remembers nothing."""
         self.woken = True
-        self.cache = Cache(self._wake)
+        self.cache = Cache(self._wake, lambda: self.now)
         self.events = {kind: deque() for kind in ("job", "child", "pod")}
         self.cache.put_job(self.job)
         for child in self.children.values():
@@ -109,20 +109,27 @@ class Simulation:
             self.restart()
 
     def _pass(self, dies_after: str) -> None:
-        observed = self.cache.observed(KEY, DEFAULTS)
+        observed = self.cache.observed(KEY)
         assert observed is not None
+        observed = replace(observed, defaults=DEFAULTS)
         wanted = plan(observed, self.now)
+        if wanted.look_up:
+            found = dict.fromkeys(wanted.look_up, "found")
+            wanted = plan(replace(observed, references=found), self.now)
         self.woken = False
-        if wanted.create is not None:
-            self._create(wanted.create, dies_after)
-        if wanted.delete is not None:
-            self._delete(wanted.delete.name, wanted.delete.uid)
-            self._maybe_die("delete", dies_after)
+        for body in wanted.create:
+            self._create(body, dies_after)
         version = int(self.job["metadata"]["resourceVersion"])
-        if wanted.status is not None and observed.job.resource_version == version:
+        if wanted.status is not None:
+            if observed.job.resource_version != version:
+                self.woken = True
+                return
             written = self._job({**self.job, "status": wanted.status})
             self._maybe_die("status", dies_after)
             self.cache.put_job(written, wake=False)
+        for child in wanted.delete:
+            self._delete(child.name, child.uid)
+            self._maybe_die("delete", dies_after)
         if wanted.requeue_after is not None:
             self.woken = True
 

@@ -17,18 +17,19 @@ def test_the_file_in_crds_is_up_to_date() -> None:
 def test_a_file_that_is_out_of_date_fails_the_check(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = tmp_path / "crd.yaml"
-    path.write_text("old")
-    assert crd.main(["--check", "--path", str(path)]) == 1
+    for kind in crd.KINDS:
+        (tmp_path / kind.file_name).write_text("old")
+    assert crd.main(["--check", "--folder", str(tmp_path)]) == 1
     assert "out of date" in capsys.readouterr().err
 
 
-def test_the_crd_stays_small_enough_for_a_last_applied_annotation() -> None:
-    assert len(crd.rendered().encode()) < crd.MAX_BYTES
+@pytest.mark.parametrize("kind", crd.KINDS, ids=lambda kind: kind.kind)
+def test_a_crd_stays_small_enough_for_a_last_applied_annotation(kind: crd.Kind) -> None:
+    assert len(crd.rendered(kind).encode()) < crd.MAX_BYTES
 
 
 def test_every_config_key_is_in_the_schema_with_its_description() -> None:
-    config = crd.resource_schema()["properties"]["spec"]["properties"]["config"]
+    config = crd.job_schema()["properties"]["spec"]["properties"]["config"]
     assert list(config["properties"]) == list(JobConfig.model_fields)
     rate = config["properties"]["training"]["properties"]["learning_rate"]
     assert rate["description"] == "Peak learning rate. Default: 2e-05."

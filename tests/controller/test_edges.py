@@ -13,7 +13,7 @@ from tenyson.controller.events import event
 from tenyson.controller.policies.retry import backoff_seconds
 from tenyson.controller.progress import RefusedError, read_report
 from tenyson.controller.reasons import Reason
-from tenyson.controller.resource import Retry
+from tenyson.controller.run_spec import Limits
 from tenyson.controller.settings import Settings, from_environment
 from tests.controller.builders import NOW, make_job
 
@@ -102,7 +102,7 @@ def test_backoff_doubles_up_to_its_maximum() -> None:
 
 
 def test_the_wait_before_a_retry_is_the_same_on_every_pass_and_differs_by_job() -> None:
-    limits = Retry(backoff_seconds=10, backoff_max_seconds=600)
+    limits = Limits(2, 10, backoff_seconds=10, backoff_max_seconds=600)
     waits = {backoff_seconds(f"uid-{n}", 1, limits) for n in range(20)}
     assert len(waits) > 10
     assert all(8 <= wait <= 12 for wait in waits)

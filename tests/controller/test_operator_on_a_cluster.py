@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tenyson.controller import names
-from tenyson.controller.resource import TenysonJobStatus
+from tenyson.controller.resource.status import TenysonJobStatus
 from tests.controller.api import Namespace, OperatorProcess, eventually, result
 from tests.controller.builders import CONFIG, condition
 

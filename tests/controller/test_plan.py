@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from tenyson.controller import names
-from tenyson.controller.observed import Reference, Report, format_time
+from tenyson.controller.observed import Reference, Report
 from tenyson.controller.plan import Plan, child_refused, name_taken, plan
-from tenyson.controller.resource import TenysonJobStatus
+from tenyson.controller.resource.status import TenysonJobStatus
+from tenyson.controller.times import format_exactly, format_time
 from tests.controller.builders import (
     DEFAULTS,
     NOW,
@@ -24,7 +25,10 @@ from tests.controller.builders import (
     time,
 )
 
-RUNNING = {"attempt": 0, "startTime": time(), "retries": {"app": 0, "infra": 0}}
+RUNNING = {
+    "attempt": 0, "startTime": time(), "retries": {"app": 0, "infra": 0},
+    "child": {"job": "j-a0", "configHash": "c", "madeAt": time()},
+}  # fmt: skip
 RESULT = json.dumps(
     {
         "run_id": "r", "status": "success", "total_time_seconds": 2.5, "global_step": 4,
@@ -43,30 +47,31 @@ def wanted(outcome: Plan) -> dict[str, Any]:
 def after(code: int, **more: Any) -> Plan:
     """The pass after attempt 0 ended with an exit code."""
     spec, status = more.pop("spec", {}), more.pop("status", RUNNING)
-    child = make_child(ended="Complete" if code in (0, 73) else "Failed")
+    child = make_child(ended="Failed" if code else "Complete")
     return plan(observe(make_job(status=status, **spec), child, make_pod(code=code, **more)), NOW)
 
 
 def test_a_new_job_gets_its_first_child_and_a_start_time() -> None:
     done = plan(observe(make_job()), NOW)
-    assert done.create is not None
-    assert done.create["metadata"]["name"] == "j-a0"
+    assert done.create[-1]["metadata"]["name"] == "j-a0"
     status = wanted(done)
     assert (status["phase"], status["attempt"], status["startTime"]) == ("Starting", 0, time())
     assert status["runId"] == names.run_id("uid-j")
-    assert {c["type"] for c in status["conditions"]} == {"Accepted", "Running", "Reconciling"}
+    assert {c["type"] for c in status["conditions"]} == {
+        "Accepted", "Running", "Reconciling", "CheckpointAvailable"
+    }  # fmt: skip
     assert all(c["observedGeneration"] == 1 for c in status["conditions"])
 
 
 def test_a_second_pass_over_the_same_state_does_nothing() -> None:
     first = wanted(plan(observe(make_job()), NOW))
     again = plan(observe(make_job(status=first), make_child()), NOW + timedelta(seconds=9))
-    assert (again.create, again.status, again.announcements) == (None, None, ())
+    assert (again.create, again.status, again.announcements) == ((), None, ())
 
 
 def test_a_child_whose_status_was_never_written_is_adopted() -> None:
     done = plan(observe(make_job(), make_child()), NOW)
-    assert done.create is None
+    assert done.create == ()
     assert wanted(done)["startTime"] == time()
 
 
@@ -158,7 +163,10 @@ def test_a_failure_counts_against_its_own_budget(
     assert status["retries"] == {"app": 0, "infra": 0, budget: 1}
     assert status["phase"] == "Pending"
     assert done.requeue_after is not None
-    assert 60 < done.requeue_after <= 72  # the pod ended at 60 s; backoff is 10 s, give or take 2
+    assert 8 <= done.requeue_after <= 12  # backoff is 10 s, give or take 2
+    assert status["nextAttemptTime"] == format_exactly(
+        NOW + timedelta(seconds=done.requeue_after)
+    )
 
 
 def test_a_spent_budget_fails_the_run_and_the_other_one_does_not() -> None:
@@ -178,7 +186,7 @@ def test_a_spent_budget_fails_the_run_and_the_other_one_does_not() -> None:
 def test_without_a_pod_the_child_tells_how_it_ended(
     message: str, reason: str, code: int | None
 ) -> None:
-    child = make_child(ended="Failed", message=message, ended_at=time(-60))
+    child = make_child(ended="Failed", message=message, seen_ended=NOW - timedelta(seconds=5))
     entry = wanted(plan(observe(make_job(status=RUNNING), child), NOW))["attempts"][0]
     assert (entry["reason"], entry.get("exitCode")) == (reason, code)
 
@@ -197,32 +205,32 @@ def test_a_child_deleted_by_hand_is_an_infrastructure_failure() -> None:
 def test_the_next_attempt_waits_for_its_time_and_then_starts() -> None:
     job = make_job(status=wanted(after(70)))
     things = (make_child(ended="Failed"), make_pod(code=70))
-    early = plan(observe(job, *things), NOW + timedelta(seconds=61))
-    assert early.create is None
-    late = plan(observe(job, *things), NOW + timedelta(seconds=73))
-    assert late.create is not None
-    assert late.create["metadata"]["name"] == "j-a1"
+    early = plan(observe(job, *things), NOW + timedelta(seconds=7))
+    assert early.create == ()
+    late = plan(observe(job, *things), NOW + timedelta(seconds=13))
+    assert late.create
+    assert late.create[-1]["metadata"]["name"] == "j-a1"
 
 
 def test_the_next_attempt_waits_until_no_pod_of_an_earlier_one_is_left() -> None:
     job = make_job(status=wanted(after(70)))
     done = plan(observe(job, make_child(ended="Failed"), make_pod()), NOW + timedelta(seconds=99))
-    assert done.create is None
+    assert done.create == ()
     assert condition(wanted(done), "Running")["reason"] == "WaitingForPods"
 
 
 def test_suspending_deletes_the_child_and_counts_no_failure() -> None:
     job = make_job(status=RUNNING, suspend=True)
     stopping = plan(observe(job, make_child(), make_pod()), NOW)
-    assert stopping.delete is not None
+    assert stopping.delete
     assert wanted(stopping)["phase"] == "Stopping"
     gone = plan(observe(replace(job, status=wanted(stopping)), make_pod(code=75)), NOW)
     status = wanted(gone)
     assert (status["phase"], status["retries"]) == ("Suspended", {"app": 0, "infra": 0})
     assert status["attempts"][0]["class"] == "Suspended"
     resumed = plan(observe(make_job(status=status), make_pod(code=75)), NOW)
-    assert resumed.create is not None
-    assert resumed.create["metadata"]["name"] == "j-a1"
+    assert resumed.create
+    assert resumed.create[-1]["metadata"]["name"] == "j-a1"
 
 
 def test_a_resume_before_the_pod_is_gone_waits_for_it_and_goes_on() -> None:
@@ -230,7 +238,7 @@ def test_a_resume_before_the_pod_is_gone_waits_for_it_and_goes_on() -> None:
     status = wanted(plan(observe(job, make_child(), make_pod()), NOW))
     resumed = make_job(status=status)
     child = make_child(deletionTimestamp=time())
-    assert plan(observe(resumed, child, make_pod()), NOW).create is None
+    assert plan(observe(resumed, child, make_pod()), NOW).create == ()
     ended = plan(observe(resumed, make_pod(code=75)), NOW)
     assert wanted(ended)["attempts"][0]["class"] == "Suspended"
     assert ended.requeue_after == 0.0
@@ -244,7 +252,7 @@ def test_a_run_that_completes_while_it_is_suspended_is_complete() -> None:
 
 def test_a_suspended_job_is_not_started() -> None:
     done = plan(observe(make_job(suspend=True)), NOW)
-    assert done.create is None
+    assert done.create == ()
     assert wanted(done)["phase"] == "Suspended"
 
 
@@ -285,9 +293,9 @@ def test_a_missing_secret_is_named_and_polled_for(state: str, text: str) -> None
     assert accepted["reason"] == "SecretNotFound"
     assert text in accepted["message"]
     assert "namespace n" in accepted["message"]
-    assert done.create is None
+    assert done.create == ()
     assert done.requeue_after == 1.0
-    assert plan(observe(job, references={reference: "found"}), NOW).create is not None
+    assert plan(observe(job, references={reference: "found"}), NOW).create
 
 
 @pytest.mark.parametrize(
@@ -315,7 +323,7 @@ def test_a_parent_decides_whether_its_child_starts(parent: Any, phase: str, reas
 def test_a_dependency_may_ask_for_either_ending(needed: str, ended: str, starts: bool) -> None:
     job = make_job(dependsOn=[{"job": "p", "condition": needed}])
     done = plan(observe(job, others=[ended_job("p", ended)]), NOW)
-    assert (done.create is not None) is starts
+    assert bool(done.create) is starts
 
 
 def test_jobs_that_wait_for_one_another_are_refused() -> None:
@@ -336,8 +344,8 @@ def test_a_circle_above_a_job_is_not_its_own() -> None:
 
 
 def env_of(done: Plan) -> dict[str, str]:
-    assert done.create is not None
-    container = done.create["spec"]["template"]["spec"]["containers"][0]
+    assert done.create
+    container = done.create[-1]["spec"]["template"]["spec"]["containers"][0]
     return {variable["name"]: variable.get("value", "") for variable in container["env"]}
 
 
@@ -405,7 +413,7 @@ def test_a_new_attempt_starts_without_the_progress_of_the_last() -> None:
     assert "progress" not in wanted(adopted)
     attempts = [{"number": 0, "class": "Infra", "reason": "Killed", "endTime": time(-900)}]
     made = plan(observe(make_job(status={**status, "attempts": attempts})), NOW)
-    assert made.create is not None
+    assert made.create
     assert "progress" not in wanted(made)
 
 
@@ -451,22 +459,22 @@ def test_a_job_that_is_being_deleted_gets_no_child() -> None:
 
 def test_a_job_of_the_same_name_that_is_not_ours_is_not_touched() -> None:
     done = plan(observe(make_job(), make_child(job_uid="someone")), NOW)
-    assert (done.create, done.delete) == (None, None)
+    assert (done.create, done.delete) == ((), ())
     assert condition(wanted(done), "Running")["reason"] == "NameTaken"
 
 
 def test_a_child_that_the_api_refuses_shows_in_the_status() -> None:
-    done = child_refused(observe(make_job()), NOW, "exceeded quota: gpus")
+    done = child_refused(observe(make_job()), NOW, "exceeded quota: gpus", final=False)
     assert "exceeded quota: gpus" in condition(wanted(done), "Running")["message"]
     assert "startTime" not in wanted(done)
 
 
 def test_a_taken_name_shows_in_the_status_and_is_told_once() -> None:
-    done = name_taken(observe(make_job()), NOW, "j-a0")
+    done = name_taken(observe(make_job()), NOW, "Job", "j-a0")
     assert condition(wanted(done), "Running")["reason"] == "NameTaken"
     assert "j-a0" in condition(wanted(done), "Running")["message"]
     assert [said.kind for said in done.announcements] == ["Warning"]
-    assert name_taken(observe(make_job(status=wanted(done))), NOW, "j-a0") == Plan()
+    assert name_taken(observe(make_job(status=wanted(done))), NOW, "Job", "j-a0") == Plan()
 
 
 def test_ten_attempts_are_kept() -> None:

@@ -5,21 +5,13 @@ older than the one that is known is ignored, in whichever order they arrive.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 
+from tenyson.controller import names
 from tenyson.controller.names import Key
-from tenyson.controller.observed import (
-    Child,
-    Defaults,
-    Job,
-    Object,
-    Observed,
-    Pod,
-    Reference,
-    Report,
-    read_child,
-    read_job,
-    read_pod,
-)
+from tenyson.controller.observed import Child, Job, Object, Observed, Pod, Runtime
+from tenyson.controller.reading import read_child, read_job, read_pod, read_runtime
 
 Id = tuple[str, str]
 """Namespace and name of any object."""
@@ -30,8 +22,10 @@ Wake = Callable[[Key, bool], None]
 class Cache:
     """All objects, by the job that they belong to."""
 
-    def __init__(self, wake: Wake) -> None:
+    def __init__(self, wake: Wake, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._wake = wake
+        self._now = now
+        self._runtimes: dict[Id, Runtime] = {}
         self._jobs: dict[Key, Job] = {}
         self._children: dict[Id, Child] = {}
         self._pods: dict[Id, Pod] = {}
@@ -114,10 +108,23 @@ class Cache:
         known = self._children.get(at)
         if known is not None and _is_older(body["metadata"], known.uid, known.resource_version):
             return
+        if child.ended_as:
+            is_old = known is None or known.uid != child.uid
+            seen = known.seen_ended if known is not None and not is_old else None
+            child = replace(child, seen_ended=seen or self._now())
         self._children[at] = child
+        if child.suspended:
+            self._forget_pods_taken_back(child)
         self._children_of.setdefault((child.namespace, child.job), set()).add(at)
         if known is None or _without_version(known) != _without_version(child):
             self._wake((child.namespace, child.job), False)
+
+    def _forget_pods_taken_back(self, child: Child) -> None:
+        """Forgets pods that a queue took back: they are no part of the attempt's end."""
+        for at in list(self._pods_of.get((child.namespace, child.job), ())):
+            pod = self._pods[at]
+            if pod.gone and pod.attempt == child.attempt:
+                self._forget_pod(at)
 
     def drop_child(self, at: Id, uid: str = "") -> None:
         """Forgets a Job that was deleted."""
@@ -147,18 +154,24 @@ class Cache:
         """Notes that a pod is gone.
 
         One of a job that goes on is kept as gone: its exit code tells why the attempt ended, and
-        its Job's own end may be seen later than the pod's.
+        its Job's own end may be seen later than the pod's. One that a queue took back is not.
         """
         known = self._pods.get(at)
         if known is None or known.gone or (uid and known.uid != uid):
             return
         key = known.namespace, known.job
         job = self._jobs.get(key)
-        if job is None or job.run_id != known.run_id:
+        if job is None or job.run_id != known.run_id or self._is_taken_back(known):
             self._forget_pod(at)
         else:
             self._pods[at] = _as_gone(known)
         self._wake(key, False)
+
+    def _is_taken_back(self, pod: Pod) -> bool:
+        children = (
+            self._children[at] for at in self._children_of.get((pod.namespace, pod.job), ())
+        )
+        return any(child.suspended and child.attempt == pod.attempt for child in children)
 
     def forget_ended_pods(self, key: Key, newest: int) -> None:
         """Forgets gone pods of attempts that are recorded."""
@@ -175,10 +188,50 @@ class Cache:
         """Yields the pods of a job."""
         return (self._pods[at] for at in self._pods_of.get(key, ()))
 
+    # Runtimes
+
+    def put_runtime(self, body: Object) -> None:
+        """Takes up a TenysonRuntime or a ClusterTenysonRuntime."""
+        runtime = read_runtime(body)
+        at = runtime.namespace, runtime.name
+        known = self._runtimes.get(at)
+        if known is not None and _is_older(body["metadata"], known.uid, known.resource_version):
+            return
+        self._runtimes[at] = runtime
+        if known is None or known.raw != runtime.raw:
+            self._wake_users(at)
+
+    def drop_runtime(self, at: Id, uid: str = "") -> None:
+        """Forgets a runtime that was deleted; the namespace is empty for a cluster's."""
+        known = self._runtimes.get(at)
+        if known is not None and (not uid or known.uid == uid):
+            del self._runtimes[at]
+            self._wake_users(at)
+
+    def _wake_users(self, at: Id) -> None:
+        """Wakes the jobs that have not started and would start with this runtime."""
+        for key, job in self._jobs.items():
+            if not job.has_started and not job.ended_as() and _runtime_of(job) == at:
+                self._wake(key, True)
+
     # Views
 
+    def jobs(self) -> Iterator[Job]:
+        """Yields every job."""
+        return iter(self._jobs.values())
+
     def known(self, kind: str) -> dict[Id, tuple[str, int]]:
-        """Returns uid and version of every present object of a kind: job, child or pod."""
+        """Returns uid and version of every present object of a kind.
+
+        Args:
+            kind: job, child, pod, runtime or cluster runtime.
+        """
+        if kind in ("runtime", "cluster runtime"):
+            return {
+                at: (found.uid, found.resource_version)
+                for at, found in self._runtimes.items()
+                if bool(at[0]) is (kind == "runtime")
+            }
         objects: Mapping[Id, Job | Child | Pod] = {
             "job": self._jobs, "child": self._children, "pod": self._pods,
         }[kind]  # type: ignore[assignment]  # fmt: skip
@@ -188,14 +241,8 @@ class Cache:
             if not (isinstance(found, Pod) and found.gone)
         }
 
-    def observed(
-        self,
-        key: Key,
-        defaults: Defaults,
-        report: Report | None = None,
-        references: Mapping[Reference, str] | None = None,
-    ) -> Observed | None:
-        """Returns all that a pass over a job may know; None when the job does not exist."""
+    def observed(self, key: Key) -> Observed | None:
+        """Returns all that is cached about a job; None when the job does not exist."""
         job = self._jobs.get(key)
         if job is None:
             return None
@@ -204,9 +251,7 @@ class Cache:
             children=tuple(self._children[at] for at in self._children_of.get(key, ())),
             pods=tuple(self.pods_of(key)),
             others=self._ancestors(job),
-            references=references or {},
-            report=report,
-            defaults=defaults,
+            runtime=self._runtimes.get(_runtime_of(job)),
         )
 
     def _ancestors(self, job: Job) -> dict[str, Job]:
@@ -226,14 +271,21 @@ def _is_older(meta: Object, known_uid: str, known_version: int) -> bool:
     return bool(meta["uid"] == known_uid and int(meta["resourceVersion"]) <= known_version)
 
 
+def _runtime_of(job: Job) -> Id:
+    """Returns where the runtime of a job is: the one that it names, or the cluster's default."""
+    ref = job.spec.runtime_ref if job.spec is not None else None
+    if ref is None:
+        return "", names.DEFAULT_RUNTIME
+    return (job.namespace if ref.kind == names.RUNTIME_KIND else ""), ref.name
+
+
 def _without_version(found: Child | Pod) -> tuple[object, ...]:
-    names = (name for name in found.__slots__ if name != "resource_version")
-    return tuple(getattr(found, name) for name in names)
+    kept = (name for name in found.__slots__ if name not in ("resource_version", "seen_ended"))
+    return tuple(getattr(found, name) for name in kept)
 
 
 def _as_gone(pod: Pod) -> Pod:
-    values = {name: getattr(pod, name) for name in pod.__slots__}
-    return Pod(**{**values, "gone": True})
+    return replace(pod, gone=True)
 
 
 def _discard(index: dict[Key, set[Id]], key: Key, at: Id) -> None:

@@ -11,6 +11,12 @@ VERSION: Final = "v1alpha1"
 API_VERSION: Final = f"{GROUP}/{VERSION}"
 KIND: Final = "TenysonJob"
 PLURAL: Final = "tenysonjobs"
+RUNTIME_KIND: Final = "TenysonRuntime"
+RUNTIME_PLURAL: Final = "tenysonruntimes"
+CLUSTER_RUNTIME_KIND: Final = "ClusterTenysonRuntime"
+CLUSTER_RUNTIME_PLURAL: Final = "clustertenysonruntimes"
+DEFAULT_RUNTIME: Final = "default"
+"""The ClusterTenysonRuntime of jobs that name none."""
 FIELD_MANAGER: Final = "tenyson"
 
 LABEL_JOB: Final = "tenyson.dev/job"
@@ -25,6 +31,13 @@ ANNOTATION_PROGRESS_CA: Final = "tenyson.dev/progress-ca"
 """On pods: the certificate authority of the progress endpoint, PEM."""
 ANNOTATION_PROGRESS_ADDRESS: Final = "tenyson.dev/progress-address"
 """On the leader's Lease: where other replicas hand on the reports of pods to it."""
+
+ANNOTATION_PINNED: Final = "tenyson.dev/pinned"
+"""On child Jobs: the runtime and the configuration from configFrom, as the run began with them."""
+ANNOTATION_INDEX: Final = "batch.kubernetes.io/job-completion-index"
+"""On pods of a run on several nodes, by the Job controller: the node's rank."""
+LABEL_QUEUE: Final = "kueue.x-k8s.io/queue-name"
+LABEL_PRIORITY: Final = "kueue.x-k8s.io/priority-class"
 
 CONTAINER: Final = "runner"
 MAX_JOB_NAME: Final = 52
@@ -45,6 +58,20 @@ def run_id(uid: str) -> str:
 def child_name(job: str, attempt: int) -> str:
     """Returns the name of the child Job of an attempt."""
     return f"{job}-a{attempt}"
+
+
+def master_host(job: str, attempt: int) -> str:
+    """Returns the host name of rank 0; the headless Service has the child's name."""
+    child = child_name(job, attempt)
+    return f"{child}-0.{child}"
+
+
+def master_port(run: str) -> int:
+    """Returns the port of rank 0, 20000 to 29999.
+
+    Each run has its own, for pods that share their node's network.
+    """
+    return 20_000 + int(hashlib.sha256(run.encode()).hexdigest()[:8], 16) % 10_000
 
 
 def run_folder(namespace: str, job: str, run: str) -> str:

@@ -1,18 +1,17 @@
 """What a pass sees: the job, its children, pods and parents, as small immutable values.
 
-`plan` decides from these alone. They are cut from the API's objects here, once, when an object
+`plan` decides from these alone. `reading` cuts them from the API's objects, once, when an object
 enters the cache; nothing else of those objects is kept.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from pydantic import ValidationError
-
 from tenyson.controller import names
-from tenyson.controller.resource import TenysonJobSpec, parse_spec
+from tenyson.controller.resource.runtime import TenysonRuntimeSpec
+from tenyson.controller.resource.spec import TenysonJobSpec
 
 Object = dict[str, Any]
 
@@ -42,6 +41,11 @@ class Job:
         """The run's id."""
         return names.run_id(self.uid)
 
+    @property
+    def has_started(self) -> bool:
+        """Whether an attempt has been made and written about."""
+        return "startTime" in self.status
+
     def parents(self) -> dict[str, str]:
         """Returns how each job that this one waits for must end, by name."""
         if self.spec is None:
@@ -65,6 +69,10 @@ class Job:
                 return kind
         return ""
 
+    def recorded_attempts(self) -> list[Object]:
+        """Returns the attempts that have ended, oldest first."""
+        return list(self.status.get("attempts") or ())
+
 
 @dataclass(frozen=True, slots=True)
 class Child:
@@ -85,6 +93,13 @@ class Child:
     ended_at: str
     job_uid: str
     """The TenysonJob that owns it."""
+    suspended: bool = False
+    """Whether its pods wait for a queue's admission."""
+    created_at: str = ""
+    seen_ended: datetime | None = None
+    """When this controller saw that it had ended, by its own clock; None: not, or long ago."""
+    pinned: str = ""
+    """The runtime and the configuration that it was made with, as `policies.pins` wrote them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +127,8 @@ class Pod:
     """Reason of a DisruptionTarget condition that holds; empty without one."""
     waiting: str
     """Why the container does not run yet."""
+    index: int = 0
+    """Completion index, the node's rank, where a run has several pods."""
     gone: bool = False
     """Whether it was deleted; kept after that for its exit code."""
 
@@ -119,6 +136,42 @@ class Pod:
     def is_terminal(self) -> bool:
         """Whether no process of it can run any more."""
         return self.gone or self.phase in ("Succeeded", "Failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """The current attempt: its child and its pods, as far as they are there."""
+
+    number: int
+    child: Child | None
+    pods: tuple[Pod, ...]
+
+    @property
+    def live(self) -> tuple[Pod, ...]:
+        """Pods with a process that may still run."""
+        return tuple(pod for pod in self.pods if not pod.is_terminal)
+
+    @property
+    def is_queued(self) -> bool:
+        """Whether a queue holds it back."""
+        return self.child is not None and self.child.suspended and not self.child.ended_as
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """A TenysonRuntime or ClusterTenysonRuntime."""
+
+    kind: str
+    namespace: str
+    """Empty for a ClusterTenysonRuntime."""
+    name: str
+    uid: str
+    resource_version: int
+    spec: TenysonRuntimeSpec | None
+    """None when the controller cannot read it; `problem` says why."""
+    problem: str
+    raw: Object
+    """The spec as it was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +185,18 @@ class Report:
     percent: int | None = None
     eta_seconds: int | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
+    checkpoint_step: int | None = None
+    """Step of the newest checkpoint that the attempt has saved."""
+    stepped_at: datetime | None = None
+    """When the step last advanced, by the controller's own clock."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A key of a Secret or a ConfigMap that a job needs."""
+    """An object that must be read from the cluster before a pass can decide."""
 
     kind: str
+    """Secret or ConfigMap; or Event, for why a child (`name`) of a uid (`key`) has no pod."""
     name: str
     key: str
 
@@ -163,136 +221,13 @@ class Observed:
     pods: tuple[Pod, ...] = ()
     others: Mapping[str, Job] = field(default_factory=dict)
     """Jobs of the namespace that this one waits for, directly or through others, by name."""
+    runtime: Runtime | None = None
+    """The runtime that spec.runtimeRef names, or the default one; None when there is none."""
     references: Mapping[Reference, str] = field(default_factory=dict)
     """What was found: `found`, `no object`, `no key` or `forbidden`; absent: not looked up."""
+    contents: Mapping[Reference, str] = field(default_factory=dict)
+    """Texts that were looked up: a ConfigMap's key, an Event's message."""
     report: Report | None = None
+    listening_since: datetime | None = None
+    """When this controller began to take reports; None when it takes none."""
     defaults: Defaults = Defaults()
-
-
-def parse_time(text: str) -> datetime:
-    """Returns the time in an API object."""
-    return datetime.fromisoformat(text)
-
-
-def format_time(time: datetime) -> str:
-    """Returns the time as API objects hold it, to the second."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def read_job(body: Object, known: Job | None = None) -> Job:
-    """Returns the TenysonJob in an API object; `known` spares parsing an unchanged spec again."""
-    meta = body["metadata"]
-    generation = meta.get("generation", 0)
-    if known is not None and (known.uid, known.generation) == (meta["uid"], generation):
-        spec, problem = known.spec, known.problem
-    else:
-        spec, problem = _read_spec(body.get("spec") or {})
-    return Job(
-        namespace=meta["namespace"],
-        name=meta["name"],
-        uid=meta["uid"],
-        generation=generation,
-        resource_version=int(meta.get("resourceVersion") or 0),
-        deleting="deletionTimestamp" in meta,
-        spec=spec,
-        problem=problem,
-        status=body.get("status") or {},
-    )
-
-
-def _read_spec(spec: Object) -> tuple[TenysonJobSpec | None, str]:
-    try:
-        return parse_spec(spec), ""
-    except ValidationError as error:
-        problems = [
-            f"spec.{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
-            for item in error.errors(include_url=False)
-        ]
-        return None, "; ".join(problems)
-
-
-def read_child(body: Object) -> Child:
-    """Returns the child in a batch/v1 Job."""
-    meta = body["metadata"]
-    ended: Object = next(
-        (
-            condition
-            for condition in (body.get("status") or {}).get("conditions") or ()
-            if condition["type"] in ("Complete", "Failed") and condition["status"] == "True"
-        ),
-        {},
-    )
-    owner: Object = next((o for o in meta.get("ownerReferences") or () if o.get("controller")), {})
-    return Child(
-        **_identity(meta),
-        ended_as=ended.get("type", ""),
-        reason=ended.get("reason", ""),
-        message=ended.get("message", ""),
-        ended_at=ended.get("lastTransitionTime", ""),
-        job_uid=owner.get("uid", ""),
-    )
-
-
-def read_pod(body: Object) -> Pod:
-    """Returns the pod in a v1 Pod."""
-    meta, status = body["metadata"], body.get("status") or {}
-    state = _container_state(status)
-    ended: Object = state.get("terminated") or {}
-    running: Object = state.get("running") or {}
-    exit_code = ended.get("exitCode")
-    return Pod(
-        **_identity(meta),
-        phase=status.get("phase", "Pending"),
-        node=(body.get("spec") or {}).get("nodeName", ""),
-        exit_code=exit_code,
-        # A pod killed by the kubelet (Evicted) says so itself; its container only says Error.
-        reason=status.get("reason") or ended.get("reason", ""),
-        message=ended.get("message") or status.get("message", ""),
-        started_at=ended.get("startedAt") or running.get("startedAt") or "",
-        ended_at=ended.get("finishedAt") or "",
-        disruption=_disruption(status),
-        waiting=_waiting(status, state.get("waiting") or {}),
-    )
-
-
-def _identity(meta: Object) -> Object:
-    """Returns what tells which object it is and of which attempt, the same for Jobs and pods."""
-    labels = meta.get("labels") or {}
-    return {
-        "namespace": meta["namespace"],
-        "name": meta["name"],
-        "uid": meta["uid"],
-        "job": labels.get(names.LABEL_JOB, ""),
-        "run_id": labels.get(names.LABEL_RUN, ""),
-        "attempt": _number(labels.get(names.LABEL_ATTEMPT)),
-        "resource_version": int(meta.get("resourceVersion") or 0),
-        "deleting": "deletionTimestamp" in meta,
-    }
-
-
-def _container_state(status: Object) -> Object:
-    for container in status.get("containerStatuses") or ():
-        if container["name"] == names.CONTAINER:
-            return container.get("state") or {}
-    return {}
-
-
-def _disruption(status: Object) -> str:
-    for condition in status.get("conditions") or ():
-        if condition["type"] == "DisruptionTarget" and condition["status"] == "True":
-            return condition.get("reason") or "DisruptionTarget"
-    return ""
-
-
-def _waiting(status: Object, waiting: Object) -> str:
-    if waiting:
-        return ": ".join(filter(None, (waiting.get("reason", ""), waiting.get("message", ""))))
-    for condition in status.get("conditions") or ():
-        if condition["type"] == "PodScheduled" and condition["status"] == "False":
-            reason, message = condition.get("reason", ""), condition.get("message", "")
-            return ": ".join(filter(None, (reason, message)))
-    return ""
-
-
-def _number(text: str | None) -> int:
-    return int(text) if text is not None and text.isdigit() else -1

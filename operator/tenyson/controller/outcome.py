@@ -14,9 +14,10 @@ from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
 from tenyson.contract import ExitCode
-from tenyson.controller.observed import Child, Pod
+from tenyson.controller.observed import Attempt, Child, Pod
 from tenyson.controller.reasons import Reason
-from tenyson.controller.resource import ResultStatus
+from tenyson.controller.resource.status import ResultStatus
+from tenyson.controller.times import seconds_between
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Kind:
     """What an ending means for retries."""
 
     attempt_class: str
-    """Completed, App, OOM, Infra, Preempted or Suspended."""
+    """Completed, App, OOM, Hang, Infra, Preempted, Suspended or Stopped."""
     reason: Reason
     retried: bool = True
 
@@ -45,13 +46,17 @@ class Outcome:
     """The JobResult in camelCase; None when the runner left none."""
 
     @property
+    def running_seconds(self) -> float | None:
+        """How long the container ran, by its node's clock; None when that is not known."""
+        return seconds_between(self.started_at, self.ended_at)
+
+    @property
     def message(self) -> str:
         """A sentence, and what was said."""
         return f"{self.kind.reason.sentence} {self.detail}".strip()
 
 
 COMPLETED: Final = Kind("Completed", Reason.SUCCEEDED, retried=False)
-SUSPENDED: Final = Kind("Suspended", Reason.SUSPENDED)
 _DISRUPTED: Final = Kind("Preempted", Reason.DISRUPTED)
 _DELETED: Final = Kind("Infra", Reason.POD_DELETED)
 _OOM: Final = Kind("OOM", Reason.OUT_OF_MEMORY)
@@ -76,17 +81,17 @@ _FINAL: Final = frozenset(code for code, kind in BY_EXIT_CODE.items() if not kin
 _CODE_IN_MESSAGE: Final = re.compile(r"failed with exit code (\d+)")
 
 
-def outcome_of(number: int, child: Child | None, pods: tuple[Pod, ...]) -> Outcome:
+def outcome_of(attempt: Attempt) -> Outcome:
     """Returns how the attempt ended; to be asked once its child and its pods are done."""
-    witness = max(pods, key=_weight, default=None)
+    number, child = attempt.number, attempt.child
+    witness = _witness(attempt)
     if witness is None or (witness.exit_code is None and not witness.reason):
         return _without_pod(number, child, witness)
-    kind = _kind(witness)
     result = read_result(witness.message)
     return Outcome(
         number=number,
-        kind=kind,
-        detail=_detail(witness, result),
+        kind=_kind(witness),
+        detail=_detail(witness, result, several=any(pod.index for pod in attempt.pods)),
         exit_code=witness.exit_code,
         node=witness.node,
         started_at=witness.started_at,
@@ -95,8 +100,34 @@ def outcome_of(number: int, child: Child | None, pods: tuple[Pod, ...]) -> Outco
     )
 
 
-def _weight(pod: Pod) -> tuple[bool, bool, int]:
-    return pod.exit_code is not None, bool(pod.reason), pod.resource_version
+def _witness(attempt: Attempt) -> Pod | None:
+    """Returns the pod that tells best how the attempt ended; None when none can."""
+    pods = attempt.pods
+    if attempt.child is not None and attempt.child.ended_as == "Complete":
+        # The Job controller has seen every pod succeed. A pod that failed is one of before: a
+        # queue took it back, and the run went on.
+        pods = tuple(pod for pod in pods if pod.exit_code == 0)
+    return max(pods, key=_weight, default=None)
+
+
+def _weight(pod: Pod) -> tuple[bool, int, int, int]:
+    """Ranks pods: what ended first drags the others down, so causes come before effects."""
+    known = pod.exit_code is not None or bool(pod.reason)
+    return known, _severity(pod), -pod.index, pod.resource_version
+
+
+def _severity(pod: Pod) -> int:
+    """Ranks endings: a refusal, the cluster's doing, the run's own failure, a stop, success.
+
+    When one of several pods goes away, the others fail for want of it, so the cluster's doing is
+    asked before the run's failures.
+    """
+    kind = _kind(pod)
+    if pod.exit_code in _FINAL and kind.attempt_class != "Completed":
+        return 6
+    if pod.reason == "Evicted" or pod.disruption:
+        return 5
+    return {"OOM": 4, "App": 3, "Infra": 2, "Preempted": 1}.get(kind.attempt_class, 0)
 
 
 def _kind(pod: Pod) -> Kind:
@@ -129,7 +160,7 @@ def _without_pod(number: int, child: Child | None, pod: Pod | None) -> Outcome:
     return Outcome(number, kind, child.message, node=node, ended_at=ended_at)
 
 
-def _detail(pod: Pod, result: dict[str, Any] | None) -> str:
+def _detail(pod: Pod, result: dict[str, Any] | None, *, several: bool) -> str:
     if result and (failure := result.get("failure")):
         text = f"{failure['type']}: {failure['message']} {failure.get('hint') or ''}".strip()
     elif result:
@@ -138,6 +169,8 @@ def _detail(pod: Pod, result: dict[str, Any] | None) -> str:
         text = pod.message.strip()[-600:]
     if pod.disruption:
         text = f"{pod.disruption}. {text}"
+    if several:
+        text = f"Pod {pod.name}: {text}"
     code = "" if pod.exit_code in (None, 0) else f"Exit code {pod.exit_code}. "
     return f"{code}{text}".strip()[:1500]
 

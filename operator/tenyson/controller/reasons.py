@@ -36,6 +36,25 @@ class Reason(Enum):
         "namespace {namespace}.",
     )
     ADAPTER_UNAVAILABLE = "AdapterUnavailable", "{problem}"
+    RUNTIME_NOT_FOUND = (
+        "RuntimeNotFound",
+        "spec.runtimeRef names {kind} {name}, which does not exist; create it, and the job starts "
+        "by itself.",
+    )
+    INVALID_RUNTIME = (
+        "InvalidRuntime",
+        "{kind} {name} cannot be used; correct it, and the job starts by itself. {problems}",
+    )
+    INVALID_CONFIG_SOURCE = (
+        "InvalidConfigSource",
+        "spec.configFrom: key {key} of ConfigMap {name} {problem}; correct it, and the job starts "
+        "by itself.",
+    )
+    BACKEND_NOT_SUPPORTED = (
+        "BackendNotSupported",
+        "spec.backend is Modal, which this version cannot run; make the job with backend: "
+        "Kubernetes.",
+    )
     IMAGE_MISSING = (
         "ImageMissing",
         "spec.image is empty and the controller has no default image; set spec.image, or "
@@ -62,25 +81,68 @@ class Reason(Enum):
     )
     NAME_TAKEN = (
         "NameTaken",
-        "A Job named {child} exists that does not belong to this run; delete it, or wait until it "
-        "is gone.",
+        "{kind} {child} exists and does not belong to this run; delete it, and the job goes on.",
     )
 
     CHILD_REFUSED = (
         "ChildRefused",
         "The API server did not take the child Job; it is tried again. It said: {message}",
     )
+    STRAY_ATTEMPT = "StrayAttempt", "Job {child} of an attempt that is over is being deleted."
+
+    # Queue
+    QUEUED = "Queued", "LocalQueue {queue} has not admitted the run yet."
+    ADMITTED = "Admitted", "LocalQueue {queue} has admitted the run."
 
     # Running
     STARTING = "Starting", "Job {child} was made; waiting for its pod to run."
     POD_WAITING = "PodWaiting", "The pod does not run yet: {detail}"
+    POD_MISSING = (
+        "PodMissing",
+        "Job {child} has made no pod yet: {detail}. It is tried again by itself.",
+    )
     RUNNING = "Running", "Attempt {attempt} runs."
+    RUNNING_PARTLY = "RunningPartly", "{ready} of {nodes} pods of attempt {attempt} run."
     SETTLING = "Settling", "Attempt {attempt} has ended; waiting for its pod's last state."
 
     # Suspended
     SUSPENDED = "Suspended", "The run is suspended; set spec.suspend to false to go on."
     SUSPENDING = "Suspending", "The run stops at its next step and saves a checkpoint."
     RESUMED = "Resumed", "spec.suspend is false again."
+
+    # Checkpoints and progress
+    SAVED = "Saved", "The newest checkpoint is of step {step}."
+    NOT_SAVED = "NotSaved", "No checkpoint has been saved yet."
+    NOT_KEPT = (
+        "NotKept",
+        "Checkpoints vanish with the pod: neither output.volumeClaim nor output.uri is set.",
+    )
+    PROGRESSING = "Progressing", "Steps go on."
+
+    # Ending an attempt
+    STOPPING = "Stopping", "spec.stop is true: the run saves a checkpoint and ends."
+    BUDGET_SPENT = (
+        "BudgetSpent",
+        "The run has cost {cost} of spec.budget.maxCost {most} {currency}; it saves and ends.",
+    )
+    ACTIVE_TOO_LONG = (
+        "ActiveTooLong",
+        "The run has been running for {seconds} s (spec.activeDeadlineSeconds); it is ended.",
+    )
+    PENDING_TOO_LONG = (
+        "PendingTooLong",
+        "Attempt {attempt} has waited {seconds} s without running "
+        "(spec.pendingDeadlineSeconds); it is ended. It waited for this: {why}",
+    )
+    HANGING = (
+        "Hanging",
+        "Attempt {attempt} has done no step for {seconds} s (spec.progressDeadlineSeconds); it is "
+        "killed and made again from the newest checkpoint.",
+    )
+    POD_LOST = (
+        "PodLost",
+        "Pod {pod} of attempt {attempt} is going away ({why}); the attempt ends as a whole.",
+    )
 
     # Attempts, and how the run ended
     SUCCEEDED = "Succeeded", "The run did all that it was asked to."
@@ -109,6 +171,19 @@ class Reason(Enum):
     DISRUPTED = "Disrupted", "The cluster took the pod away (preemption, drain, or a lost node)."
     POD_DELETED = "PodDeleted", "The pod or its Job was deleted, and left no exit code."
     POD_FAILED = "PodFailed", "The pod failed before its container ran."
+    PROGRESS_DEADLINE_EXCEEDED = (
+        "ProgressDeadlineExceeded",
+        "The attempt did no step for longer than spec.progressDeadlineSeconds.",
+    )
+    STOP_REQUESTED = "StopRequested", "The run was ended by spec.stop."
+    DEADLINE_EXCEEDED = (
+        "DeadlineExceeded",
+        "The run ran longer than spec.activeDeadlineSeconds, suspensions not counted.",
+    )
+    PENDING_DEADLINE_EXCEEDED = (
+        "PendingDeadlineExceeded",
+        "No pod ran within spec.pendingDeadlineSeconds.",
+    )
     RETRIES_EXHAUSTED = (
         "RetriesExhausted",
         "The run failed after {used} of {most} retries (spec.retry.maxRetries); last: {last}",

@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,10 +12,12 @@ from tenyson.controller.cache import Cache
 from tenyson.controller.cluster import ApiError, Cluster
 from tenyson.controller.events import Announcer
 from tenyson.controller.logs import about
+from tenyson.controller.lookups import Found, look_up
 from tenyson.controller.names import Key
-from tenyson.controller.observed import Defaults, Job, Observed, Reference, Report, read_child
+from tenyson.controller.observed import Defaults, Job, Observed, Report
 from tenyson.controller.plan import Plan, child_refused, name_taken, plan
 from tenyson.controller.queue import WorkQueue
+from tenyson.controller.reading import read_child
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +37,7 @@ class Reconciler:
         announcer: Announcer,
         reports: dict[Key, Report],
         defaults: Defaults,
+        listening_since: datetime | None = None,
         now: Callable[[], datetime] = _now,
     ) -> None:
         self._cluster = cluster
@@ -42,6 +46,7 @@ class Reconciler:
         self._announcer = announcer
         self._reports = reports
         self._defaults = defaults
+        self._listening_since = listening_since
         self._now = now
 
     async def work(self) -> None:
@@ -75,36 +80,45 @@ class Reconciler:
         Raises:
             ApiError: A write did not succeed; another pass is needed.
         """
-        observed = self._observe(key)
+        found = Found()
+        observed = self._observe(key, found)
         if observed is None:
             self._queue.forget(key)
             self._reports.pop(key, None)
             return
         wanted = plan(observed, self._now())
-        if wanted.look_up:
-            observed = self._observe(key, await self._look_up(key[0], wanted.look_up)) or observed
+        while wanted.look_up:
+            await look_up(self._cluster, key[0], wanted.look_up, found)
+            observed = self._observe(key, found) or observed
             wanted = plan(observed, self._now())
         await self._carry_out(observed, wanted)
 
-    def _observe(
-        self, key: Key, references: Mapping[Reference, str] | None = None
-    ) -> Observed | None:
-        return self._cache.observed(key, self._defaults, self._reports.get(key), references)
+    def _observe(self, key: Key, found: Found) -> Observed | None:
+        observed = self._cache.observed(key)
+        if observed is None:
+            return None
+        return replace(
+            observed,
+            references=found.states,
+            contents=found.contents,
+            report=self._reports.get(key),
+            listening_since=self._listening_since,
+            defaults=self._defaults,
+        )
 
     async def _carry_out(self, observed: Observed, wanted: Plan) -> None:
         job = observed.job
-        if wanted.create is not None:
-            await self._create(observed, wanted.create)
-        if wanted.delete is not None:
-            child = wanted.delete
-            await self._cluster.delete_child(child.namespace, child.name, child.uid)
+        for body in wanted.create:
+            await self._create(observed, body)
         if wanted.delete_job:
             await self._cluster.delete_job(job.namespace, job.name, job.uid)
-        if wanted.create is not None and self._queue.has_urgent:
+        if wanted.create and self._queue.has_urgent:
             # Others wait for their child. The next pass adopts this one and writes about it.
             self._queue.add(job.key)
             return
         await self._write(job, wanted)
+        for child in wanted.delete:
+            await self._cluster.delete_child(child.namespace, child.name, child.uid)
         if wanted.requeue_after is not None:
             self._queue.add_after(job.key, wanted.requeue_after)
 
@@ -121,6 +135,8 @@ class Reconciler:
                 return
             raise
         self._cache.put_job(written, wake=False)
+        if wanted.recorded:
+            metrics.ATTEMPTS.labels(wanted.recorded).inc()
         ended = wanted.status.get("attempts")
         if ended:
             self._cache.forget_ended_pods(job.key, ended[-1]["number"])
@@ -134,39 +150,22 @@ class Reconciler:
         )  # fmt: skip
 
     async def _create(self, observed: Observed, body: dict[str, Any]) -> None:
-        job, name = observed.job, body["metadata"]["name"]
+        """Creates one object of an attempt."""
+        job, kind, name = observed.job, body["kind"], body["metadata"]["name"]
         try:
-            created = await self._cluster.create_child(body)
+            created = await self._cluster.create(body)
         except ApiError as error:
             if error.status in (400, 403, 422):
-                await self._write(job, child_refused(observed, self._now(), error.message))
+                final = error.status != 403
+                refused = child_refused(observed, self._now(), error.message, final=final)
+                await self._write(job, refused)
             if error.status != 409:
                 raise
             # Made by a pass whose answer was lost, or by somebody else: its owner tells which.
-            created = await self._cluster.child(job.namespace, name)
+            created = await self._cluster.read(body)
             if read_child(created).job_uid != job.uid:
-                await self._write(job, name_taken(observed, self._now(), name))
+                await self._write(job, name_taken(observed, self._now(), kind, name))
                 # Without our label its deletion wakes nobody, so it is tried again and again.
                 raise
-        self._cache.put_child(created)
-
-    async def _look_up(
-        self, namespace: str, references: tuple[Reference, ...]
-    ) -> dict[Reference, str]:
-        """Returns what is there, each object read once."""
-        keys: dict[tuple[str, str], frozenset[str] | str] = {}
-        for kind, name in {(reference.kind, reference.name) for reference in references}:
-            try:
-                keys[kind, name] = await self._cluster.data_keys(kind, namespace, name)
-            except ApiError as error:
-                if error.status not in (403, 404):
-                    raise
-                keys[kind, name] = "forbidden" if error.status == 403 else "no object"
-        return {reference: _state(keys[reference.kind, reference.name], reference.key)
-                for reference in references}  # fmt: skip
-
-
-def _state(found: frozenset[str] | str, key: str) -> str:
-    if isinstance(found, str):
-        return found
-    return "found" if key in found else "no key"
+        if kind == "Job":
+            self._cache.put_child(created)

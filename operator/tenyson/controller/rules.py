@@ -8,17 +8,29 @@ import json
 from typing import Any, Final
 
 from tenyson.contract import Env
+from tenyson.controller.manifests.volumes import RESERVED
 from tenyson.controller.names import MAX_JOB_NAME
 
 Rule = dict[str, str]
 
 IMMUTABLE: Final = (
-    "type", "task", "config", "dependsOn", "adapterFrom", "image", "resources", "env",
-    "telemetry", "output",
+    "type", "task", "config", "configFrom", "dependsOn", "adapterFrom", "runtimeRef", "image",
+    "nodes", "resources", "placement", "backend", "modal", "env", "telemetry", "output",
+    "checkpoint", "queueName", "budget",
 )  # fmt: skip
 """Fields of the spec that may not change once the run has started."""
 
-_RESERVED: Final = sorted(value for name, value in vars(Env).items() if name.isupper())
+DEADLINES: Final = ("activeDeadlineSeconds", "pendingDeadlineSeconds", "progressDeadlineSeconds")
+"""Fields of the spec that may only be raised, or lifted, once the run has started."""
+
+_OPEN: Final = {Env.HUB_TOKEN}
+"""Variables of the contract that people may set themselves."""
+_RANKS: Final = {
+    "PET_NNODES", "PET_NPROC_PER_NODE", "PET_NODE_RANK", "PET_MASTER_ADDR", "PET_MASTER_PORT",
+}  # fmt: skip
+_RESERVED: Final = sorted(
+    {value for name, value in vars(Env).items() if name.isupper()} - _OPEN | _RANKS
+)
 _TASK: Final = (
     r"^([A-Za-z_][A-Za-z0-9_]*(\\.[A-Za-z_][A-Za-z0-9_]*)*|[^ :]+\\.py)(:[A-Za-z_][A-Za-z0-9_]*)?$"
 )
@@ -33,7 +45,21 @@ def _immutable(field: str) -> Rule:
         ),
         "message": (
             f"spec.{field} cannot change once the run has started; make another TenysonJob. "
-            "Only suspend, retry and ttlSecondsAfterFinished may change."
+            "Only suspend, stop, retry, ttlSecondsAfterFinished and the deadlines may change."
+        ),
+    }
+
+
+def _raised_only(field: str) -> Rule:
+    return {
+        "rule": (
+            "!has(oldSelf.status) || !has(oldSelf.status.startTime) || "
+            f"!has(self.spec.{field}) || "
+            f"(has(oldSelf.spec.{field}) && self.spec.{field} >= oldSelf.spec.{field})"
+        ),
+        "message": (
+            f"spec.{field} can only be raised or set to null once the run has started; "
+            "to end the run, set stop to true."
         ),
     }
 
@@ -67,19 +93,11 @@ ROOT: Final[list[Rule]] = [
         ),
     },
     *(_immutable(field) for field in IMMUTABLE),
+    *(_raised_only(field) for field in DEADLINES),
 ]
 
-AT: Final[dict[str, list[Rule]]] = {
-    "spec.task": [
-        {
-            "rule": f"self.matches('{_TASK}')",
-            "message": (
-                "task must be module.path:ClassName, a module path, or a path ending in .py, "
-                "such as tenyson.examples.wordle.wordle_task:WordleTask."
-            ),
-        }
-    ],
-    "spec.env[]": [
+_SHARED: Final[dict[str, list[Rule]]] = {
+    "env[]": [
         {
             "rule": "has(self.value) != has(self.valueFrom)",
             "message": "env needs exactly one of value and valueFrom for each name.",
@@ -92,13 +110,13 @@ AT: Final[dict[str, list[Rule]]] = {
             ),
         },
     ],
-    "spec.env[].valueFrom": [
+    "env[].valueFrom": [
         {
             "rule": "has(self.secretKeyRef) != has(self.configMapKeyRef)",
             "message": "valueFrom needs exactly one of secretKeyRef and configMapKeyRef.",
         }
     ],
-    "spec.output.uri": [
+    "output.uri": [
         {
             "rule": "self.matches('^[a-z][a-z0-9+.-]*://.+')",
             "message": (
@@ -107,9 +125,18 @@ AT: Final[dict[str, list[Rule]]] = {
             ),
         }
     ],
-    "spec.retry": [
+    "output.hub.repo": [
         {
-            "rule": "self.backoffSeconds <= self.backoffMaxSeconds",
+            "rule": "self.matches('^[A-Za-z0-9][A-Za-z0-9_.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*$')",
+            "message": "output.hub.repo must be owner/name, such as team/wordle-rl.",
+        }
+    ],
+    "retry": [
+        {
+            "rule": (
+                "!has(self.backoffSeconds) || !has(self.backoffMaxSeconds) || "
+                "self.backoffSeconds <= self.backoffMaxSeconds"
+            ),
             "message": (
                 "retry.backoffSeconds must not exceed retry.backoffMaxSeconds; "
                 "lower the first or raise the second."
@@ -117,29 +144,110 @@ AT: Final[dict[str, list[Rule]]] = {
         }
     ],
 }
-"""Rules inside the spec, by the place they stand at."""
+"""Rules for what a job and a runtime may both say, by their place in either's spec."""
 
-LIST_KEYS: Final = {
+JOB: Final[dict[str, list[Rule]]] = {
+    "spec": [
+        {
+            "rule": (
+                "has(self.configFrom) || "
+                "(has(self.config) && has(self.config.model) && has(self.config.model.name))"
+            ),
+            "message": (
+                "spec.config.model.name must name the base model, such as Qwen/Qwen3-0.6B, "
+                "unless configFrom brings the configuration."
+            ),
+        },
+        {
+            "rule": "self.type != 'Eval' || !has(self.nodes) || self.nodes == 1",
+            "message": "spec.nodes must be 1 for an Eval, which runs on one node; remove it.",
+        },
+        {
+            "rule": (
+                "self.type != 'Eval' || !has(self.output) || !has(self.output.hub) || "
+                "!has(self.output.hub.repo)"
+            ),
+            "message": "spec.output.hub is for SFT and RL: an Eval has no adapter; remove it.",
+        },
+        {
+            "rule": "!(has(oldSelf.stop) && oldSelf.stop) || (has(self.stop) && self.stop)",
+            "message": "spec.stop is not undone; to run again, make another TenysonJob.",
+        },
+    ],
+    "spec.task": [
+        {
+            "rule": f"self.matches('{_TASK}')",
+            "message": (
+                "task must be module.path:ClassName, a module path, or a path ending in .py, "
+                "such as tenyson.examples.wordle.wordle_task:WordleTask."
+            ),
+        }
+    ],
+    "spec.budget": [
+        {
+            "rule": "!has(self.maxCost) || has(self.pricePerHour)",
+            "message": (
+                "budget.maxCost needs budget.pricePerHour, the price of one node for an hour."
+            ),
+        }
+    ],
+    **{f"spec.{path}": rules for path, rules in _SHARED.items()},
+}
+"""Rules inside a TenysonJob, by the place they stand at."""
+
+RUNTIME: Final[dict[str, list[Rule]]] = {
+    "spec.pod.volumes[]": [
+        {
+            "rule": f"!(self.name in {json.dumps(list(RESERVED))})",
+            "message": f"pod.volumes may not use the names {', '.join(RESERVED)}; choose another.",
+        }
+    ],
+    "spec.pod.nodePreset": [
+        {
+            "rule": "has(self.managedNodeGroup) != has(self.karpenter)",
+            "message": "pod.nodePreset needs exactly one of managedNodeGroup and karpenter.",
+        }
+    ],
+    **{f"spec.{path}": rules for path, rules in _SHARED.items()},
+}
+"""Rules inside a TenysonRuntime and a ClusterTenysonRuntime."""
+
+JOB_LIST_KEYS: Final = {
     "spec.dependsOn": ["job"],
     "spec.env": ["name"],
     "status.conditions": ["type"],
 }
 """Lists that are maps: server-side apply merges them by these keys, and refuses a repeated one."""
+RUNTIME_LIST_KEYS: Final = {"spec.env": ["name"], "spec.pod.volumes": ["name"]}
 
 
-def place(schema: dict[str, Any]) -> None:
-    """Puts every rule and list key where it belongs in the resource's schema.
+def place_in_job(schema: dict[str, Any]) -> None:
+    """Puts every rule and list key of a TenysonJob where it belongs.
 
     Raises:
         KeyError: A rule stands at a place that the schema does not have.
     """
     schema["x-kubernetes-validations"] = ROOT
-    for path, rules in AT.items():
-        if rules:
-            _at(schema, path).setdefault("x-kubernetes-validations", []).extend(rules)
-    for path, keys in LIST_KEYS.items():
+    _place(schema, JOB, JOB_LIST_KEYS)
+
+
+def place_in_runtime(schema: dict[str, Any]) -> None:
+    """Puts every rule and list key of a runtime where it belongs.
+
+    Raises:
+        KeyError: A rule stands at a place that the schema does not have.
+    """
+    _place(schema, RUNTIME, RUNTIME_LIST_KEYS)
+
+
+def _place(
+    schema: dict[str, Any], rules: dict[str, list[Rule]], keys: dict[str, list[str]]
+) -> None:
+    for path, found in rules.items():
+        _at(schema, path).setdefault("x-kubernetes-validations", []).extend(found)
+    for path, names in keys.items():
         _at(schema, path).update(
-            {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": keys}
+            {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": names}
         )
 
 

@@ -95,13 +95,21 @@ class _Converter:
     def _tell_default(self, raw: Schema, schema: Schema) -> None:
         if "default" not in raw:
             return
-        default = raw["default"]
+        default = _without_nothing(raw["default"])
         if self._defaults:
-            if default is not None and default != []:
+            if default is not None:
                 schema["default"] = default
         elif not isinstance(default, dict) and default is not None:
             shown = json.dumps(default)
             schema["description"] = f"{schema.get('description', '')} Default: {shown}.".strip()
+
+
+def _without_nothing(default: Any) -> Any:
+    """Returns a default without the parts that say nothing; None when nothing is left."""
+    if isinstance(default, dict):
+        kept = {name: _without_nothing(value) for name, value in default.items()}
+        return {name: value for name, value in kept.items() if value is not None} or None
+    return None if default in ([], "") else default
 
 
 def _bound_exclusively(raw: Schema, schema: Schema) -> None:

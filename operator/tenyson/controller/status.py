@@ -5,14 +5,24 @@ import json
 from datetime import datetime
 from typing import Any, Final
 
-from tenyson.controller.observed import Job, Report, format_time
+from tenyson.controller.observed import Job, Report
 from tenyson.controller.outcome import Outcome
+from tenyson.controller.policies import running_time
 from tenyson.controller.reasons import Reason
+from tenyson.controller.times import format_exactly, format_time
 
 MAX_ATTEMPTS: Final = 10
 MAX_BYTES: Final = 32 * 1024
 _ORDER: Final = (
-    "Accepted", "Running", "Suspended", "Complete", "Failed", "Reconciling", "Stalled",
+    "Accepted", "Admitted", "Running", "Suspended", "CheckpointAvailable",
+    "ProgressDeadlineExceeded", "Complete", "Failed", "Reconciling", "Stalled",
+)  # fmt: skip
+
+_STARTING: Final = frozenset(
+    reason.word
+    for reason in (
+        Reason.STARTING, Reason.POD_WAITING, Reason.POD_MISSING, Reason.RUNNING_PARTLY,
+    )
 )  # fmt: skip
 
 Status = dict[str, Any]
@@ -34,6 +44,8 @@ class Draft:
         status = str(holds)
         present = self._conditions.get(kind, {})
         same = present.get("status") == status
+        if kind == "Running" and not holds:
+            self._count_running_time()
         self._conditions[kind] = {
             "type": kind,
             "status": status,
@@ -44,6 +56,13 @@ class Draft:
             ),
             "observedGeneration": self._job.generation,
         }
+
+    def _count_running_time(self) -> None:
+        """Adds the time since the pods began to run, before that is forgotten."""
+        if self._conditions.get("Running", {}).get("status") == "True":
+            shown = {**self.status, "conditions": [self._conditions["Running"]]}
+            seconds = running_time.active_seconds(shown, self._now)
+            self.status["activeSeconds"] = round(seconds, 1)
 
     def drop(self, *kinds: str) -> None:
         """Removes conditions."""
@@ -56,12 +75,33 @@ class Draft:
         self.set("Reconciling", True, reason, message)
         self.drop("Stalled")
 
-    def running(self, attempt: int) -> None:
+    def running(self, attempt: int, node: str) -> None:
         """Says that the attempt runs."""
         message = Reason.RUNNING.say(attempt=attempt)
         self.set("Running", True, Reason.RUNNING, message)
         self.set("Reconciling", True, Reason.RUNNING, message)
         self.drop("Stalled")
+        if node and "child" in self.status:
+            self.status["child"] = {**self.status["child"], "node": node}
+
+    def queued(self, queue: str) -> None:
+        """Says that a queue holds the run back."""
+        message = Reason.QUEUED.say(queue=queue)
+        self.set("Admitted", False, Reason.QUEUED, message)
+        self.waiting(Reason.QUEUED, message)
+
+    def admitted(self, queue: str) -> None:
+        """Says that the queue lets the run go."""
+        self.set("Admitted", True, Reason.ADMITTED, Reason.ADMITTED.say(queue=queue))
+
+    def ending(self, reason: Reason, message: str) -> None:
+        """Says that the attempt is being ended, and why; the child is deleted after that."""
+        child = self.status.get("child") or {}
+        self.status["child"] = {**child, "ending": {"reason": reason.word, "message": message}}
+        if reason is Reason.SUSPENDING:
+            self.set("Suspended", False, reason, message)
+        if reason is Reason.HANGING:
+            self.set("ProgressDeadlineExceeded", True, reason, message)
 
     def accepted(self) -> None:
         """Says that nothing is wrong with the spec."""
@@ -75,21 +115,45 @@ class Draft:
         self.set("Stalled", True, reason, message)
         self.drop("Reconciling")
 
+    def stalled(self, reason: Reason, message: str) -> None:
+        """Says that the spec is good, and that a person must act all the same."""
+        self.set("Running", False, reason, message)
+        self.set("Stalled", True, reason, message)
+        self.drop("Reconciling")
+
     def ended(self, kind: str, reason: Reason, message: str = "") -> None:
         """Says that the run is over, as Complete or Failed; neither is ever undone."""
         self.set(kind, True, reason, message)
         self.set("Running", False, reason)
-        self.drop("Reconciling", "Stalled", "Suspended")
+        self.drop("Reconciling", "Stalled", "Suspended", "Admitted")
+        self.status.pop("nextAttemptTime", None)
         self.status["completionTime"] = format_time(self._now)
 
-    def started(self, attempt: int, child: dict[str, str]) -> None:
+    def started(self, attempt: int, child: dict[str, str], pinned: str) -> None:
         """Notes that the attempt was made; progress of an earlier one is not its own."""
         if self.status.get("attempt") != attempt:
             self.status.pop("progress", None)
+        self.status.pop("nextAttemptTime", None)
         self.status.setdefault("startTime", format_time(self._now))
         self.status["attempt"] = attempt
-        self.status["child"] = child
+        self.status["child"] = {**child, "madeAt": format_time(self._now)}
         self.status.setdefault("retries", {"app": 0, "infra": 0})
+        if pinned:
+            self.status["pinned"] = pinned
+
+    def retry_at(self, start: datetime, retries: dict[str, int]) -> None:
+        """Notes when the next attempt may start, and what it counts against."""
+        self.status["retries"] = retries
+        self.status["nextAttemptTime"] = format_exactly(start)
+
+    def checkpoint(self, step: int | None, *, kept: bool) -> None:
+        """Says which checkpoint there is; None for none so far."""
+        if not kept:
+            self.set("CheckpointAvailable", False, Reason.NOT_KEPT)
+        elif step is not None:
+            self.set("CheckpointAvailable", True, Reason.SAVED, Reason.SAVED.say(step=step))
+        elif "CheckpointAvailable" not in self._conditions:
+            self.set("CheckpointAvailable", False, Reason.NOT_SAVED)
 
     def record(self, outcome: Outcome) -> None:
         """Adds the attempt to those that have ended."""
@@ -109,10 +173,15 @@ class Draft:
         }
         attempts = [*(self.status.get("attempts") or ()), _without_none(entry)]
         self.status["attempts"] = attempts[-MAX_ATTEMPTS:]
+        if "child" in self.status:
+            child = {k: v for k, v in self.status["child"].items() if k not in ("ending", "node")}
+            self.status["child"] = child
 
     def progress(self, report: Report) -> None:
         """Takes over what the pod pushed."""
         self.status["progress"] = progress_of(report)
+        if (report.step or 0) > 0 and "ProgressDeadlineExceeded" in self._conditions:
+            self.set("ProgressDeadlineExceeded", False, Reason.PROGRESSING)
 
     def finish_progress(self, step: int | None) -> None:
         """Makes the progress of a completed run whole."""
@@ -138,6 +207,8 @@ def progress_of(report: Report) -> dict[str, Any]:
             "percent": report.percent,
             "etaSeconds": report.eta_seconds,
             "metrics": dict(report.metrics) or None,
+            "checkpointStep": report.checkpoint_step,
+            "steppedAt": format_time(report.stepped_at) if report.stepped_at else None,
             "updatedAt": format_time(report.received_at),
         }
     )
@@ -152,16 +223,19 @@ def phase(conditions: dict[str, Any], status: Status) -> str:
     if holds("Complete"):
         return "Succeeded"
     if holds("Failed"):
-        return "Failed"
+        stopped = conditions["Failed"]["reason"] == Reason.STOP_REQUESTED.word
+        return "Stopped" if stopped else "Failed"
     if holds("Suspended"):
         return "Suspended"
-    if conditions.get("Suspended", {}).get("reason") == Reason.SUSPENDING.word:
+    if "ending" in (status.get("child") or {}):
         return "Stopping"
+    if conditions.get("Admitted", {}).get("status") == "False":
+        return "Queued"
     why = conditions.get("Running", {}).get("reason")
     # Between a pod's end and its Job's nothing has changed for people yet, so no Event either.
     if holds("Running") or why == Reason.SETTLING.word:
         return "Running"
-    return "Starting" if why in (Reason.STARTING.word, Reason.POD_WAITING.word) else "Pending"
+    return "Starting" if why in _STARTING else "Pending"
 
 
 def _within_limit(status: Status) -> Status:

@@ -8,6 +8,7 @@ from tenyson.controller import names
 from tenyson.controller.observed import Job, Observed
 from tenyson.controller.policies.check import Finding, refuse
 from tenyson.controller.reasons import Reason
+from tenyson.controller.run_spec import RunSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,29 +19,29 @@ class Adapter:
     sha256: str
 
 
-def find(observed: Observed) -> Finding | None:
+def find(observed: Observed, run: RunSpec) -> Finding | None:
     """Returns why the parent's adapter cannot be had, or None."""
-    found = resolve(observed)
+    found = resolve(observed, run)
     if isinstance(found, str):
         return refuse(Reason.ADAPTER_UNAVAILABLE, problem=found)
     return None
 
 
-def resolve(observed: Observed) -> Adapter | str | None:
+def resolve(observed: Observed, run: RunSpec) -> Adapter | str | None:
     """Returns the adapter, a sentence why there is none, or None where none is asked for.
 
     The first attempt's adapter is kept in the status: the parent may be deleted by the next.
     """
-    spec = observed.job.spec
-    if spec is None or spec.adapter_from is None:
+    adapter_from = run.spec.adapter_from
+    if adapter_from is None:
         return None
     pinned = observed.job.status.get("child") or {}
     if "adapterPath" in pinned:
         return Adapter(pinned["adapterPath"], pinned.get("adapterSha256", ""))
-    parent = observed.others.get(spec.adapter_from.job)
+    parent = observed.others.get(adapter_from.job)
     if parent is None:
-        return f"spec.adapterFrom names TenysonJob {spec.adapter_from.job}, which does not exist."
-    return _of_parent(parent, spec.output.volume_claim)
+        return f"spec.adapterFrom names TenysonJob {adapter_from.job}, which does not exist."
+    return _of_parent(parent, run.output.volume_claim)
 
 
 def _of_parent(parent: Job, own_claim: str | None) -> Adapter | str:

@@ -5,9 +5,10 @@ from typing import Final
 
 from tenyson.config import parse_config
 from tenyson.contract import JobType
-from tenyson.controller.observed import Observed
+from tenyson.controller.observed import Job, Observed
 from tenyson.controller.policies.check import Finding, refuse
 from tenyson.controller.reasons import Reason
+from tenyson.controller.run_spec import RunSpec
 from tenyson.errors import ConfigError
 
 MAX_CONFIG_BYTES: Final = 128 * 1024
@@ -15,22 +16,28 @@ MAX_CONFIG_BYTES: Final = 128 * 1024
 _MAX_MESSAGE: Final = 4000
 
 
-def find(observed: Observed) -> Finding | None:
-    """Returns every problem of the spec and its configuration in one finding, or None."""
-    spec = observed.job.spec
-    if spec is None:
-        return refuse(Reason.INVALID_SPEC, problems=observed.job.problem[:_MAX_MESSAGE])
+def find_unreadable(job: Job) -> Finding | None:
+    """Returns why the spec itself cannot be worked with, or None."""
+    if job.spec is None:
+        return refuse(Reason.INVALID_SPEC, problems=job.problem[:_MAX_MESSAGE])
+    if job.spec.backend == "Modal":
+        return refuse(Reason.BACKEND_NOT_SUPPORTED)
+    return None
+
+
+def find(observed: Observed, run: RunSpec) -> Finding | None:
+    """Returns every problem of the configuration in one finding, or None."""
     try:
-        parse_config(spec.config, JobType(spec.type.lower()))
+        parse_config(run.config, JobType(run.spec.type.lower()))
     except ConfigError as error:
         problems = "; ".join(f"config.{problem}" for problem in error.problems)
         return _invalid(f"{problems}. {error.hint}".strip())
-    size = len(json.dumps(spec.config).encode())
+    size = len(json.dumps(run.config).encode())
     if size > MAX_CONFIG_BYTES:
         return _invalid(
             f"It has {size} bytes, {MAX_CONFIG_BYTES} at most fit into a pod's annotation"
         )
-    if not (spec.image or observed.defaults.image):
+    if not run.image:
         return refuse(Reason.IMAGE_MISSING)
     return None
 

@@ -3,14 +3,15 @@
 from tenyson.controller.observed import Job, Observed
 from tenyson.controller.policies.check import Finding, fail, refuse, wait
 from tenyson.controller.reasons import Reason
+from tenyson.controller.run_spec import RunSpec
 
 
-def find(observed: Observed) -> Finding | None:
+def find(observed: Observed, _: RunSpec) -> Finding | None:
     """Returns a circle first, then a parent that ended wrongly, then one still awaited.
 
     A run that has started is past this: its parents may be deleted by now.
     """
-    if "startTime" in observed.job.status:
+    if observed.job.has_started:
         return None
     if cycle := cycle_through(observed):
         return refuse(Reason.DEPENDENCY_CYCLE, cycle=" -> ".join(cycle))

@@ -2,18 +2,21 @@
 
 from datetime import datetime
 
-from tenyson.controller.observed import Observed, Reference, parse_time
+from tenyson.controller.observed import Observed, Reference
 from tenyson.controller.policies.check import Answer, Finding, refuse
 from tenyson.controller.reasons import Reason
-from tenyson.controller.resource import TenysonJobSpec
+from tenyson.controller.run_spec import RunSpec
+from tenyson.controller.times import parse_time
 
 
-def wanted(spec: TenysonJobSpec) -> tuple[Reference, ...]:
-    """Returns every key that the job's pod will need."""
+def wanted(run: RunSpec) -> tuple[Reference, ...]:
+    """Returns every key that the run's pods will need."""
     found = []
-    if ref := spec.telemetry.database_secret_ref:
+    if ref := run.telemetry.database_secret_ref:
         found.append(Reference("Secret", ref.name, ref.key))
-    for variable in spec.env:
+    if run.hub is not None and (ref := run.hub.token_secret_ref):
+        found.append(Reference("Secret", ref.name, ref.key))
+    for variable in run.env:
         if source := variable.value_from:
             if ref := source.secret_key_ref:
                 found.append(Reference("Secret", ref.name, ref.key))
@@ -22,31 +25,30 @@ def wanted(spec: TenysonJobSpec) -> tuple[Reference, ...]:
     return tuple(found)
 
 
-def find(observed: Observed) -> Finding | None:
+def find(observed: Observed, run: RunSpec) -> Finding | None:
     """Returns what must be looked up, then what is missing, or None."""
-    if observed.job.spec is None:
-        return None
-    references = wanted(observed.job.spec)
+    references = wanted(run)
     if any(reference not in observed.references for reference in references):
         return Finding(Answer.LOOK_UP, Reason.SECRET_NOT_FOUND, "", references=references)
     for reference in references:
         if (state := observed.references[reference]) != "found":
-            return _missing(reference, state, observed.job.namespace)
+            return missing(reference, state, observed.job.namespace)
     return None
 
 
-def _missing(reference: Reference, state: str, namespace: str) -> Finding:
+def missing(reference: Reference, state: str, namespace: str) -> Finding:
+    """Returns the refusal of a run whose Secret or ConfigMap was not found."""
     shown = f"{reference.kind} {reference.name}"
     if state == "forbidden":
         return refuse(Reason.REFERENCE_FORBIDDEN, polled=True, reference=shown, namespace=namespace)
     secret = reference.kind == "Secret"
     reason = Reason.SECRET_NOT_FOUND if secret else Reason.CONFIG_MAP_NOT_FOUND
-    missing = (
+    said = (
         f"{shown} does not exist (key {reference.key} is needed)"
         if state == "no object"
         else f"{shown} has no key {reference.key}"
     )
-    return refuse(reason, polled=True, missing=missing, namespace=namespace)
+    return refuse(reason, polled=True, missing=said, namespace=namespace)
 
 
 def poll_seconds(observed: Observed, now: datetime) -> float:

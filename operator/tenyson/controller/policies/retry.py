@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from tenyson.controller.observed import parse_time
 from tenyson.controller.outcome import Outcome
 from tenyson.controller.reasons import Reason
-from tenyson.controller.resource import Retry
+from tenyson.controller.run_spec import Limits
+from tenyson.controller.times import parse_time
 
-_BUDGETS = {"App": "app", "OOM": "app", "Infra": "infra", "Preempted": "infra"}
+_BUDGETS = {"App": "app", "OOM": "app", "Hang": "app", "Infra": "infra", "Preempted": "infra"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Over:
     message: str
 
 
-def decide(outcome: Outcome, retries: dict[str, int], limits: Retry) -> Again | Over:
+def decide(outcome: Outcome, retries: dict[str, int], limits: Limits) -> Again | Over:
     """Returns what follows a failed attempt."""
     if not outcome.kind.retried:
         return Over(outcome.kind.reason, outcome.message)
@@ -42,20 +42,22 @@ def decide(outcome: Outcome, retries: dict[str, int], limits: Retry) -> Again | 
     return Over(reason, reason.say(used=used, most=most, last=outcome.message))
 
 
-def next_start(uid: str, status: dict[str, Any], limits: Retry) -> datetime | None:
-    """Returns when the next attempt may start; None when it may at once.
+def next_start(uid: str, retries: dict[str, int], limits: Limits, now: datetime) -> datetime:
+    """Returns when the attempt after one that just failed may start.
 
-    A suspended attempt is no failure, so resuming waits for nothing.
+    It counts from now, by the controller's clock: a node's clock may be minutes away.
     """
-    attempts = status.get("attempts") or []
-    if not attempts or attempts[-1]["class"] == "Suspended" or "endTime" not in attempts[-1]:
-        return None
-    retries = status.get("retries") or {}
     delay = backoff_seconds(uid, retries.get("app", 0) + retries.get("infra", 0), limits)
-    return parse_time(attempts[-1]["endTime"]) + timedelta(seconds=delay)
+    return now + timedelta(seconds=delay)
 
 
-def backoff_seconds(uid: str, retry: int, limits: Retry) -> float:
+def seconds_left(status: dict[str, Any], now: datetime) -> float:
+    """Returns how long the next attempt still has to wait; 0 when it may start."""
+    start = status.get("nextAttemptTime")
+    return max(0.0, (parse_time(start) - now).total_seconds()) if start else 0.0
+
+
+def backoff_seconds(uid: str, retry: int, limits: Limits) -> float:
     """Returns the wait before the n-th retry, doubled each time, give or take a fifth.
 
     The spread comes from the uid: the same on every pass, different for jobs that fail together.

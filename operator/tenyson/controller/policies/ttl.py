@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from tenyson.controller.observed import Job, parse_time
+from tenyson.controller.observed import Job
+from tenyson.controller.times import parse_time
 
 
 def seconds_left(job: Job, now: datetime) -> float | None:

@@ -1,0 +1,166 @@
+"""A pass over an attempt that has been made and has not ended."""
+
+from typing import Final
+
+from tenyson.controller import names
+from tenyson.controller.observed import Attempt, Child, Reference
+from tenyson.controller.plan.model import Pass, Plan
+from tenyson.controller.policies import ending, suspend
+from tenyson.controller.reasons import Reason
+from tenyson.controller.status import progress_of
+from tenyson.controller.times import parse_time
+
+_PODLESS_SECONDS: Final = 15.0
+"""How long a child may be without a pod before its Events are asked why."""
+
+
+def plan(this: Pass, attempt: Attempt) -> Plan:
+    """Returns what to do while the attempt goes on: show it, or end it."""
+    adopt(this, attempt)
+    this.draft.accepted()
+    if lookup := _why_podless(this, attempt):
+        return Plan(look_up=(lookup,))
+    _show(this, attempt)
+    delete = _end(this, attempt)
+    due = _take_progress(this, attempt.number)
+    settling = 1.0 if attempt.child is not None and attempt.child.ended_as else None
+    podless = _PODLESS_SECONDS if _is_podless(attempt) else None
+    deadline = ending.seconds_to_next(this.observed, attempt, this.now)
+    waits = [w for w in (due, settling, podless, deadline) if w is not None]
+    return this.done(delete=delete, requeue_after=min(waits, default=None))
+
+
+def adopt(this: Pass, attempt: Attempt) -> None:
+    """Makes good a status write that was lost after the child had been made."""
+    if this.job.status.get("attempt") != attempt.number:
+        this.note_start(attempt.number)
+
+
+def _end(this: Pass, attempt: Attempt) -> tuple[Child, ...]:
+    """Returns the child to delete; one that has ended by itself is left to be recorded."""
+    child = attempt.child
+    under_way = ending.present(this.job.status) is not None
+    if child is not None and child.ended_as:
+        return ()
+    if not under_way:
+        found = ending.decide(this.observed, attempt, this.now)
+        if found is None:
+            if not suspend.is_wanted(this.job):
+                this.draft.drop("Suspended")
+            return ()
+        this.draft.ending(found.reason, found.message)
+        this.draft.waiting(found.reason, found.message)
+    return () if child is None or child.deleting else (child,)
+
+
+# What people see
+
+
+def _show(this: Pass, attempt: Attempt) -> None:
+    child, live = attempt.child, attempt.live
+    queue = this.job.spec.queue_name if this.job.spec else None
+    if under_way := ending.present(this.job.status):
+        this.draft.waiting(_reason(under_way["reason"]), under_way["message"])
+        return
+    if queue is not None and attempt.is_queued:
+        this.draft.queued(queue)
+        return
+    if queue is not None and child is not None:
+        this.draft.admitted(queue)
+    has_stopped = bool(attempt.pods) or (
+        child is not None and bool(child.ended_as or child.deleting)
+    )
+    if not live and has_stopped:
+        this.draft.waiting(Reason.SETTLING, Reason.SETTLING.say(attempt=attempt.number))
+    else:
+        _show_pods(this, attempt)
+
+
+def _show_pods(this: Pass, attempt: Attempt) -> None:
+    nodes = this.job.spec.nodes if this.job.spec else 1
+    name = names.child_name(this.job.name, attempt.number)
+    running = [pod for pod in attempt.pods if pod.phase in ("Running", "Succeeded")]
+    waiting = next((pod for pod in attempt.live if pod.waiting), None)
+    if len(running) >= nodes:
+        first = min(running, key=lambda pod: pod.index)
+        this.draft.running(attempt.number, first.node)
+    elif waiting is not None:
+        detail = waiting.waiting[:1000]
+        this.draft.waiting(Reason.POD_WAITING, Reason.POD_WAITING.say(detail=detail))
+    elif running:
+        message = Reason.RUNNING_PARTLY.say(ready=len(running), nodes=nodes, attempt=attempt.number)
+        this.draft.waiting(Reason.RUNNING_PARTLY, message)
+    elif detail := _podless_detail(this, attempt):
+        this.draft.waiting(Reason.POD_MISSING, Reason.POD_MISSING.say(child=name, detail=detail))
+    else:
+        this.draft.waiting(Reason.STARTING, Reason.STARTING.say(child=name))
+
+
+def _reason(word: str) -> Reason:
+    return next(reason for reason in Reason if reason.word == word)
+
+
+# A child that makes no pods: a quota, a limit range, Pod Security
+
+
+def _is_podless(attempt: Attempt) -> bool:
+    child = attempt.child
+    return (
+        child is not None
+        and not attempt.pods
+        and not (child.suspended or child.deleting or child.ended_as)
+    )
+
+
+def _event_reference(child: Child) -> Reference:
+    return Reference("Event", child.name, child.uid)
+
+
+def _why_podless(this: Pass, attempt: Attempt) -> Reference | None:
+    """Returns the Events to read, once the child has been without a pod for long."""
+    child = attempt.child
+    made = (this.job.status.get("child") or {}).get("madeAt")
+    if child is None or made is None or not _is_podless(attempt):
+        return None
+    if (this.now - parse_time(made)).total_seconds() < _PODLESS_SECONDS:
+        return None
+    reference = _event_reference(child)
+    return None if reference in this.observed.references else reference
+
+
+def _podless_detail(this: Pass, attempt: Attempt) -> str:
+    if attempt.child is None:
+        return ""
+    return this.observed.contents.get(_event_reference(attempt.child), "")[:1000].rstrip(".")
+
+
+# Progress
+
+
+def _take_progress(this: Pass, number: int) -> float | None:
+    """Puts a report into the status when one is due; returns the seconds until it is."""
+    report = this.observed.report
+    if report is None or report.attempt != number:
+        return None
+    written = this.job.status.get("progress") or {}
+    if written == progress_of(report):
+        return None
+    if "updatedAt" in written:
+        interval = this.observed.defaults.progress_interval_seconds
+        left = interval - (this.now - parse_time(written["updatedAt"])).total_seconds()
+        if left > 0 and this.draft.finished() == this.job.status:
+            return left
+    take_report(this, number)
+    return None
+
+
+def take_report(this: Pass, number: int) -> None:
+    """Takes over what the attempt's pod pushed last, if it has."""
+    report = this.observed.report
+    if report is None or report.attempt != number:
+        return
+    this.draft.progress(report)
+    run = this.run
+    if report.checkpoint_step is not None and run is not None:
+        kept = bool(run.output.uri or run.output.volume_claim)
+        this.draft.checkpoint(report.checkpoint_step, kept=kept)

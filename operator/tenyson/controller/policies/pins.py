@@ -1,0 +1,146 @@
+"""The runtime and the configuration from `configFrom`: read once, when a run starts.
+
+They are written into the first child's annotations and into the status; every later attempt takes
+them from there, so that editing a runtime or a ConfigMap touches no run that has started.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+import yaml
+
+from tenyson.controller.observed import Child, Observed, Reference, Runtime
+from tenyson.controller.policies import references
+from tenyson.controller.policies.check import Answer, Finding, refuse
+from tenyson.controller.reasons import Reason
+from tenyson.controller.resource.runtime import TenysonRuntimeSpec
+from tenyson.controller.resource.spec import TenysonJobSpec
+from tenyson.controller.run_spec import RunSpec
+
+MAX_BYTES: Final = 16 * 1024
+"""The status holds 32 KiB, and the rest of it must fit, too."""
+NOTHING: Final = "{}"
+
+
+@dataclass(frozen=True, slots=True)
+class Pins:
+    """What a run began with."""
+
+    text: str
+    """JSON; an empty object when there is neither a runtime nor a ConfigMap."""
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Runtime (kind, name, spec) and config, as far as there are any."""
+        return dict(json.loads(self.text or NOTHING))
+
+    @property
+    def runtime_hash(self) -> str:
+        """A hash of the runtime's spec; empty without a runtime."""
+        runtime = self.values.get("runtime")
+        if not runtime:
+            return ""
+        text = json.dumps(runtime["spec"], sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def resolve(observed: Observed, child: Child | None) -> Pins | Finding:
+    """Returns what the run begins with, or began with; else why that cannot be told yet.
+
+    Args:
+        observed: What the pass sees.
+        child: The current attempt's child, if there is one.
+    """
+    status = observed.job.status
+    if "pinned" in status:
+        return Pins(status["pinned"])
+    if child is not None:
+        return Pins(child.pinned or NOTHING)
+    if observed.job.has_started or observed.job.spec is None:
+        return Pins(NOTHING)
+    return _read(observed, observed.job.spec)
+
+
+def run_spec(observed: Observed, pins: Pins) -> RunSpec | None:
+    """Returns what the run is carried out with; None when the job's spec cannot be read."""
+    spec = observed.job.spec
+    if spec is None:
+        return None
+    values = pins.values
+    runtime = TenysonRuntimeSpec.model_validate(values.get("runtime", {}).get("spec") or {})
+    image = spec.image or runtime.image or observed.defaults.image
+    return RunSpec(spec, runtime, values.get("config") or {}, image)
+
+
+def _read(observed: Observed, spec: TenysonJobSpec) -> Pins | Finding:
+    values: dict[str, Any] = {}
+    runtime = observed.runtime
+    if finding := _unusable(spec, runtime):
+        return finding
+    if runtime is not None:
+        values["runtime"] = {"kind": runtime.kind, "name": runtime.name, "spec": runtime.raw}
+    if spec.config_from is not None:
+        config = _config(observed, spec)
+        if isinstance(config, Finding):
+            return config
+        values["config"] = config
+    text = json.dumps(values, separators=(",", ":"))
+    if len(text) > MAX_BYTES:
+        return _too_large(spec, runtime, len(text))
+    return Pins(text)
+
+
+def _unusable(spec: TenysonJobSpec, runtime: Runtime | None) -> Finding | None:
+    if runtime is None and (ref := spec.runtime_ref) is not None:
+        return refuse(Reason.RUNTIME_NOT_FOUND, kind=ref.kind, name=ref.name)
+    if runtime is not None and runtime.spec is None:
+        problems = runtime.problem[:2000]
+        return refuse(
+            Reason.INVALID_RUNTIME, kind=runtime.kind, name=runtime.name, problems=problems
+        )
+    return None
+
+
+def _config(observed: Observed, spec: TenysonJobSpec) -> dict[str, Any] | Finding:
+    assert spec.config_from is not None
+    ref = spec.config_from.config_map_key_ref
+    reference = Reference("ConfigMap", ref.name, ref.key)
+    if reference not in observed.references:
+        return Finding(Answer.LOOK_UP, Reason.CONFIG_MAP_NOT_FOUND, "", references=(reference,))
+    if (state := observed.references[reference]) != "found":
+        return references.missing(reference, state, observed.job.namespace)
+    try:
+        found = yaml.safe_load(observed.contents[reference])
+    except yaml.YAMLError as error:
+        return _bad_source(ref.name, ref.key, f"is no YAML or JSON ({_line(error)})")
+    if not isinstance(found, dict):
+        return _bad_source(ref.name, ref.key, f"must hold a mapping, not {type(found).__name__}")
+    try:
+        json.dumps(found)
+    except (TypeError, ValueError) as error:
+        return _bad_source(ref.name, ref.key, f"holds what JSON cannot ({error})")
+    return found
+
+
+def _bad_source(name: str, key: str, problem: str) -> Finding:
+    return refuse(Reason.INVALID_CONFIG_SOURCE, polled=True, name=name, key=key, problem=problem)
+
+
+def _line(error: yaml.YAMLError) -> str:
+    return " ".join(str(error).split())[:300]
+
+
+def _too_large(spec: TenysonJobSpec, runtime: Runtime | None, size: int) -> Finding:
+    problem = (
+        f"With the runtime and the configuration from configFrom, {size} bytes would have to be "
+        f"kept with the run; {MAX_BYTES} at most fit"
+    )
+    if runtime is not None and len(json.dumps(runtime.raw)) > MAX_BYTES // 2:
+        return refuse(
+            Reason.INVALID_RUNTIME, kind=runtime.kind, name=runtime.name, problems=f"{problem}."
+        )
+    assert spec.config_from is not None
+    ref = spec.config_from.config_map_key_ref
+    return _bad_source(ref.name, ref.key, f"is too large: {problem[0].lower()}{problem[1:]}")

@@ -1,0 +1,1 @@
+"""The API as models: TenysonJob's spec and status, and the runtimes."""
