@@ -3,7 +3,7 @@
 from typing import Any
 
 from tenyson.controller.cache import Cache
-from tests.controller.builders import DEFAULTS, child_body, conditions, job_body, pod_body
+from tests.controller.builders import child_body, conditions, job_body, pod_body
 
 
 class Woken(list[str]):

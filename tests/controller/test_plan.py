@@ -164,9 +164,7 @@ def test_a_failure_counts_against_its_own_budget(
     assert status["phase"] == "Pending"
     assert done.requeue_after is not None
     assert 8 <= done.requeue_after <= 12  # backoff is 10 s, give or take 2
-    assert status["nextAttemptTime"] == format_exactly(
-        NOW + timedelta(seconds=done.requeue_after)
-    )
+    assert status["nextAttemptTime"] == format_exactly(NOW + timedelta(seconds=done.requeue_after))
 
 
 def test_a_spent_budget_fails_the_run_and_the_other_one_does_not() -> None:

@@ -22,12 +22,12 @@ class Fake:
         self.statuses: list[Any] = []
         self.events: list[str] = []
 
-    async def create_child(self, body: Any) -> Any:
+    async def create(self, body: Any) -> Any:
         if self.there is not None:
             raise ApiError(409, "AlreadyExists", "exists")
         return body
 
-    async def child(self, namespace: str, name: str) -> Any:
+    async def read(self, _: Any) -> Any:
         return self.there
 
     async def apply_status(self, *args: Any) -> Any:

@@ -1,6 +1,6 @@
 """The only place that speaks to Kubernetes: the few calls that the controller makes."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
 from tenyson.controller import names
@@ -57,18 +57,26 @@ class Cluster(Transport):
                 )
             yield event
 
-    async def data_keys(self, kind: str, namespace: str, name: str) -> frozenset[str]:
-        """Returns the keys of a Secret's or ConfigMap's data.
+    async def data(self, kind: str, namespace: str, name: str) -> Mapping[str, str]:
+        """Returns a Secret's or ConfigMap's data, by key; binary data is as the API encodes it.
 
         Raises:
             ApiError: It does not exist (404), or may not be read (403).
         """
         found = await self.request("GET", f"{_path('v1', kind, namespace)}/{name}")
-        return frozenset([*(found.get("data") or ()), *(found.get("binaryData") or ())])
+        return {**(found.get("data") or {}), **(found.get("binaryData") or {})}
 
-    async def child(self, namespace: str, name: str) -> Object:
-        """Returns a batch/v1 Job."""
-        return await self.request("GET", f"{_path('batch/v1', 'Job', namespace)}/{name}")
+    async def warning(self, namespace: str, uid: str) -> str:
+        """Returns the newest warning in the Events about an object; empty when there is none.
+
+        Raises:
+            ApiError: Events may not be read (403).
+        """
+        query = f"fieldSelector=involvedObject.uid={uid},type=Warning&limit=50"
+        path = resource_path("v1", "events", namespace)
+        found = (await self.request("GET", f"{path}?{query}")).get("items") or ()
+        newest: Object = max(found, key=lambda event: event.get("lastTimestamp") or "", default={})
+        return str(newest.get("message", ""))
 
     async def read(self, body: Object) -> Object:
         """Returns the object that has the kind, the namespace and the name of this one."""
@@ -89,10 +97,6 @@ class Cluster(Transport):
                 answer was lost: `read` tells whose it is. Or it was refused.
         """
         return await self.request("POST", f"{_path_of(body)}?fieldManager={_MANAGER}", body)
-
-    async def create_child(self, body: Object) -> Object:
-        """Returns the Job as created; errors as those of `create`."""
-        return await self.create(body)
 
     async def delete_child(self, namespace: str, name: str, uid: str) -> None:
         """Deletes a Job, its pods first, each with its grace period."""

@@ -128,6 +128,7 @@ class Controller:
     async def _lead(self, reconciler: Reconciler) -> None:
         """Makes passes until cancelled, the first over every job that there is."""
         self._queue.open()
+        reconciler.begin()
         try:
             for key in self._cache.known("job"):
                 job = self._cache.job(key)

@@ -13,7 +13,8 @@ from tenyson.controller.announcements import Announcement
 from tenyson.controller.cluster import ApiError
 from tenyson.controller.limiter import Limiter
 from tenyson.controller.logs import about
-from tenyson.controller.observed import Job, Object, format_time
+from tenyson.controller.observed import Job, Object
+from tenyson.controller.times import format_time
 
 T = TypeVar("T")
 

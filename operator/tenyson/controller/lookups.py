@@ -1,5 +1,6 @@
 """Reads the objects that a pass asks for and that no watch brings: Secrets, ConfigMaps, Events."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tenyson.controller.cluster import ApiError, Cluster
@@ -40,7 +41,7 @@ async def look_up(
             found.states |= dict.fromkeys(wanted, state)
 
 
-def _take(data: dict[str, str], wanted: list[Reference], found: Found) -> None:
+def _take(data: Mapping[str, str], wanted: list[Reference], found: Found) -> None:
     for reference in wanted:
         found.states[reference] = "found" if reference.key in data else "no key"
         if reference.kind == "ConfigMap" and reference.key in data:

@@ -37,7 +37,6 @@ class Reconciler:
         announcer: Announcer,
         reports: dict[Key, Report],
         defaults: Defaults,
-        listening_since: datetime | None = None,
         now: Callable[[], datetime] = _now,
     ) -> None:
         self._cluster = cluster
@@ -46,8 +45,12 @@ class Reconciler:
         self._announcer = announcer
         self._reports = reports
         self._defaults = defaults
-        self._listening_since = listening_since
+        self._listening_since: datetime | None = None
         self._now = now
+
+    def begin(self) -> None:
+        """Notes that this replica leads from now on, and takes the reports of pods."""
+        self._listening_since = self._now() if self._defaults.progress_url else None
 
     async def work(self) -> None:
         """Works through the queue until cancelled; a pass that fails is made again later."""
