@@ -23,7 +23,7 @@ SECRET = {"secretKeyRef": {"name": "s", "key": "k"}}
         ({"task": "no module"}, "task must be module.path:ClassName"),
         ({"task": "a.b:C.D"}, "task must be module.path:ClassName"),
         ({"config": None}, "spec.config"),
-        ({"config": {}}, "spec.config.model: Required value"),
+        ({"config": {}}, "spec.config.model.name must name the base model"),
         ({"config": {**CONFIG, "training": {"max_steps": 0}}}, "greater than or equal to 1"),
         ({"config": {**CONFIG, "training": {"learning_rate": 0}}}, "learning_rate"),
         ({"config": {**CONFIG, "training": {"optim": "best"}}}, "Unsupported value"),

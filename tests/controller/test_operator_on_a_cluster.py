@@ -28,7 +28,7 @@ def test_a_job_runs_and_its_result_stands_in_the_status(cluster: Any, ns: Namesp
     assert status["result"]["metrics"] == {"train_loss": 0.25}
     assert status["result"]["outputUri"] == f"pvc://data/{ns.name}/j-{run[:8]}"
     assert status["attempts"][0]["class"] == "Completed"
-    assert {c["type"] for c in status["conditions"]} == {"Accepted", "Running", "Complete"}
+    assert {c["type"] for c in status["conditions"]} == {"Accepted", "Running", "CheckpointAvailable", "Complete"}
     cluster.kubectl("wait", "--for=condition=Complete", "tj/j", "-n", ns.name, "--timeout=5s")
     shown = cluster.kubectl("get", "tj", "-n", ns.name)
     assert "Succeeded" in shown
