@@ -50,9 +50,8 @@ class Bed:
     async def create(self, key: Key) -> None:
         """Creates a TenysonJob; its clock starts before the request."""
         namespace, name = key
-        path = f"/apis/{jobs.API_VERSION}/namespaces/{namespace}/tenysonjobs"
         self.sent_at[key] = time.perf_counter()
-        await self.client.call("POST", path, jobs.manifest(name, namespace))
+        await self.client.call("POST", _path((namespace, "")), jobs.manifest(name, namespace))
 
     async def create_at_rate(self, keys: list[Key], rate: float) -> None:
         """Creates jobs, `rate` a second."""
@@ -76,7 +75,7 @@ class Bed:
         """Returns once the operator serves: imports, connections and caches are behind us."""
         keys = {("fresh", f"warm-{number}") for number in range(3)}
         await self.create_at_once(keys)
-        await self.served(keys, 60)
+        await self.served(keys, 15)
         await self.settle()
 
     async def served(self, keys: set[Key], seconds: float) -> None:
@@ -85,7 +84,16 @@ class Bed:
         while not waiting.done():
             self.operator.check()
             await asyncio.wait([waiting], timeout=1.0)
-        await waiting
+        try:
+            await waiting
+        except TimeoutError as error:
+            without = sorted(keys - self.children.seen_at.keys())
+            first = await self.client.call("GET", _path(without[0]))
+            raise RuntimeError(
+                f"{len(without)} jobs have no child after {seconds:.0f} s: {without[:3]}; the "
+                f"first one's status: {first.get('status')}; the end of the operator's log:\n"
+                f"{self.operator.log_tail()}"
+            ) from error
 
     def waits(self, keys: Iterable[Key]) -> list[float]:
         """Returns the seconds from each job's creation to its child."""
@@ -140,6 +148,11 @@ class Bed:
         self.operator = self.contender.start(self.cluster.kubeconfig, log)
 
 
+def _path(key: Key) -> str:
+    path = f"/apis/{jobs.API_VERSION}/namespaces/{key[0]}/tenysonjobs"
+    return f"{path}/{key[1]}" if key[1] else path
+
+
 def told(writes: Iterable[Write]) -> str:
     """Returns writes as a person counts them."""
     counted = Counter(f"{write.verb} {write.resource} {write.code}" for write in writes)
@@ -156,6 +169,7 @@ async def made(contender: Contender) -> AsyncIterator[Bed]:
         with LocalCluster(place / "cluster", timing=timing, control_plane_options=options) as up:
             await _apply_crds(up)
             async with Client(up.kubeconfig) as client:
+                await client.call("POST", jobs.RUNTIMES, jobs.RUNTIME)
                 await asyncio.gather(*(_make_namespace(client, name) for name in NAMESPACES))
                 with running(contender, up.kubeconfig, place / "log") as operator:
                     bed = Bed(up, client, contender, operator)
@@ -171,7 +185,7 @@ async def _apply_crds(cluster: LocalCluster) -> None:
     cluster.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
     for _ in range(100):
         try:
-            cluster.kubectl("get", "tenysonjobs")
+            cluster.kubectl("get", "tenysonjobs,tenysonruntimes,clustertenysonruntimes")
             return
         except ClusterError:  # a new CRD is served a moment later
             await asyncio.sleep(0.1)

@@ -75,15 +75,20 @@ class Client:
     async def watch(self, path: str, seen: Callable[[Object], None]) -> None:
         """Hands over every event from now on, until cancelled."""
         version = (await self.call("GET", f"{path}?limit=1"))["metadata"]["resourceVersion"]
-        url = f"{self._server}{path}?watch=1&resourceVersion={version}"
-        timeout = aiohttp.ClientTimeout(total=None)
-        async with self._session.get(url, timeout=timeout) as response:
+        while True:  # the server drops a watch that is read too slowly; the next goes on from there
+            url = f"{self._server}{path}?watch=1&resourceVersion={version}"
+            async for event in self._events(url):
+                version = event["object"]["metadata"]["resourceVersion"]
+                seen(event)
+
+    async def _events(self, url: str) -> AsyncIterator[Object]:
+        async with self._session.get(url, timeout=aiohttp.ClientTimeout(total=None)) as response:
+            response.raise_for_status()
             rest = b""
             async for chunk in response.content.iter_any():
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
-                    seen(orjson.loads(line))
-        raise RuntimeError(f"The watch of {path} ended.")
+                    yield orjson.loads(line)
 
 
 class Children:
@@ -92,17 +97,19 @@ class Children:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._news = asyncio.Event()
+        self._watch: asyncio.Task[None] | None = None
         self.seen_at: dict[tuple[str, str], float] = {}
 
     @contextlib.asynccontextmanager
     async def watched(self) -> AsyncIterator["Children"]:
         """Watches within the block."""
-        watch = asyncio.create_task(self._client.watch("/apis/batch/v1/jobs", self._note))
+        self._watch = asyncio.create_task(self._client.watch("/apis/batch/v1/jobs", self._note))
+        self._watch.add_done_callback(lambda _: self._news.set())
         try:
             await asyncio.sleep(0.3)  # the watch is open then
             yield self
         finally:
-            watch.cancel()
+            self._watch.cancel()
 
     async def wait_for(self, keys: set[tuple[str, str]], seconds: float) -> None:
         """Returns once every one of these jobs has a child.
@@ -112,6 +119,8 @@ class Children:
         """
         async with asyncio.timeout(seconds):
             while not keys <= self.seen_at.keys():
+                if self._watch is not None and self._watch.done():
+                    self._watch.result()
                 self._news.clear()
                 await self._news.wait()
 

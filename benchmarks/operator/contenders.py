@@ -63,8 +63,11 @@ class Running:
     def check(self) -> None:
         """Raises an error with the end of its log if it has ended."""
         if self.process.poll() is not None:
-            lines = self.log.read_text(errors="replace").splitlines()[-20:]
-            raise RuntimeError("The operator has ended:\n" + "\n".join(lines))
+            raise RuntimeError(f"The operator has ended:\n{self.log_tail()}")
+
+    def log_tail(self, lines: int = 20) -> str:
+        """Returns the end of its log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
     def stop(self) -> None:
         """Ends it as a rollout does."""

@@ -38,8 +38,27 @@ CONFIG = {
 }
 
 
+RUNTIMES = f"/apis/{API_VERSION}/clustertenysonruntimes"
+RUNTIME = {
+    "apiVersion": API_VERSION,
+    "kind": "ClusterTenysonRuntime",
+    "metadata": {"name": "default"},
+    "spec": {
+        "image": "registry.example.com/tenyson/runner:1.0",
+        "imagePullSecrets": [{"name": "registry"}],
+        "env": [{"name": "HF_HUB_OFFLINE", "value": "1"}, {"name": "NCCL_DEBUG", "value": "WARN"}],
+        "telemetry": {"databaseSecretRef": {"name": "telemetry", "key": "url"}},
+        "output": {"uri": "s3://bucket/runs"},
+        "pod": {
+            "nodeSelector": {"node.kubernetes.io/instance-type": "p5.48xlarge"},
+            "terminationGracePeriodSeconds": 180,
+        },
+    },
+}
+
+
 def manifest(name: str, namespace: str) -> Object:
-    """Returns a TenysonJob as in the README: GRPO on a GPU, with a database and a bucket."""
+    """Returns a TenysonJob as people write it: GRPO on a GPU, the rest from the runtime."""
     return {
         "apiVersion": API_VERSION,
         "kind": "TenysonJob",
@@ -48,11 +67,10 @@ def manifest(name: str, namespace: str) -> Object:
             "type": "RL",
             "task": "tenyson.examples.wordle.wordle_task:WordleTask",
             "config": CONFIG,
-            "image": "registry.example.com/tenyson/runner:1.0",
+            "runtimeRef": {"name": "default", "kind": "ClusterTenysonRuntime"},
             "resources": {"gpus": 1, "cpu": "8", "memory": "64Gi", "sharedMemory": "16Gi"},
-            "env": [{"name": "HF_HUB_OFFLINE", "value": "1"}],
-            "telemetry": {"databaseSecretRef": {"name": "telemetry", "key": "url"}},
-            "output": {"uri": "s3://bucket/runs"},
+            "env": [{"name": "WANDB_PROJECT", "value": "wordle"}],
+            "retry": {"maxRetries": 3},
         },
     }
 

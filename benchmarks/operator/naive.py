@@ -14,7 +14,7 @@ def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
 
 @kopf.on.create("tenyson.dev", "v1alpha1", "tenysonjobs")
 def create(name: str, namespace: str | None, spec: kopf.Spec, **_: Any) -> None:
-    container = {"name": "runner", "image": spec["image"], "args": ["--task", spec["task"]]}
+    container = {"name": "runner", "image": "runner", "args": ["--task", spec["task"]]}
     template = {
         "metadata": {"annotations": {"config": str(dict(spec["config"]))}},
         "spec": {"restartPolicy": "Never", "containers": [container]},
