@@ -34,6 +34,7 @@ def write_manifest(
     model: dict[str, Any],
     adapter_parent: dict[str, Any] | None,
     resumed_from_step: int,
+    ranks: int,
     command: tuple[str, ...],
 ) -> dict[str, Any]:
     """Writes the manifest into the output folder and returns it.
@@ -49,6 +50,7 @@ def write_manifest(
         model: `name`, `revision`, `source` and what identifies the weights.
         adapter_parent: `path` and `sha256` of the adapter started from; None for a new one.
         resumed_from_step: Step of the checkpoint that this attempt goes on from.
+        ranks: Processes that train together.
         command: The command line; empty for a run from Python.
     """
     config = without_secrets(config)
@@ -73,6 +75,10 @@ def write_manifest(
         "attempt": attempt,
         "resumed_from_step": resumed_from_step,
         "git_dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
+        "ranks": ranks,
+        "effective_batch_size": ranks
+        * training["per_device_train_batch_size"]
+        * training["gradient_accumulation_steps"],
         "datasets": datasets,
         "model": model,
         "adapter_parent": adapter_parent,

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tenyson.distributed.ranks import Ranks
 from tenyson.errors import DependencyError, RewardError
 from tenyson.jobs._generations import GenerationRecorder, weighted_sum
 from tenyson.jobs._rewards import checked_rewards, distinct_names
@@ -243,11 +244,18 @@ def test_the_trainers_evaluation_is_of_phase_eval() -> None:
     assert len(groups) == 4
 
 
-def test_processes_that_share_a_group_count_on() -> None:
-    (wrapped,), telemetry = watch(exact, size=8, process_index=1)
+class Halves(Ranks):
+    """Stands for two ranks that have sampled the same."""
+
+    def gather(self, value: Any) -> list[Any]:
+        return [value, value]
+
+
+def test_a_group_on_two_ranks_is_recorded_as_one() -> None:
+    (wrapped,), telemetry = watch(exact, size=8, ranks=Halves())
     call(wrapped)
     ((_, groups, _, _),) = telemetry.rounds
-    assert [(g.index, g.first, len(g.completions)) for g in groups] == [(0, 4, 4)]
+    assert [(g.index, len(g.completions)) for g in groups] == [(0, 8)]
 
 
 def test_conversations_are_recorded_as_text() -> None:

@@ -14,21 +14,26 @@ from tenyson.contract import JobType
 from tenyson.errors import ConfigError, Problem
 
 
-def load_config(path: str | Path, job_type: JobType | None = None) -> JobConfig:
+def load_config(path: str | Path, job_type: JobType | None = None, *, ranks: int = 1) -> JobConfig:
     """Returns the configuration in a YAML or JSON file.
 
     Args:
         path: A file; the ending `.json` is read as JSON, any other as YAML.
         job_type: Adds the checks that only this kind of job needs; None leaves them out.
+        ranks: Processes that train together.
 
     Raises:
         ConfigError: The file is missing, does not parse, or holds wrong or unknown fields.
     """
-    return parse_config(read_mapping(Path(path)), job_type, source=str(path))
+    return parse_config(read_mapping(Path(path)), job_type, ranks=ranks, source=str(path))
 
 
 def parse_config(
-    config: JobConfig | Mapping[str, Any], job_type: JobType | None = None, *, source: str = ""
+    config: JobConfig | Mapping[str, Any],
+    job_type: JobType | None = None,
+    *,
+    ranks: int = 1,
+    source: str = "",
 ) -> JobConfig:
     """Returns the checked configuration for a mapping; a checked one comes back as it is.
 
@@ -43,7 +48,7 @@ def parse_config(
         except ValidationError as error:
             problems = [_problem(dict(item)) for item in error.errors(include_url=False)]
             raise ConfigError(problems, source=source) from error
-    if job_type is JobType.RL and (message := rl_batch_problem(config)):
+    if job_type is JobType.RL and (message := rl_batch_problem(config, ranks)):
         raise ConfigError(
             [Problem("training.per_device_train_batch_size", message)],
             source=source,

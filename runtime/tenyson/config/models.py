@@ -226,14 +226,19 @@ class JobConfig(Section):
         return self
 
 
-def rl_batch_problem(config: JobConfig) -> str | None:
-    """Why the batch cannot be split into groups on one device; None when it can."""
+def rl_batch_problem(config: JobConfig, ranks: int = 1) -> str | None:
+    """Why a round of sampling cannot be split into groups; None when it can.
+
+    A group may lie on several ranks: their completions of one round count together.
+    """
     micro = config.training.per_device_train_batch_size
     rounds = config.rl.steps_per_generation or config.training.gradient_accumulation_steps
     group = config.rl.num_generations
-    if micro * rounds % group:
+    total = micro * rounds * ranks
+    if total % group:
+        on_ranks = f" x {ranks} ranks" if ranks > 1 else ""
         return (
-            f"{micro} completions x {rounds} micro-steps = {micro * rounds} per round of sampling, "
-            f"not divisible by rl.num_generations = {group}"
+            f"{micro} completions x {rounds} micro-steps{on_ranks} = {total} per round of "
+            f"sampling, not divisible by rl.num_generations = {group}"
         )
     return None

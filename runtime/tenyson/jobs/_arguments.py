@@ -75,11 +75,13 @@ def _shared(context: RunContext) -> dict[str, Any]:
     config, training = context.config, context.config.training
     on_gpu = torch.cuda.is_available()
     if torch.cuda.device_count() > 1 and "LOCAL_RANK" not in os.environ:
+        gpus = torch.cuda.device_count()
         raise ConfigError(
-            [Problem("GPUs", f"{torch.cuda.device_count()} are visible, and a run uses one")],
-            hint="Give the pod one GPU, or set CUDA_VISIBLE_DEVICES=0.",
+            [Problem("GPUs", f"{gpus} are visible, and one process uses one")],
+            hint=f"Set PET_NPROC_PER_NODE={gpus} to use them all, or CUDA_VISIBLE_DEVICES=0.",
         )
     checkpointing = training.gradient_checkpointing
+    backend = "nccl" if on_gpu else "gloo"
     return {
         "output_dir": str(context.output_dir),
         "max_steps": training.max_steps if training.max_steps is not None else -1,
@@ -99,6 +101,7 @@ def _shared(context: RunContext) -> dict[str, Any]:
         "logging_steps": training.logging_steps,
         "gradient_checkpointing": on_gpu if checkpointing is None else checkpointing,
         "use_cpu": not on_gpu,
+        "ddp_backend": backend if context.ranks.size > 1 else None,
         **_precision(config, context.job_type),
         "logging_nan_inf_filter": False,  # a loss that is not finite must be seen
         "save_strategy": "no",  # when to save is decided by time too, in _callbacks.py

@@ -10,6 +10,7 @@ from transformers import TrainerCallback
 from tenyson.checkpoints.fence import Fence
 from tenyson.config.models import CheckpointConfig
 from tenyson.contract import File
+from tenyson.distributed.ranks import Ranks
 from tenyson.jobs._numbers import is_number
 from tenyson.jobs.context import Reporter
 from tenyson.jobs.result import JobResult
@@ -69,11 +70,16 @@ class MetricsCallback(TrainerCallback):  # type: ignore[misc]
 
 
 class EdgeCallback(TrainerCallback):  # type: ignore[misc]
-    """Decides at each step's edge whether to save a checkpoint, and whether to stop."""
+    """Decides at each step's edge whether to save a checkpoint, and whether to stop.
 
-    def __init__(self, config: CheckpointConfig, stop: StopRequest) -> None:
+    All ranks decide alike: a stop that was asked of one is all ranks' stop, and whether a
+    checkpoint is due is rank 0's to say, by its clock.
+    """
+
+    def __init__(self, config: CheckpointConfig, stop: StopRequest, ranks: Ranks) -> None:
         self._config = config
         self._stop = stop
+        self._ranks = ranks
         self._last_saved = time.monotonic()
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -83,10 +89,16 @@ class EdgeCallback(TrainerCallback):  # type: ignore[misc]
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Asks for a checkpoint where one is due, or where the run is to stop before its end."""
         is_last = state.global_step >= state.max_steps
-        if self._is_due(state.global_step):
+        is_due, is_to_stop = self._ranks.any_of(
+            self._ranks.is_main and self._is_due(state.global_step),
+            self._stop.is_made and not is_last,
+        )
+        if is_due:
             control.should_save = True
-        if self._stop.is_made and not is_last:
+        if is_to_stop:
             control.should_save = control.should_training_stop = True
+            self._stop.make("a request to another rank")
+            self._ranks.part()
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Counts from the end of the save, so that slow storage does not fill the time."""

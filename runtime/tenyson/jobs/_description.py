@@ -17,7 +17,7 @@ def describe_run(
     datasets: dict[str, DataFacts],
     adapter: Adapter | None,
 ) -> None:
-    """Writes the run's manifest.
+    """Writes the run's manifest, on rank 0.
 
     Args:
         context: The attempt.
@@ -26,6 +26,8 @@ def describe_run(
         datasets: By role, what identifies the data; the first is the one that counts.
         adapter: What the run starts from; None for a base model or new weights.
     """
+    if not context.ranks.is_main:
+        return
     context.fence.check()
     write_manifest(
         context.output_dir,
@@ -38,6 +40,7 @@ def describe_run(
         model=_model_facts(context, model, source),
         adapter_parent=_adapter_facts(context, adapter),
         resumed_from_step=context.result.resumed_from_step,
+        ranks=context.ranks.size,
         command=context.options.command,
     )
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tenyson.distributed.ranks import Ranks
 from tenyson.telemetry import Completion, PromptGroup, Telemetry
 from tenyson.telemetry.rows import as_text
 
@@ -31,7 +32,7 @@ class GenerationRecorder:
         num_generations: int,
         weights: Sequence[float] | None = None,
         *,
-        process_index: int = 0,
+        ranks: Ranks | None = None,
         is_training: Callable[[], bool] = lambda: True,
         num_generations_eval: int | None = None,
     ) -> None:
@@ -41,7 +42,8 @@ class GenerationRecorder:
             telemetry: Gets the rows.
             num_generations: Completions per prompt, the size of a group.
             weights: One per reward function; None weighs all as 1.
-            process_index: Place of this process among those that train together.
+            ranks: Those that train together; rank 0 records what all of them have sampled. None
+                is this process alone.
             is_training: Whether the trainer trains just now; in its evaluation `phase` is `eval`.
                 `lambda: trainer.model.training` says it.
             num_generations_eval: Size of a group in evaluation; None is `num_generations`.
@@ -50,7 +52,8 @@ class GenerationRecorder:
         self._telemetry = telemetry
         self._group_sizes = {"rl": num_generations, "eval": num_generations_eval or num_generations}
         self._weights = weights
-        self._process_index = process_index
+        self._ranks = ranks or Ranks()
+        self._is_recording = bool(self._ranks.share(telemetry.enabled))
         self._names: list[str] = []
         self._round: _Round | None = None
         self._rounds: dict[str, tuple[int, int]] = {}
@@ -81,12 +84,16 @@ class GenerationRecorder:
     def _record(
         self, rewards: Mapping[str, Sequence[float | None]], inputs: Mapping[str, Any]
     ) -> None:
-        if not self._telemetry.enabled:
+        if not self._is_recording:
+            return
+        parts = self._ranks.gather((list(inputs["prompts"]), self._completions(rewards, inputs)))
+        if not self._ranks.is_main:
             return
         phase = "rl" if self.is_training() else "eval"
         step = int(getattr(inputs.get("trainer_state"), "global_step", 0) or 0)
-        completions = self._completions(rewards, inputs)
-        groups = self._groups(inputs["prompts"], completions, self._group_sizes[phase])
+        prompts = [prompt for of_rank, _ in parts for prompt in of_rank]
+        completions = [completion for _, of_rank in parts for completion in of_rank]
+        groups = _groups(prompts, completions, self._group_sizes[phase])
         self._telemetry.record_rollouts(
             step, groups, phase=phase, sampling_round=self._next_round(phase, step)
         )
@@ -104,27 +111,25 @@ class GenerationRecorder:
             result.append(Completion(as_text(completion), values, total, tokens))
         return result
 
-    def _groups(
-        self, prompts: Sequence[Any], completions: Sequence[Completion], size: int
-    ) -> list[PromptGroup]:
-        """Neighbours that share a prompt: TRL's sampler repeats each prompt `size` times."""
-        start = self._process_index * len(completions)
-        groups = []
-        row = 0
-        while row < len(completions):
-            index, first = divmod(start + row, size)
-            end = min(row + size - first, len(completions))
-            text = as_text(prompts[row])
-            groups.append(PromptGroup(index, text, completions[row:end], first))
-            row = end
-        return groups
-
     def _next_round(self, phase: str, step: int) -> int:
         """The number of this round within its step, from 0."""
         last_step, last_round = self._rounds.get(phase, (-1, -1))
         number = last_round + 1 if step == last_step else 0
         self._rounds[phase] = (step, number)
         return number
+
+
+def _groups(
+    prompts: Sequence[Any], completions: Sequence[Completion], size: int
+) -> list[PromptGroup]:
+    """Neighbours that share a prompt: TRL's sampler repeats each prompt `size` times.
+
+    Of several ranks in their order, too: a group may begin on one and end on the next.
+    """
+    return [
+        PromptGroup(index, as_text(prompts[row]), completions[row : row + size])
+        for index, row in enumerate(range(0, len(completions), size))
+    ]
 
 
 def weighted_sum(values: Sequence[float | None], weights: Sequence[float]) -> float | None:

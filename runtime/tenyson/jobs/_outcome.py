@@ -18,6 +18,9 @@ def finish(context: RunContext, trainer: Any, store: CheckpointStore) -> None:
     result = context.result
     if trainer.eval_dataset is not None and not _is_evaluated(trainer.state):
         trainer.evaluate()
+    context.ranks.part()
+    if not context.ranks.is_main:
+        return
     result.metrics = final_metrics(trainer.state.log_history)
     facts = {**trainer.checkpoint_facts, **finished_facts(context)}
     with store.saving(File.FINAL_CHECKPOINT, **facts) as folder:

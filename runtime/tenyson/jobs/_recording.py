@@ -13,10 +13,11 @@ from tenyson.telemetry import Telemetry, open_telemetry
 def recording(context: RunContext) -> Iterator[Telemetry]:
     """Yields the run's telemetry; its counts are in the result afterwards, a failure included."""
     result = context.result
-    if context.telemetry_db_url:
+    url = context.telemetry_db_url if context.ranks.is_main else None
+    if url:
         _fetch_spool(context)
     telemetry = open_telemetry(
-        context.telemetry_db_url,
+        url,
         context.output_dir,
         run_id=result.run_id,
         attempt=result.attempt,

@@ -35,7 +35,9 @@ def train(context: RunContext) -> None:
     model, adapter = model_to_train(context, source)
     with recording(context) as telemetry:
         weights = context.config.rl.reward_weights
-        recorder = GenerationRecorder(telemetry, arguments.num_generations, weights)
+        recorder = GenerationRecorder(
+            telemetry, arguments.num_generations, weights, ranks=context.ranks
+        )
         checked = checked_rewards(rewards, recorder, weights)
 
         def make_trainer(callbacks: list[Any]) -> Any:

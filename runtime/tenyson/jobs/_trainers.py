@@ -1,6 +1,9 @@
 """TRL's trainers, changed in three places: how they save, how they resume, when they give up."""
 
+import contextlib
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +13,13 @@ from safetensors.torch import load_file
 from trl import GRPOTrainer, SFTTrainer
 
 from tenyson.checkpoints.store import CheckpointStore
+from tenyson.distributed.files import collect_files
+from tenyson.distributed.ranks import Ranks
 from tenyson.errors import DivergedError
 from tenyson.jobs._models import ADAPTER_WEIGHTS, check_adapter
 
-EXTRA_STATE = "tenyson_state.pt"
-"""What the trainers hold beside what they save themselves."""
+EXTRA_STATE = "tenyson_state{rank}.pt"
+"""What the trainers hold beside what they save themselves; on several ranks one file each."""
 
 
 class _Guarded:
@@ -24,6 +29,7 @@ class _Guarded:
     model: Any
     state: Any
     store: CheckpointStore
+    ranks: Ranks
     checkpoint_facts: dict[str, Any]
     _aside: Path | None = None
 
@@ -33,7 +39,7 @@ class _Guarded:
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         name = f"checkpoint-{self.state.global_step}"
         facts = {**self.checkpoint_facts, "step": self.state.global_step}
-        with self.store.saving(name, **facts) as aside:
+        with self.ranks.saving(), self._saving(name, facts) as aside:
             self._aside = aside
             try:
                 super()._save_checkpoint(model, trial)  # type: ignore[misc]
@@ -43,7 +49,21 @@ class _Guarded:
                 os.rename(path, aside / path.name)
             (aside / name).rmdir()
             (aside / "README.md").unlink(missing_ok=True)  # PEFT's form, to be filled in by hand
-            torch.save(self._extra_state(), aside / EXTRA_STATE)
+            torch.save(self._extra_state(), aside / self._extra_state_name())
+            collect_files(self.ranks, aside)
+
+    @contextlib.contextmanager
+    def _saving(self, name: str, facts: dict[str, Any]) -> Iterator[Path]:
+        """Yields where this rank saves: rank 0 the checkpoint, others what they add to it."""
+        if self.ranks.is_main:
+            with self.store.saving(name, **facts) as aside:
+                yield aside
+        else:
+            with tempfile.TemporaryDirectory(dir=self.args.output_dir) as own:
+                yield Path(own)
+
+    def _extra_state_name(self) -> str:
+        return EXTRA_STATE.format(rank=f"_{self.ranks.place.rank}" if self.ranks.size > 1 else "")
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """Writes none: the run's manifest says more."""
@@ -59,7 +79,9 @@ class _Guarded:
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         super()._load_optimizer_and_scheduler(checkpoint)  # type: ignore[misc]
-        if checkpoint is not None and (path := Path(checkpoint) / EXTRA_STATE).is_file():
+        if checkpoint is None:
+            return
+        if (path := Path(checkpoint) / self._extra_state_name()).is_file():
             state = torch.load(path, map_location=self.args.device, weights_only=True)
             self._restore_extra_state(state)
 

@@ -12,7 +12,9 @@ from transformers.trainer_callback import ProgressCallback
 
 from tenyson.checkpoints.store import Checkpoint, CheckpointStore
 from tenyson.contract import File
-from tenyson.errors import CheckpointError, ConfigError, Problem, StoppedError
+from tenyson.distributed.files import share_folder
+from tenyson.distributed.ranks import Ranks
+from tenyson.errors import CheckpointError, ConfigError, Problem, StoppedError, TaskError
 from tenyson.jobs._callbacks import EdgeCallback, MetricsCallback, drop_rows_after
 from tenyson.jobs._data import DataFacts
 from tenyson.jobs._description import describe_run
@@ -84,17 +86,18 @@ def train(
     Raises:
         StoppedError: A stop was asked for; the checkpoint is saved.
     """
-    config, result = context.config, context.result
+    config, result, ranks = context.config, context.result, context.ranks
+    _require_the_same_data(ranks, datasets)
     store = checkpoint_store(context)
     with closing(context.reporter.line):
         metrics = MetricsCallback(context.fence, context.reporter, result)
-        edge = EdgeCallback(config.checkpoint, context.options.stop)
+        edge = EdgeCallback(config.checkpoint, context.options.stop, ranks)
         trainer = make_trainer([metrics, edge, *callbacks])
         context.options.stop.check()  # it has tokenised the whole data set
         for chatty in (PrinterCallback, ProgressCallback):
             trainer.remove_callback(chatty)
-        trainer.store, trainer.checkpoint_facts = store, _facts(context)
-        checkpoint = _start_from(context, store, trainer.checkpoint_facts)
+        trainer.store, trainer.ranks, trainer.checkpoint_facts = store, ranks, _facts(context)
+        checkpoint = _start_together(context, store, trainer.checkpoint_facts)
         result.resumed_from_step = result.global_step = checkpoint.step if checkpoint else 0
         describe_run(context, trainer.model, source, datasets, adapter)
         context.options.stop.check()
@@ -121,6 +124,33 @@ def _train_from(trainer: Any, checkpoint: Checkpoint | None) -> None:
     # transformers would train one step more: it looks for the end only after a step.
     trainer._load_from_checkpoint(str(folder))
     trainer.state = type(trainer.state).load_from_json(str(folder / "trainer_state.json"))
+
+
+def _require_the_same_data(ranks: Ranks, datasets: dict[str, DataFacts]) -> None:
+    """Refuses ranks that would each split other rows among themselves."""
+    own = {role: facts.fingerprint for role, facts in datasets.items()}
+    of_all = ranks.share(ranks.gather(own))
+    for rank, of_rank in enumerate(of_all):
+        if different := [role for role in own if of_rank.get(role) != of_all[0].get(role)]:
+            raise TaskError(
+                f"The task gave rank {rank} other rows than rank 0 ({', '.join(different)}).",
+                hint="A data hook must return the same rows in the same order wherever it runs: "
+                "seed what it draws at random.",
+            )
+
+
+def _start_together(
+    context: RunContext, store: CheckpointStore, facts: dict[str, Any]
+) -> Checkpoint | None:
+    """Returns the checkpoint to go on from, which rank 0 chooses for all."""
+    ranks = context.ranks
+    found = _start_from(context, store, facts) if ranks.is_main else None
+    place = ranks.share(found.place if found else None)
+    if place is None:
+        return None
+    folder = share_folder(ranks, found.folder if found else None, context.output_dir)
+    ranks.has_checkpoint()
+    return Checkpoint(place, folder, found.facts if found else {})
 
 
 def _start_from(
@@ -157,6 +187,13 @@ def _refuse_another_run(checkpoint: Checkpoint, facts: dict[str, Any]) -> None:
                 f"{checkpoint.facts.get(name)!r}, this run's is {facts[name]!r}.",
                 hint="Use another output folder, or checkpoint.resume: never to start anew.",
             )
+    ranks = checkpoint.facts.get("ranks", 1)
+    if ranks != facts["ranks"]:
+        raise CheckpointError(
+            f"{checkpoint.place.name} was saved on {ranks} rank(s), this attempt has "
+            f"{facts['ranks']}: batches and random states are split by ranks.",
+            hint=f"Run on {ranks} again, or set checkpoint.resume: never to start anew.",
+        )
 
 
 def _facts(context: RunContext) -> dict[str, Any]:
@@ -171,6 +208,7 @@ def _facts(context: RunContext) -> dict[str, Any]:
         "job_type": context.job_type.value,
         "model": context.config.model.name,
         "adapter": trained,
+        "ranks": context.ranks.size,
     }
 
 

@@ -1,5 +1,6 @@
 """One attempt at a run, as the parts of a job share it."""
 
+import io
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from tenyson.checkpoints.mirror import Mirror
 from tenyson.checkpoints.store import CheckpointStore
 from tenyson.config import JobConfig
 from tenyson.contract import JobType
+from tenyson.distributed.ranks import Ranks
 from tenyson.jobs.options import RunOptions
 from tenyson.jobs.result import JobResult
 from tenyson.progress import CHECKPOINT_STEP, Progress, ProgressEndpoint, ProgressPusher
@@ -23,12 +25,15 @@ class RunContext:
     config: JobConfig
     task: Any
     output_dir: Path
+    """Rank 0's is the run's; another rank has one of its own, gone when it ends."""
     options: RunOptions
     result: JobResult
     fence: Fence
     """To be asked before every write to the output folder."""
     reporter: "Reporter"
     mirror: Mirror | None = None
+    ranks: Ranks = field(default_factory=Ranks)
+    """The processes that train together, this one among them."""
     plain_config: dict[str, Any] = field(default_factory=dict)
     """The configuration as hooks get it: resolved, a plain mapping."""
 
@@ -75,10 +80,14 @@ def announce_start(context: RunContext) -> None:
 class Reporter:
     """Progress of a run, for its reader and for the controller."""
 
-    def __init__(self, job_type: JobType, endpoint: ProgressEndpoint | None) -> None:
+    def __init__(
+        self, job_type: JobType, endpoint: ProgressEndpoint | None, *, is_quiet: bool = False
+    ) -> None:
+        """Takes where progress is pushed; quiet, as ranks other than 0 are, it goes nowhere."""
         label = {JobType.SFT: "SFT", JobType.RL: "RL", JobType.EVAL: "Eval"}[job_type]
-        self.line = ProgressLine(label, "row" if job_type is JobType.EVAL else "step")
-        self._pusher = ProgressPusher(endpoint) if endpoint else None
+        unit = "row" if job_type is JobType.EVAL else "step"
+        self.line = ProgressLine(label, unit, _Nowhere() if is_quiet else None)
+        self._pusher = ProgressPusher(endpoint) if endpoint and not is_quiet else None
 
     def announce(self, progress: Progress) -> None:
         """Pushes progress that a reader has no use for yet: the libraries are still loading."""
@@ -96,3 +105,10 @@ class Reporter:
         self.line.close()
         if self._pusher:
             self._pusher.close()
+
+
+class _Nowhere(io.StringIO):
+    """A stream that keeps nothing."""
+
+    def write(self, text: str) -> int:
+        return len(text)

@@ -15,11 +15,15 @@ from tenyson.checkpoints.fence import Fence, next_attempt
 from tenyson.checkpoints.mirror import Mirror
 from tenyson.config import JobConfig, parse_config
 from tenyson.contract import RUNS_FOLDER, Env, ExitCode, JobType
-from tenyson.errors import SupersededError
+from tenyson.distributed.joining import join, own_place
+from tenyson.distributed.place import RankPlace
+from tenyson.distributed.ranks import Ranks
+from tenyson.errors import SupersededError, TenysonError
 from tenyson.jobs.context import Reporter, RunContext, announce_start
 from tenyson.jobs.failure import as_tenyson_error, missing_library, record_failure
 from tenyson.jobs.finished import restore_finished
-from tenyson.jobs.options import RunOptions
+from tenyson.jobs.options import HubTarget, RunOptions
+from tenyson.jobs.own_folder import leave_own_folder, make_own_folder, refuse_ranks_for_eval
 from tenyson.jobs.records import claim_folder, leave_result, upload_results
 from tenyson.jobs.result import JobResult
 from tenyson.task import check_hooks
@@ -68,6 +72,9 @@ class Job(ABC):
         """What the last `run()` left, a failure included."""
         self._fence: Fence | None = None
         self._mirror: Mirror | None = None
+        self._place = RankPlace()
+        self._ranks = Ranks()
+        self._started = 0.0
 
     def run(self) -> JobResult:
         """Carries out one attempt, and leaves `job_result.json` whatever happens.
@@ -80,18 +87,20 @@ class Job(ABC):
         """
         # For good: a stop while the result is written must not undo a run that is done.
         self.options.stop.defer()
-        started = time.monotonic()
+        self._started = time.monotonic()
         result = self.result = new_result(self)
         try:
             self._carry_out(result)
             result.status, result.exit_code = "success", int(ExitCode.DONE)
-            self._leave_behind(result, started)
+            self._leave_behind(result)
         except BaseException as error:
-            record_failure(result, error)
+            cause = self._ranks.explain(error)
+            record_failure(result, cause)
+            self._ranks.leave(result.exit_code, result.failure.message if result.failure else "")
             if not isinstance(error, SupersededError):
                 with contextlib.suppress(SupersededError):
-                    self._leave_behind(result, started, error)
-            if (known := as_tenyson_error(error)) is not None and known is not error:
+                    self._leave_behind(result, error)
+            if (known := as_tenyson_error(cause)) is not None and known is not error:
                 raise known from error
             raise
         return result
@@ -101,41 +110,68 @@ class Job(ABC):
         """Does the work and fills `context.result`; the heavy imports happen in here."""
 
     def _carry_out(self, result: JobResult) -> None:
+        place = self._place = self.options.place or own_place(os.environ)
         fence, mirror = self._claim(result)
-        config = parse_config(self.config, self.job_type)
+        config = parse_config(self.config, self.job_type, ranks=place.size)
         check_hooks(self.task, self.job_type)
-        self.options.stop.check()
-        with closing(Reporter(self.job_type, self.options.progress)) as reporter:
+        refuse_ranks_for_eval(self.job_type, place.size)
+        stop = self.options.stop
+        stop.check()
+        ranks = self._ranks = join(place, check_stop=stop.check, give_up=self._give_up)
+        self.run_id, result.attempt = ranks.share((self.run_id, result.attempt))
+        result.run_id = self.run_id
+        reporter = Reporter(self.job_type, self.options.progress, is_quiet=not place.is_main)
+        with closing(reporter):
             context = RunContext(
                 job_type=self.job_type,
                 config=config,
                 task=self.task,
-                output_dir=self.output_dir,
+                output_dir=fence.folder,
                 options=self.options,
                 result=result,
                 fence=fence,
                 reporter=reporter,
                 mirror=mirror,
+                ranks=ranks,
                 plain_config=config.model_dump(),
             )
             self._do_the_work(context)
+            ranks.part()
             if mirror is not None:
                 upload_results(mirror, fence)
+            if self._hub and place.is_main:
+                from tenyson.jobs._hub import push_to_hub
+
+                push_to_hub(context, self._hub)
+        ranks.finish()
+
+    @property
+    def _hub(self) -> HubTarget | None:
+        """Where to push; an evaluation has nothing to."""
+        return None if self.job_type is JobType.EVAL else self.options.hub
 
     def _claim(self, result: JobResult) -> tuple[Fence, Mirror | None]:
         """Returns what the attempt writes through, after it has named itself the newest one."""
         uri = self.options.output_uri
-        mirror = Mirror(uri) if uri else None
+        folder, mirror = self.output_dir, Mirror(uri) if uri else None
+        if not self._place.is_main:
+            folder, mirror = make_own_folder(self.output_dir, self._place.rank), None
         if self.attempt is None:
-            self.attempt = next_attempt(self.output_dir, mirror)
+            self.attempt = next_attempt(folder, mirror)
         result.attempt = self.attempt
-        self._fence, self._mirror = Fence(self.output_dir, self.attempt, mirror), mirror
+        self._fence, self._mirror = Fence(folder, self.attempt, mirror), mirror
         claim_folder(self._fence)
         return self._fence, mirror
 
     def _do_the_work(self, context: RunContext) -> None:
         announce_start(context)
-        if self.job_type is not JobType.EVAL and restore_finished(context):
+        ranks = context.ranks
+        if self._hub and ranks.is_main:
+            from tenyson.jobs._hub import check_hub
+
+            check_hub(self._hub)
+        may_be_finished = ranks.is_main and self.job_type is not JobType.EVAL
+        if ranks.share(may_be_finished and restore_finished(context)):
             return
         LOG.info(
             "%s run %s, attempt %d, into %s: loading the libraries and %s",
@@ -147,11 +183,21 @@ class Job(ABC):
         except ImportError as error:
             raise missing_library(error, self.label) or error from error
 
-    def _leave_behind(
-        self, result: JobResult, started: float, error: BaseException | None = None
-    ) -> None:
-        """Writes the result, as far as the surroundings still allow."""
-        result.total_time_seconds = round(time.monotonic() - started, 3)
+    def _give_up(self, error: TenysonError) -> None:
+        """Ends the process of a rank whose main thread waits for a peer that is gone."""
+        result = self.result or new_result(self)
+        record_failure(result, error)
+        with contextlib.suppress(TenysonError):
+            self._leave_behind(result, error)
+        self.options.leave_word(result)
+        os._exit(result.exit_code)
+
+    def _leave_behind(self, result: JobResult, error: BaseException | None = None) -> None:
+        """Writes the result, as far as the surroundings still allow; rank 0 does so for all."""
+        result.total_time_seconds = round(time.monotonic() - self._started, 3)
+        if not self._place.is_main:
+            leave_own_folder(self.output_dir, self._place.rank, error)
+            return
         fence = self._fence or Fence(self.output_dir, self.attempt or 0)
         leave_result(result, error, fence, self._mirror)
 

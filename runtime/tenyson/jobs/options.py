@@ -1,13 +1,42 @@
 """What a run is given from outside its configuration: by the runner's environment, or in Python."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
 from tenyson.contract import Env
+from tenyson.distributed.place import RankPlace
 from tenyson.errors import ConfigError, Problem
+from tenyson.jobs.result import JobResult
 from tenyson.jobs.stop import StopRequest
 from tenyson.progress import ProgressEndpoint
+
+
+@dataclass(frozen=True)
+class HubTarget:
+    """Where a finished SFT or RL run is pushed to."""
+
+    repo: str
+    """`owner/name`; made if it is missing."""
+    private: bool = True
+    """Whether a repository that is made is private; one that is there stays as it is."""
+    token: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def from_environment(cls, env: Mapping[str, str]) -> Self | None:
+        """Returns what the contract's variables say; None where no repository is named.
+
+        Raises:
+            ConfigError: Whether it is private is neither true nor false.
+        """
+        repo, private = env.get(Env.HUB_REPO), env.get(Env.HUB_PRIVATE) or "true"
+        if not repo:
+            return None
+        if private not in ("true", "false"):
+            raise ConfigError(
+                [Problem(Env.HUB_PRIVATE, f"expected true or false, got {private!r}")]
+            )
+        return cls(repo, private == "true", env.get(Env.HUB_TOKEN) or None)
 
 
 @dataclass(frozen=True)
@@ -24,9 +53,15 @@ class RunOptions:
     """Used where the configuration has no `telemetry.db_url`."""
     progress: ProgressEndpoint | None = None
     """Where progress is pushed; None shows it on standard error only."""
+    hub: HubTarget | None = None
+    """Where the trained weights are pushed to; None pushes nothing."""
     command: tuple[str, ...] = ()
     """The command line, for the manifest; empty for a run from Python."""
     stop: StopRequest = field(default_factory=StopRequest)
+    place: RankPlace | None = None
+    """Where this process stands among the ranks; None reads torchrun's variables."""
+    leave_word: Callable[[JobResult], None] = lambda result: None
+    """Called with the result before the process is ended where it hangs: it has no other end."""
 
     @classmethod
     def from_environment(
@@ -35,6 +70,8 @@ class RunOptions:
         *,
         command: tuple[str, ...] = (),
         stop: StopRequest | None = None,
+        place: RankPlace | None = None,
+        leave_word: Callable[[JobResult], None] = lambda result: None,
     ) -> Self:
         """Returns the options that the contract's variables hold; empty ones count as unset."""
         url = env.get(Env.PROGRESS_URL)
@@ -49,8 +86,11 @@ class RunOptions:
             adapter_sha256=env.get(Env.ADAPTER_SHA256) or None,
             telemetry_db_url=env.get(Env.TELEMETRY_DB_URL) or None,
             progress=endpoint,
+            hub=HubTarget.from_environment(env),
             command=command,
             stop=stop or StopRequest(),
+            place=place,
+            leave_word=leave_word,
         )
 
 

@@ -63,8 +63,6 @@ class PromptGroup:
     """Place among the groups of this round of sampling, from 0."""
     prompt: str
     completions: Sequence[Completion]
-    first: int = 0
-    """Place of the first completion in the group; above 0 where processes share a group."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +97,7 @@ def rollout_rows(
                 (*key, index),
                 _generation_values(completion, phase, index, rollout),
             )
-            for index, completion in enumerate(group.completions, start=group.first)
+            for index, completion in enumerate(group.completions)
         ]
     return rows
 
