@@ -15,6 +15,7 @@ from hack.cluster.node.attempts import Attempt, ContainerRecords, Outcome
 from hack.cluster.node.context import NodeContext, log
 from hack.cluster.node.environment import expand
 from hack.cluster.node.errors import NotReadyError, UnknownImageError
+from hack.cluster.node.hosts import hosts_mounts
 from hack.cluster.node.pod_objects import PodObjects
 from hack.cluster.node.restarts import Finished, next_step
 from hack.cluster.node.sandbox import Machine, Mount, Sandbox, bwrap_argv
@@ -160,6 +161,7 @@ class Container:
         security = self.spec.get("securityContext") or {}
         message_target = self.spec.get("terminationMessagePath") or "/dev/termination-log"
         mounts = [_mount(mount, env, volumes) for mount in self.spec.get("volumeMounts") or []]
+        mounts += hosts_mounts(self._pod, attempt.folder)
         return Sandbox(
             argv=argv,
             hostname=env["HOSTNAME"],
