@@ -9,36 +9,30 @@ import contextlib
 import os
 import signal
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING
 
-from tenyson.contract import RUNS_FOLDER, Env, ExitCode, File, JobType, PodPath
-from tenyson.errors import ConfigError, Problem, StoppedError
+from tenyson.command_line import make_parser
+from tenyson.contract import RUNS_FOLDER, Env, ExitCode, File, JobType
+from tenyson.distributed.place import RankPlace, places_here
+from tenyson.errors import StoppedError
+from tenyson.termination import leave_termination_message, say
 
 if TYPE_CHECKING:
     from tenyson.jobs.job import Job
     from tenyson.jobs.result import JobResult
     from tenyson.jobs.stop import StopRequest
 
-EXAMPLE = """\
-example:
-  python -m tenyson.runner --job-type sft \\
-    --config tenyson/examples/wordle/configs/sft_config.yaml \\
-    --task-module tenyson.examples.wordle.wordle_task:WordleTask
-
-exit codes: 0 done, 64 configuration, 65 task or data, 69 a dependency is away, 70 internal,
-71 out of memory, 72 diverged, 73 budget reached, 75 stopped with a checkpoint, 77 credentials
-"""
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one attempt at a job and returns its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    parser = _parser()
+    parser = make_parser()
     if any(argument in ("-h", "--help") for argument in given):
         parser.print_help()
         return int(ExitCode.DONE)
@@ -58,6 +52,7 @@ class _Attempt:
         self._run_id = os.environ.get(Env.RUN_ID) or str(uuid.uuid4())
         self._job_type: str | None = None
         self._output_dir: Path | None = None
+        self._places: tuple[RankPlace, ...] = (RankPlace(),)
         self._job: Job | None = None
 
     def run(self) -> int:
@@ -65,30 +60,61 @@ class _Attempt:
         try:
             # Within the try: a signal that comes at any later moment leaves a result, too.
             _watch_signals(self._stop)
-            self._job = self._prepare()
-            result = self._job.run()
-            _say(f"{_summary(result)}\n")
+            options = self._read_arguments()
+            several = len(self._places) > 1
+            result = self._run_ranks(options) if several else self._run_job(options)
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the edge of the process
             self._stop.defer()
             result = self._failed(error)
         _ignore_signals()
-        _leave_termination_message(result)
+        leave_termination_message(result)
         return result.exit_code
 
-    def _prepare(self) -> "Job":
+    def _read_arguments(self) -> argparse.Namespace:
         options = self._parser.parse_args(self._given)
         self._job_type = options.job_type
         self._run_id = options.run_id or self._run_id
         self._output_dir = _output_folder(options.output_dir, self._run_id)
-        _listen_to_logs()
+        self._places = places_here(os.environ)
+        _listen_to_logs(self._places[0].rank)
+        return options
 
+    def _run_ranks(self, options: argparse.Namespace) -> "JobResult":
+        """Starts this runner once for each rank of the pod; they do the work and the talking."""
+        from tenyson.distributed.launcher import run_ranks
+        from tenyson.jobs.own_folder import refuse_ranks_for_eval
+        from tenyson.jobs.rank_results import result_of
+
+        self._stop.defer()  # the ranks stop, this process waits for them
+        refuse_ranks_for_eval(JobType(options.job_type), self._places[0].size)
+        with tempfile.TemporaryDirectory(prefix="tenyson-ranks-") as messages:
+            ended = run_ranks(
+                (sys.executable, "-m", "tenyson.runner", *self._given),
+                self._places,
+                messages=Path(messages),
+                is_stop_asked=lambda: self._stop.is_made,
+                env={**os.environ, Env.RUN_ID: self._run_id},
+            )
+            result = result_of(ended, otherwise=self._new_result())
+        if self._output_dir and not (self._output_dir / File.JOB_RESULT).exists():
+            self._save(result)  # rank 0 was killed before it could
+        return result
+
+    def _run_job(self, options: argparse.Namespace) -> "JobResult":
+        self._job = self._prepare(options)
+        result = self._job.run()
+        if self._places[0].is_main:
+            say(f"{_summary(result)}\n")
+        return result
+
+    def _prepare(self, options: argparse.Namespace) -> "Job":
         from tenyson.config import load_config
         from tenyson.jobs.options import RunOptions, attempt_number
         from tenyson.task import check_hooks, load_task
 
         attempt = attempt_number(os.environ)
         job_type = JobType(options.job_type)
-        config = load_config(options.config, job_type)
+        config = load_config(options.config, job_type, ranks=self._places[0].size)
         task = load_task(options.task_module)
         check_hooks(task, job_type)
         return _job_class(job_type)(
@@ -101,6 +127,8 @@ class _Attempt:
                 os.environ,
                 command=(sys.executable, "-m", "tenyson.runner", *self._given),
                 stop=self._stop,
+                place=self._places[0],
+                leave_word=leave_termination_message,
             ),
         )
 
@@ -111,24 +139,29 @@ class _Attempt:
         name = (
             "Stopped" if result.status == "stopped" else f"{failure.type if failure else 'Error'}"
         )
-        _say(f"\n{name}: {failure.message if failure else error}\n")
+        say(f"\n{name}: {failure.message if failure else error}\n")
         if failure and failure.hint:
-            _say(f"  {failure.hint}\n")
-        if result.exit_code == ExitCode.INTERNAL and self._output_dir:
-            _say(f"  Traceback: {self._output_dir / File.FAILURE}\n")
+            say(f"  {failure.hint}\n")
+        if result.exit_code == ExitCode.INTERNAL and self._places[0].is_main:
+            say(f"  Traceback: {Path(result.local_output_dir or '', File.FAILURE)}\n")
         return result
 
     def _early_result(self, error: BaseException) -> "JobResult":
         """Writes and returns the result of an attempt that failed before there was a job."""
-        from tenyson.checkpoints.fence import Fence, next_attempt
-        from tenyson.errors import SupersededError
         from tenyson.jobs.failure import record_failure
-        from tenyson.jobs.records import leave_result
+
+        result = self._new_result()
+        record_failure(result, error)
+        self._save(result, error)
+        return result
+
+    def _new_result(self) -> "JobResult":
+        from tenyson.checkpoints.fence import next_attempt
         from tenyson.jobs.result import JobResult
 
         folder = self._output_dir or _output_folder(None, self._run_id)
         attempt = os.environ.get(Env.ATTEMPT, "")
-        result = JobResult(
+        return JobResult(
             run_id=self._run_id,
             status="failed",
             total_time_seconds=round(time.monotonic() - self._started, 3),
@@ -136,48 +169,17 @@ class _Attempt:
             job_type=self._job_type,
             attempt=int(attempt) if attempt.isdecimal() else next_attempt(folder),
         )
-        record_failure(result, error)
-        with contextlib.suppress(SupersededError):  # a newer attempt has started: it counts
-            leave_result(result, error, Fence(folder, result.attempt), None)
-        return result
 
+    def _save(self, result: "JobResult", error: BaseException | None = None) -> None:
+        """Writes the result into the output folder, unless that is another rank's to do."""
+        from tenyson.checkpoints.fence import Fence
+        from tenyson.errors import SupersededError
+        from tenyson.jobs.records import leave_result
 
-class _Parser(argparse.ArgumentParser):
-    """Reports wrong arguments as a configuration error, so that they leave a result, too."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(
-            [Problem("command line", message)],
-            hint="python -m tenyson.runner --help shows the arguments.",
-        )
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="python -m tenyson.runner",
-        description="Runs one attempt at an SFT, RL or Eval job.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "--job-type", required=True, choices=[t.value for t in JobType], help="what to run"
-    )
-    parser.add_argument("--config", required=True, metavar="FILE", help="YAML or JSON file")
-    parser.add_argument(
-        "--task-module",
-        required=True,
-        metavar="SPEC",
-        help="module.path:ClassName, a .py file, or a module of hook functions",
-    )
-    parser.add_argument(
-        "--output-dir",
-        metavar="DIR",
-        help=f"output folder (default: ${Env.OUTPUT_DIR}, else {RUNS_FOLDER}/<run id>)",
-    )
-    parser.add_argument(
-        "--run-id", metavar="ID", help=f"name of the run (default: ${Env.RUN_ID}, else a new UUID)"
-    )
-    return parser
+        if self._places[0].is_main:
+            folder = Path(result.local_output_dir or RUNS_FOLDER)
+            with contextlib.suppress(SupersededError):  # a newer attempt has started: it counts
+                leave_result(result, error, Fence(folder, result.attempt), None)
 
 
 def _output_folder(given: str | None, run_id: str) -> Path:
@@ -208,7 +210,7 @@ def _watch_signals(stop: "StopRequest") -> None:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         stop.make(name)
         if stop.is_deferred:
-            _say(f"\n{name}: stopping at the next edge\n")
+            say(f"\n{name}: stopping at the next edge\n")
         else:
             raise StoppedError(f"Stopped on request ({name}) before the work began.")
 
@@ -222,31 +224,14 @@ def _ignore_signals() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _leave_termination_message(result: "JobResult") -> None:
-    path = _termination_path()
-    if path is None:
-        return
-    try:
-        # In a pod this file is a mount of its own: it is written in place, a rename would fail.
-        path.write_text(result.termination_message(), encoding="utf-8")
-    except OSError as error:
-        _say(f"The termination message cannot be written to {path}: {error}\n")
-
-
-def _termination_path() -> Path | None:
-    if named := os.environ.get(Env.RESULT_PATH):
-        return Path(named)
-    default = Path(PodPath.TERMINATION_LOG)
-    in_a_pod = "KUBERNETES_SERVICE_HOST" in os.environ
-    return default if in_a_pod and default.exists() and os.access(default, os.W_OK) else None
-
-
-def _listen_to_logs() -> None:
+def _listen_to_logs(rank: int) -> None:
     """Shows what the libraries and the runtime log, one plain line each, on standard error."""
     import logging
 
-    logging.basicConfig(format="%(message)s", stream=sys.stderr, level=logging.WARNING)
-    logging.getLogger("tenyson").setLevel(logging.INFO)
+    prefix = f"[rank {rank}] " if rank else ""
+    logging.basicConfig(format=f"{prefix}%(message)s", stream=sys.stderr, level=logging.WARNING)
+    # What concerns all ranks is rank 0's to tell.
+    logging.getLogger("tenyson.ranks" if rank else "tenyson").setLevel(logging.INFO)
 
 
 def _summary(result: "JobResult") -> str:
@@ -259,10 +244,10 @@ def _summary(result: "JobResult") -> str:
     )
 
 
-def _say(text: Any) -> None:
-    sys.stderr.write(str(text))
-    sys.stderr.flush()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        # torch's process group would wait at the interpreter's end for peers that are gone.
+        sys.stdout.flush()
+        os._exit(code)
+    sys.exit(code)

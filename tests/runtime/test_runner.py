@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tenyson import runner
+from tenyson import runner, termination
 from tenyson.contract import Env, ExitCode, File
 from tenyson.jobs.result import JobResult
 from tenyson.jobs.rl import RLJob
@@ -124,14 +124,14 @@ def test_no_message_is_written_outside_a_pod(
 ) -> None:
     monkeypatch.delenv(Env.RESULT_PATH, raising=False)
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
-    assert runner._termination_path() is None
+    assert termination.termination_path() is None
 
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
-    monkeypatch.setattr(runner.PodPath, "TERMINATION_LOG", str(tmp_path / "termination-log"))
-    assert runner._termination_path() is None
+    monkeypatch.setattr(termination.PodPath, "TERMINATION_LOG", str(tmp_path / "termination-log"))
+    assert termination.termination_path() is None
 
     (tmp_path / "termination-log").touch()
-    assert runner._termination_path() == tmp_path / "termination-log"
+    assert termination.termination_path() == tmp_path / "termination-log"
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
