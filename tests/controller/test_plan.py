@@ -492,3 +492,12 @@ def test_a_status_stays_within_32_kib() -> None:
     job = make_job(status={**RUNNING, "result": fat})
     status = wanted(plan(observe(job, make_child(), make_pod()), NOW))
     assert len(json.dumps(status)) <= 32 * 1024
+
+
+def test_a_pod_that_is_going_away_is_not_shown_as_running() -> None:
+    leaving = replace(make_pod(), deleting=True, disruption="DeletionByTaintManager")
+    status = wanted(plan(observe(make_job(status=RUNNING), make_child(), leaving), NOW))
+    assert status["phase"] == "Stopping"
+    message = condition(status, "Running")["message"]
+    assert "node-1" in message
+    assert "DeletionByTaintManager" in message

@@ -101,6 +101,11 @@ class Reason(Enum):
         "PodMissing",
         "Job {child} has made no pod yet: {detail}. It is tried again by itself.",
     )
+    POD_LEAVING = (
+        "PodLeaving",
+        "Pod {pod} on node {node} is going away ({why}); the attempt is over when it is gone. "
+        "If it stays because its node is lost for good, delete the Node.",
+    )
     RUNNING = "Running", "Attempt {attempt} runs."
     RUNNING_PARTLY = "RunningPartly", "{ready} of {nodes} pods of attempt {attempt} run."
     SETTLING = "Settling", "Attempt {attempt} has ended; waiting for its pod's last state."

@@ -232,6 +232,8 @@ def phase(conditions: dict[str, Any], status: Status) -> str:
     if conditions.get("Admitted", {}).get("status") == "False":
         return "Queued"
     why = conditions.get("Running", {}).get("reason")
+    if why == Reason.POD_LEAVING.word:
+        return "Stopping"
     # Between a pod's end and its Job's nothing has changed for people yet, so no Event either.
     if holds("Running") or why == Reason.SETTLING.word:
         return "Running"

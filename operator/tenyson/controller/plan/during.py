@@ -80,8 +80,16 @@ def _show_pods(this: Pass, attempt: Attempt) -> None:
     nodes = this.job.spec.nodes if this.job.spec else 1
     name = names.child_name(this.job.name, attempt.number)
     running = [pod for pod in attempt.pods if pod.phase in ("Running", "Succeeded")]
+    leaving = next((pod for pod in attempt.live if pod.deleting), None)
     waiting = next((pod for pod in attempt.live if pod.waiting), None)
-    if len(running) >= nodes:
+    if leaving is not None:
+        message = Reason.POD_LEAVING.say(
+            pod=leaving.name,
+            node=leaving.node or "(none)",
+            why=leaving.disruption or "it was deleted",
+        )
+        this.draft.waiting(Reason.POD_LEAVING, message)
+    elif len(running) >= nodes:
         first = min(running, key=lambda pod: pod.index)
         this.draft.running(attempt.number, first.node)
     elif waiting is not None:
