@@ -155,26 +155,25 @@ class Namespace:
         path = f"{self.core}/pods?labelSelector=batch.kubernetes.io/job-name={child}"
         return dict(eventually(lambda: self.api.call("GET", path)["items"])[0])
 
+    def pods(self, child: str, count: int = 1) -> list[Object]:
+        """Waits for the pods of a child that are not ended or going away, by their index."""
+        path = f"{self.core}/pods?labelSelector=batch.kubernetes.io/job-name={child}"
+
+        def found() -> list[Object] | None:
+            pods = [pod for pod in self.api.call("GET", path)["items"] if _is_live(pod)]
+            return sorted(pods, key=index_of) if len(pods) == count else None
+
+        return eventually(found)
+
     # The kubelet
 
     def run_pod(self, child: str) -> Object:
         """Binds the pod of a child and lets it run."""
-        pod = self.pod(child)
-        binding = {
-            "apiVersion": "v1", "kind": "Binding", "metadata": {"name": pod["metadata"]["name"]},
-            "target": {"kind": "Node", "name": "played"},
-        }  # fmt: skip
-        self.api.call("POST", f"{self.core}/pods/{pod['metadata']['name']}/binding", binding)
-        return self._set_pod(pod, "Running", {"running": {"startedAt": _now()}})
+        return self.run(self.pod(child))
 
     def end_pod(self, child: str, code: int, message: str = "", **more: Any) -> Object:
         """Lets the container of a child's pod end."""
-        ended = {
-            "exitCode": code, "reason": more.pop("reason", "Error" if code else "Completed"),
-            "message": message, "startedAt": _now(), "finishedAt": _now(),
-        }  # fmt: skip
-        phase = "Failed" if code else "Succeeded"
-        return self._set_pod(self.pod(child), phase, {"terminated": ended}, **more)
+        return self.end(self.pod(child), code, message, **more)
 
     def run_to_end(self, child: str, code: int, message: str = "", **more: Any) -> None:
         self.run_pod(child)
@@ -182,13 +181,35 @@ class Namespace:
 
     def remove_pod(self, child: str) -> None:
         """Removes a terminating pod at last, as a kubelet does once its processes are gone."""
-        name = self.pod(child)["metadata"]["name"]
-        self.api.call("DELETE", f"{self.core}/pods/{name}", {"gracePeriodSeconds": 0})
+        self.remove(self.pod(child))
 
     def is_stopping(self, child: str) -> bool:
         return "deletionTimestamp" in self.pod(child)["metadata"]
 
-    def _set_pod(self, pod: Object, phase: str, state: Object, **more: Any) -> Object:
+    def run(self, pod: Object) -> Object:
+        """Binds a pod and lets it run."""
+        binding = {
+            "apiVersion": "v1", "kind": "Binding", "metadata": {"name": pod["metadata"]["name"]},
+            "target": {"kind": "Node", "name": "played"},
+        }  # fmt: skip
+        self.api.call("POST", f"{self.core}/pods/{pod['metadata']['name']}/binding", binding)
+        return self.set_pod(pod, "Running", {"running": {"startedAt": _now()}})
+
+    def end(self, pod: Object, code: int, message: str = "", **more: Any) -> Object:
+        """Lets a pod's container end."""
+        ended = {
+            "exitCode": code, "reason": more.pop("reason", "Error" if code else "Completed"),
+            "message": message, "startedAt": _now(), "finishedAt": _now(),
+        }  # fmt: skip
+        phase = "Failed" if code else "Succeeded"
+        return self.set_pod(pod, phase, {"terminated": ended}, **more)
+
+    def remove(self, pod: Object) -> None:
+        """Removes a pod without its grace period."""
+        name = pod["metadata"]["name"]
+        self.api.call("DELETE", f"{self.core}/pods/{name}", {"gracePeriodSeconds": 0})
+
+    def set_pod(self, pod: Object, phase: str, state: Object, **more: Any) -> Object:
         container = {
             "name": names.CONTAINER, "image": "i", "imageID": "", "ready": phase == "Running",
             "restartCount": 0, "state": state,
@@ -207,6 +228,16 @@ class Namespace:
         }  # fmt: skip
         answer = self.api.call("POST", f"{self.core}/serviceaccounts/default/token", body)
         return str(answer["status"]["token"])
+
+
+def _is_live(pod: Object) -> bool:
+    ended = pod["status"].get("phase") in ("Succeeded", "Failed")
+    return not ended and "deletionTimestamp" not in pod["metadata"]
+
+
+def index_of(pod: Object) -> int:
+    """Returns a pod's completion index; 0 for a run's only pod."""
+    return int((pod["metadata"].get("annotations") or {}).get(names.ANNOTATION_INDEX, 0))
 
 
 def _now() -> str:

@@ -62,9 +62,7 @@ def child_job(start: Start) -> dict[str, Any]:
             **({"completionMode": "Indexed"} if nodes > 1 else {}),
             "backoffLimit": 0,
             "podReplacementPolicy": "Failed",
-            "podFailurePolicy": _POD_FAILURE_POLICY,
-            # The queue lifts this; after the creation it is never ours to write.
-            **({"suspend": True} if start.run.spec.queue_name else {}),
+            **_ended_by(start.run),
             "template": {
                 "metadata": {
                     "labels": {**(start.run.pod.labels or {}), **start.labels},
@@ -110,6 +108,15 @@ def config_hash(run: RunSpec) -> str:
     """Returns a hash of the configuration that does not depend on the order of its keys."""
     text = json.dumps(run.config, separators=(",", ":"), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _ended_by(run: RunSpec) -> dict[str, Any]:
+    if run.spec.queue_name is None:
+        return {"podFailurePolicy": _POD_FAILURE_POLICY}
+    # A queue takes a run back by suspending its Job. The Job controller does not count the pods
+    # that it deletes then, but would still hold their exit codes against a podFailurePolicy.
+    # The queue also lifts the suspension: after the creation it is never ours to write.
+    return {"suspend": True}
 
 
 def _queue_labels(run: RunSpec) -> dict[str, str]:
