@@ -1,6 +1,7 @@
 import io
 import json
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -8,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from tenyson.jobs.eval import EvalJob
+from tenyson.jobs.options import RunOptions
+from tenyson.jobs.sft import SFTJob
 from tenyson.progress import Progress, ProgressEndpoint, ProgressPusher, StepClock, wire_format
 from tenyson.progress_line import ProgressLine, duration
 
@@ -90,6 +94,40 @@ def test_a_push_that_fails_is_only_a_warning(
     assert caplog.text.count("WARNING") == 1
 
 
+def test_a_run_that_says_nothing_new_repeats_itself(listener: Any) -> None:
+    sent = threading.Semaphore(0)
+    pusher = ProgressPusher(
+        ProgressEndpoint(listener.url), interval_seconds=0, heartbeat_seconds=0.01
+    )
+    post = pusher._send
+    pusher._send = lambda progress: (post(progress), sent.release())[0]  # type: ignore[func-returns-value]
+
+    pusher.update(Progress(7, 10))
+    for _ in range(3):
+        assert sent.acquire(timeout=10)
+    pusher.close()
+
+    steps = [body["trainerStatus"]["metrics"][0]["value"] for _, body in listener.got]
+    assert len(steps) >= 3
+    assert set(steps) == {"7"}
+
+
+def test_a_pusher_with_nothing_to_say_is_silent(listener: Any) -> None:
+    pusher = ProgressPusher(
+        ProgressEndpoint(listener.url), interval_seconds=0, heartbeat_seconds=0.01
+    )
+
+    pusher.close()
+
+    assert listener.got == []
+
+
+def test_the_total_is_left_out_while_nobody_knows_it() -> None:
+    metrics = wire_format(Progress(0, 0))["trainerStatus"]["metrics"]
+
+    assert metrics == [{"name": "step", "value": "0"}]
+
+
 def test_the_time_left_is_the_pace_of_this_attempt_alone() -> None:
     times = iter([100.0, 108.0])
     clock = StepClock(50, 100, now=lambda: next(times))
@@ -131,3 +169,65 @@ def test_a_terminal_gets_one_line_redrawn() -> None:
 @pytest.mark.parametrize(("seconds", "text"), [(0.4, "0s"), (65, "1m 05s"), (11220, "3h 07m")])
 def test_durations_read_like_a_clock(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def wait_for(condition: Any) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def metrics_of(body: dict[str, Any]) -> dict[str, str]:
+    return {m["name"]: m["value"] for m in body["trainerStatus"]["metrics"]}
+
+
+@pytest.mark.train
+def test_progress_starts_before_the_model_is_loaded_and_tells_of_checkpoints(
+    make_config: Any,
+    sum_task: Any,
+    listener: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from tenyson.jobs import _sft
+
+    before_loading = []
+    locate_model = _sft.locate_model
+
+    def wait_for_a_push(*args: Any) -> Any:
+        wait_for(lambda: listener.got)
+        before_loading.append(metrics_of(listener.got[-1][1]))
+        return locate_model(*args)
+
+    monkeypatch.setattr(_sft, "locate_model", wait_for_a_push)
+    # A pod of Kubeflow's has these; the trainer's own callback would report once more.
+    monkeypatch.setenv("KUBEFLOW_TRAINER_SERVER_URL", listener.url)
+    monkeypatch.setenv("KUBEFLOW_TRAINER_SERVER_TOKEN", str(tmp_path / "token"))
+    (tmp_path / "token").write_text("kubeflow", encoding="utf-8")
+    options = RunOptions(progress=ProgressEndpoint(listener.url))
+    last = []
+    for steps in (4, 6):
+        config = make_config(training={"max_steps": steps}, checkpoint={"every_steps": 2})
+        listener.got.clear()
+        SFTJob(config, sum_task, output_dir=tmp_path, options=options).run()
+        assert {token for token, _ in listener.got} == {None}, "reported twice"
+        last.append(metrics_of(listener.got[-1][1]))
+
+    assert before_loading == [
+        {"step": "0", "total_steps": "4"},
+        {"step": "4", "total_steps": "6", "checkpoint_step": "4"},
+    ]
+    assert [(m["step"], m["checkpoint_step"]) for m in last] == [("4", "4"), ("6", "6")]
+
+
+@pytest.mark.train
+def test_an_evaluation_reports_rows_from_the_start(
+    make_config: Any, sum_task: Any, listener: Any, tmp_path: Path
+) -> None:
+    options = RunOptions(progress=ProgressEndpoint(listener.url))
+
+    EvalJob(make_config(), sum_task, output_dir=tmp_path, options=options).run()
+
+    assert metrics_of(listener.got[0][1]) == {"step": "0"}
+    assert metrics_of(listener.got[-1][1]) == {"step": "10", "total_steps": "10"}

@@ -8,6 +8,7 @@ from typing import Any
 
 from peft import get_peft_model
 from transformers import PrinterCallback
+from transformers.integrations import KubeflowCallback
 from transformers.trainer_callback import ProgressCallback
 
 from tenyson.checkpoints.store import Checkpoint, CheckpointStore
@@ -96,6 +97,8 @@ def train(
         context.options.stop.check()  # it has tokenised the whole data set
         for chatty in (PrinterCallback, ProgressCallback):
             trainer.remove_callback(chatty)
+        if context.options.progress:  # transformers adds its own where Kubeflow's variables are set
+            trainer.remove_callback(KubeflowCallback)
         trainer.store, trainer.ranks, trainer.checkpoint_facts = store, ranks, _facts(context)
         checkpoint = _start_together(context, store, trainer.checkpoint_facts)
         result.resumed_from_step = result.global_step = checkpoint.step if checkpoint else 0
