@@ -19,10 +19,12 @@ from tenyson.checkpoints.fence import Fence, next_attempt, read_marker
 from tenyson.checkpoints.final import upload_final
 from tenyson.checkpoints.mirror import Mirror, fetch_folder
 from tenyson.checkpoints.store import CheckpointStore
-from tenyson.contract import Env, ExitCode, File
+from tenyson.contract import Env, ExitCode, File, JobType
 from tenyson.errors import SupersededError
 from tenyson.jobs.records import leave_result, upload_results
 from tenyson.jobs.result import JobResult
+from tenyson.telemetry import open_telemetry
+from tenyson.telemetry.rows import RunKey
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -380,3 +382,26 @@ def test_a_pod_that_is_frozen_in_a_save_and_thawed_later_harms_nothing(
     assert (result.attempt, result.status, result.global_step) == (1, "success", 6)
     message = JobResult.from_dict(json.loads((tmp_path / "message-0").read_text(encoding="utf-8")))
     assert (message.attempt, message.status) == (0, "stopped")
+
+
+def test_telemetry_of_a_superseded_attempt_stays_out_of_the_folder_and_is_told_apart(
+    tmp_path: Path,
+) -> None:
+    older = Attempt(tmp_path, 0)
+    telemetry = open_telemetry(
+        f"sqlite:///{tmp_path}/away/telemetry.db",
+        tmp_path,
+        run_id="run",
+        attempt=0,
+        job_type=JobType.SFT,
+        is_current=older.fence.is_current,
+    )
+    Attempt(tmp_path, 1)
+
+    telemetry.record_sft_metrics(7, "train", {"loss": 1.0})
+    counts = telemetry.close()
+
+    assert (counts["written"], counts["lost"]) == (0, 1)
+    assert not (tmp_path / File.TELEMETRY_SPOOL).exists()
+    ids = {RunKey("run", attempt).row_id("sft_metrics", 7, "train") for attempt in (0, 1)}
+    assert len(ids) == 2

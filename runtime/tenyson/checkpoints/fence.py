@@ -112,6 +112,16 @@ class Fence:
         ):
             self._mirror.write_text(File.NEWEST_ATTEMPT, self._own.to_json())
 
+    def is_current(self) -> bool:
+        """Whether no newer attempt has started, by the output folder's marker."""
+        try:
+            self.check()
+        except SupersededError:
+            return False
+        except OSError as error:  # it does not say that there is a newer one
+            LOG.warning("The marker cannot be read: %s", error)
+        return True
+
     def write(self, name: str, content: str) -> None:
         """Writes a file of the output folder, unless a newer attempt has started."""
         write_atomically(self.folder / name, content, before_rename=self.check)

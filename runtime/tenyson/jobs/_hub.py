@@ -2,8 +2,6 @@
 
 import json
 import logging
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -55,15 +53,14 @@ def check_hub(target: HubTarget) -> None:
         LOG.info("The Hub does not answer now: %s", error)
 
 
-def push_to_hub(
-    context: RunContext, target: HubTarget, *, sleep: Callable[[float], None] = time.sleep
-) -> None:
+def push_to_hub(context: RunContext, target: HubTarget) -> None:
     """Pushes `checkpoint-final`; the result then names repository and commit.
 
     Raises:
         CredentialsError: The Hub refuses the token.
         DependencyError: The Hub is away. What was trained is in the output folder, and the next
             attempt only pushes.
+        StoppedError: A stop was asked for before it was done.
     """
     operations = _operations(context, target)
     disable_progress_bars()
@@ -79,7 +76,7 @@ def push_to_hub(
             if pause is None or not _may_pass(error):
                 raise trouble from error
             LOG.warning("%s Trying again in %.0f s.", trouble.message, pause)
-            sleep(pause)
+            context.options.stop.wait(pause)
     context.result.hf_repo_id, context.result.hf_revision = target.repo, revision
     LOG.info("Pushed to %s at %s", target.repo, revision)
 

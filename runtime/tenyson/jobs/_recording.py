@@ -22,6 +22,7 @@ def recording(context: RunContext) -> Iterator[Telemetry]:
         run_id=result.run_id,
         attempt=result.attempt,
         job_type=context.job_type,
+        is_current=context.fence.is_current,
     )
     try:
         yield telemetry

@@ -34,6 +34,10 @@ class StopRequest:
         if self.is_made:
             raise StoppedError(f"Stopped on request ({self.reason}).")
 
+    def wait(self, seconds: float) -> None:
+        """Returns after some time, or as soon as a stop is asked for."""
+        self._made.wait(seconds)
+
     def defer(self) -> None:
         """From now on a signal only makes the request; the job stops where it can take it."""
         self._is_deferred = True

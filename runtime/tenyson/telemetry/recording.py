@@ -1,6 +1,6 @@
 """Telemetry: what a job calls to leave rows behind."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ def open_telemetry(
     attempt: int,
     job_type: JobType,
     settings: WriterSettings | None = None,
+    is_current: Callable[[], bool] = lambda: True,
 ) -> "Telemetry":
     """Returns the telemetry of one attempt; the database is connected to in the background.
 
@@ -29,6 +30,7 @@ def open_telemetry(
         attempt: The try at that run.
         job_type: Kind of the job.
         settings: When rows are written; None takes the defaults.
+        is_current: Whether the attempt may write to the output folder; asked before it does.
 
     Raises:
         ConfigError: The URL cannot be used. A database that does not answer is no error.
@@ -36,7 +38,7 @@ def open_telemetry(
     run = RunKey(run_id, attempt)
     if db_url is None:
         return Telemetry(run, job_type)
-    spool = Spool(Path(output_dir))
+    spool = Spool(Path(output_dir), is_current)
     database = Database(db_url)
     return Telemetry(run, job_type, spool, Writer(database, spool, settings or WriterSettings()))
 

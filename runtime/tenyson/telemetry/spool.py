@@ -10,7 +10,7 @@ import logging
 import os
 import shutil
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -28,7 +28,9 @@ DRAIN_ROWS = 1000
 class Spool:
     """The spool files of one output folder; only one process may write there."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, is_ours: Callable[[], bool] = lambda: True) -> None:
+        """Takes the folder, and what says whether this process is still the one to write there."""
+        self._is_ours = is_ours
         self.path = folder / File.TELEMETRY_SPOOL
         self.draining = self.path.with_suffix(".draining.jsonl")
         self.refused = self.path.with_suffix(".refused.jsonl")
@@ -38,14 +40,17 @@ class Spool:
         """Appends the rows and syncs them to disk.
 
         Raises:
-            OSError: The disk does not take them.
+            OSError: The disk does not take them, or the spool is another process's by now.
         """
+        if not self._is_ours():
+            raise OSError("a newer attempt has taken the output folder over")
         with self._lock:
             _append(self.path, rows)
 
     def is_empty(self) -> bool:
-        """Whether no row waits."""
-        return not self.path.exists() and not self.draining.exists()
+        """Whether no row waits that this process could move."""
+        waits = self.path.exists() or self.draining.exists()
+        return not (waits and self._is_ours())
 
     def count(self) -> int:
         """Returns how many rows wait."""
