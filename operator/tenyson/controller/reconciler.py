@@ -1,6 +1,7 @@
 """One pass: look at the cache, plan, do what the plan says, write the status once."""
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -47,6 +48,7 @@ class Reconciler:
         self._defaults = defaults
         self._listening_since: datetime | None = None
         self._now = now
+        self._written_at: dict[Key, float] = {}
 
     def begin(self) -> None:
         """Notes that this replica leads from now on, and takes the reports of pods."""
@@ -88,6 +90,7 @@ class Reconciler:
         if observed is None:
             self._queue.forget(key)
             self._reports.pop(key, None)
+            self._written_at.pop(key, None)
             return
         wanted = plan(observed, self._now())
         while wanted.look_up:
@@ -119,11 +122,19 @@ class Reconciler:
             # Others wait for their child. The next pass adopts this one and writes about it.
             self._queue.add(job.key)
             return
-        await self._write(job, wanted)
+        held = self._seconds_held(job.key) if wanted.is_detail else 0.0
+        if held <= 0:
+            await self._write(job, wanted)
         for child in wanted.delete:
             await self._cluster.delete_child(child.namespace, child.name, child.uid)
-        if wanted.requeue_after is not None:
-            self._queue.add_after(job.key, wanted.requeue_after)
+        waits = [wait for wait in (wanted.requeue_after, held or None) if wait is not None]
+        if waits:
+            self._queue.add_after(job.key, min(waits))
+
+    def _seconds_held(self, key: Key) -> float:
+        """Returns how long a status that only says the same in other words has to wait."""
+        since = time.monotonic() - self._written_at.get(key, -math.inf)
+        return max(0.0, self._defaults.progress_interval_seconds - since)
 
     async def _write(self, job: Job, wanted: Plan) -> None:
         if wanted.status is None:
@@ -137,6 +148,7 @@ class Reconciler:
                 self._cache.drop_job(job.key, job.uid)
                 return
             raise
+        self._written_at[job.key] = time.monotonic()
         self._cache.put_job(written, wake=False)
         if wanted.recorded:
             metrics.ATTEMPTS.labels(wanted.recorded).inc()

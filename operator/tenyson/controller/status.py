@@ -111,7 +111,7 @@ class Draft:
     def refused(self, reason: Reason, message: str) -> None:
         """Says that a person must act before the job can start."""
         self.set("Accepted", False, reason, message)
-        self.set("Running", False, reason)
+        self.set("Running", False, reason, message)
         self.set("Stalled", True, reason, message)
         self.drop("Reconciling")
 
@@ -124,7 +124,7 @@ class Draft:
     def ended(self, kind: str, reason: Reason, message: str = "") -> None:
         """Says that the run is over, as Complete or Failed; neither is ever undone."""
         self.set(kind, True, reason, message)
-        self.set("Running", False, reason)
+        self.set("Running", False, reason, message)
         self.drop("Reconciling", "Stalled", "Suspended", "Admitted")
         self.status.pop("nextAttemptTime", None)
         self.status["completionTime"] = format_time(self._now)
@@ -238,6 +238,31 @@ def phase(conditions: dict[str, Any], status: Status) -> str:
     if holds("Running") or why == Reason.SETTLING.word:
         return "Running"
     return "Starting" if why in _STARTING else "Pending"
+
+
+def is_detail(before: Status, after: Status) -> bool:
+    """Whether only words changed: reasons and messages of a job whose spec is accepted.
+
+    A scheduler that tries a thousand pods again says something new about each of them.
+    """
+    if before.get("phase") != after["phase"] or _aspects(before) != _aspects(after):
+        return False
+    return _without_conditions(before) == _without_conditions(after)
+
+
+def _aspects(status: Status) -> dict[str, tuple[str, ...]]:
+    """Returns what each condition says to programs; of Accepted and Stalled, all of it."""
+    found = {}
+    for condition in status.get("conditions") or ():
+        kind, state = condition["type"], condition["status"]
+        tells_all = kind == "Stalled" or (kind == "Accepted" and state == "False")
+        said = (condition["reason"], condition["message"]) if tells_all else ()
+        found[kind] = (state, str(condition.get("observedGeneration")), *said)
+    return found
+
+
+def _without_conditions(status: Status) -> Status:
+    return {name: value for name, value in status.items() if name != "conditions"}
 
 
 def _within_limit(status: Status) -> Status:

@@ -7,7 +7,7 @@ from tenyson.controller.observed import Attempt, Child, Reference
 from tenyson.controller.plan.model import Pass, Plan
 from tenyson.controller.policies import ending, suspend
 from tenyson.controller.reasons import Reason
-from tenyson.controller.status import progress_of
+from tenyson.controller.status import is_detail, progress_of
 from tenyson.controller.times import parse_time
 
 _PODLESS_SECONDS: Final = 15.0
@@ -156,7 +156,8 @@ def _take_progress(this: Pass, number: int) -> float | None:
     if "updatedAt" in written:
         interval = this.observed.defaults.progress_interval_seconds
         left = interval - (this.now - parse_time(written["updatedAt"])).total_seconds()
-        if left > 0 and this.draft.finished() == this.job.status:
+        drafted = this.draft.finished()
+        if left > 0 and (drafted == this.job.status or is_detail(this.job.status, drafted)):
             return left
     take_report(this, number)
     return None

@@ -12,7 +12,7 @@ from tenyson.controller.policies import adapter, pins
 from tenyson.controller.policies.check import Finding
 from tenyson.controller.policies.pins import NOTHING, Pins
 from tenyson.controller.run_spec import RunSpec
-from tenyson.controller.status import Draft, Status
+from tenyson.controller.status import Draft, Status, is_detail
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,8 @@ class Plan:
     """Objects of the next attempt to make; the child is the last of them."""
     status: Status | None = None
     """The status to write; None leaves it as it is."""
+    is_detail: bool = False
+    """Whether the status tells only in other words what it told before, and can wait."""
     delete: tuple[Child, ...] = ()
     """Children to delete, their pods first and gracefully."""
     delete_job: bool = False
@@ -131,6 +133,7 @@ class Pass:
         return Plan(
             create=create,
             status=wanted if changed else None,
+            is_detail=changed and is_detail(self.job.status, wanted),
             delete=(*delete, *self.strays()),
             announcements=said,
             recorded=self.recorded,
