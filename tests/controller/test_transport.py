@@ -130,7 +130,7 @@ async def test_who_does_not_lead_sends_no_write_but_reads_and_posts_events(serve
         with pytest.raises(NotLeaderError):
             await write()
     assert sent == []
-    await cluster.data_keys("Secret", "n", "s")
+    await cluster.data("Secret", "n", "s")
     await cluster.create_event({"metadata": {"namespace": "n", "name": "e"}})
     lease = {"metadata": {"namespace": "n", "name": "l"}}
     await cluster.replace_lease(lease)
