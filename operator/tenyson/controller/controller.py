@@ -12,7 +12,7 @@ from tenyson.controller.events import Announcer
 from tenyson.controller.fence import Fence
 from tenyson.controller.forwarding import Forwarder
 from tenyson.controller.health import Health
-from tenyson.controller.kinds import informers_of, store_of
+from tenyson.controller.kinds import CLUSTER_RUNTIME, RUNTIME, informers_of, store_of
 from tenyson.controller.leader import Candidate, Elector, own_identity
 from tenyson.controller.limiter import Limiter
 from tenyson.controller.names import Key
@@ -41,11 +41,13 @@ class Controller:
         self._cache = Cache(lambda key, urgent: self._queue.add(key, urgent=urgent))
         self._reports: dict[Key, Report] = {}
         self._fence = Fence()
+        self._identity = own_identity()
         self._cluster = Cluster(
             credentials.load(),
             Limiter(settings.api_qps, settings.api_burst),
             credentials.load,
             self._fence,
+            self._identity,
         )
         self._announcer = Announcer(self._cluster)
         self._elector: Elector | None = None
@@ -100,7 +102,7 @@ class Controller:
 
     def heard_runtime(self, event: str | None, body: Object) -> None:
         """Takes up an event of a runtime from kopf's watch; None is one of a list."""
-        kind = "runtime" if body["metadata"].get("namespace") else "cluster runtime"
+        kind = RUNTIME if body["metadata"].get("namespace") else CLUSTER_RUNTIME
         store = store_of(self._cache, kind)
         if event == "DELETED":
             meta = body["metadata"]
@@ -127,6 +129,7 @@ class Controller:
 
     async def _lead(self, reconciler: Reconciler) -> None:
         """Makes passes until cancelled, the first over every job that there is."""
+        self._reports.clear()  # They are from an earlier time of leading.
         self._queue.open()
         reconciler.begin()
         try:
@@ -164,7 +167,7 @@ class Controller:
         candidate = Candidate(
             namespace=settings.lease_namespace or own_namespace(),
             name=settings.lease_name,
-            identity=own_identity(),
+            identity=self._identity,
             duration_seconds=settings.lease_seconds,
             renew_seconds=settings.lease_renew_seconds,
             retry_seconds=settings.lease_retry_seconds,

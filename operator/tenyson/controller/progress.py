@@ -9,6 +9,7 @@ Only the leader makes passes. A standby checks a report's token and hands it on.
 import logging
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -20,7 +21,8 @@ from tenyson.controller.cache import Cache
 from tenyson.controller.certificates import Certificate
 from tenyson.controller.forwarding import HEADER, Forwarder, LeaderAwayError
 from tenyson.controller.names import Key
-from tenyson.controller.observed import Report
+from tenyson.controller.observed import Job, Object, Report
+from tenyson.controller.times import parse_time
 from tenyson.controller.tokens import (
     Bearer,
     KeysUnavailableError,
@@ -100,9 +102,9 @@ class ProgressServer:
         bearer = await self._bearer(header, key)
         if not self._leads():
             return await self._hand_on(request, header)
-        self._authorise(bearer, key, attempt)
+        job = self._authorise(bearer, key, attempt)
         report = read_report(await request.read(), attempt, datetime.now(UTC))
-        self._reports[key] = report
+        self._reports[key] = since_last_step(report, self._reports.get(key), job.status)
         self._wake(key)
         return 200, b"{}"
 
@@ -120,8 +122,8 @@ class ProgressServer:
             raise RefusedError(403, "the token's pod does not belong to this job")
         return bearer
 
-    def _authorise(self, bearer: Bearer, key: Key, attempt: int) -> None:
-        """Lets the pods of the newest attempt through.
+    def _authorise(self, bearer: Bearer, key: Key, attempt: int) -> Job:
+        """Returns the job, if the bearer is a pod of its newest attempt.
 
         Which one that is the pods themselves tell too: the status is written after the child is
         made, and a first report may come in between.
@@ -135,7 +137,7 @@ class ProgressServer:
             raise RefusedError(403, f"attempt {attempt} is not the current one")
         for pod in pods:
             if pod.uid == bearer.pod_uid and pod.attempt == attempt and not pod.gone:
-                return
+                return job
         raise RefusedError(403, "the token's pod does not belong to this attempt")
 
     async def _hand_on(self, request: web.Request, header: str) -> tuple[int, bytes]:
@@ -171,12 +173,44 @@ def read_report(content: bytes, attempt: int, now: datetime) -> Report:
     return Report(
         attempt=attempt,
         received_at=now,
-        step=_whole(finite.pop("step", None), _MAX_STEP),
+        # transformers' own callback names it otherwise.
+        step=_whole(finite.pop("step", finite.pop("current_step", None)), _MAX_STEP),
         total_steps=_whole(finite.pop("total_steps", None), _MAX_STEP),
         percent=percent,
         eta_seconds=eta,
+        checkpoint_step=_whole(finite.pop("checkpoint_step", None), _MAX_STEP),
         metrics={name[:128]: value for name, value in list(finite.items())[:MAX_METRICS]},
     )
+
+
+def since_last_step(report: Report, last: Report | None, status: Object) -> Report:
+    """Returns a report with the time at which its step was first seen, by our own clock.
+
+    Args:
+        report: What a pod has just pushed.
+        last: The report before, if this replica has taken one.
+        status: The job's status, which tells of reports that an earlier leader took.
+    """
+    position = _position(report.step, report.percent)
+    stepped_at, checkpoint = report.received_at, report.checkpoint_step
+    if last is not None and last.attempt == report.attempt:
+        checkpoint = max((c for c in (checkpoint, last.checkpoint_step) if c is not None),
+                         default=None)  # fmt: skip
+        if position is not None and position == _position(last.step, last.percent):
+            stepped_at = last.stepped_at or stepped_at
+    elif status.get("attempt") == report.attempt:
+        written = status.get("progress") or {}
+        same = position == _position(written.get("step"), written.get("percent"))
+        if position is not None and same and written.get("steppedAt"):
+            stepped_at = parse_time(written["steppedAt"])
+    return replace(report, stepped_at=stepped_at, checkpoint_step=checkpoint)
+
+
+def _position(step: int | None, percent: int | None) -> tuple[str, int] | None:
+    """Returns how far a run is, by its steps if it counts them; None where that is not told."""
+    if step is not None:
+        return "step", step
+    return None if percent is None else ("percent", percent)
 
 
 def _number(value: Any) -> float:

@@ -91,12 +91,14 @@ class Transport:
         limiter: Limiter,
         reload: Callable[[], Credentials] | None = None,
         fence: Fence | None = None,
+        agent: str = "",
     ) -> None:
+        self._agent = f"tenyson-controller ({agent})" if agent else "tenyson-controller"
         self._credentials = credentials
         self._limiter = limiter
         self._reload = reload
         self._fence = fence or Fence()
-        self._session = _connect(credentials)
+        self._session = _connect(credentials, self._agent)
         self._forbidden = Seldom(_FORBIDDEN_EVERY_SECONDS)
 
     @property
@@ -181,7 +183,7 @@ class Transport:
             fresh = self._reload()
             if fresh == self._credentials:
                 return False
-            session = _connect(fresh)
+            session = _connect(fresh, self._agent)
         except Exception:  # Somebody may be writing the files right now.
             logger.exception("The credentials cannot be read; the old ones are kept")
             return False
@@ -261,8 +263,8 @@ def parsed(content: bytes) -> Object:
     return found
 
 
-def _connect(credentials: Credentials) -> aiohttp.ClientSession:
-    headers = {"Accept": _ACCEPTED, "User-Agent": "tenyson-controller"}
+def _connect(credentials: Credentials, agent: str) -> aiohttp.ClientSession:
+    headers = {"Accept": _ACCEPTED, "User-Agent": agent}
     if credentials.token:
         headers["Authorization"] = f"Bearer {credentials.token}"
     return aiohttp.ClientSession(

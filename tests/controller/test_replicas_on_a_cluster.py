@@ -1,0 +1,255 @@
+"""Two replicas on one cluster: one makes the passes, the other is ready to."""
+
+import itertools
+import json
+import re
+import signal
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import urllib3
+
+from tenyson.contract import PROGRESS_AUDIENCE
+from tenyson.controller import certificates, names
+from tests.controller.api import Api, Namespace, OperatorProcess, eventually
+from tests.controller.test_progress_on_a_cluster import report
+
+pytestmark = pytest.mark.cluster
+
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/default/leases"
+CRDS = Path(__file__).parents[2] / "crds"
+_COUNT = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A control plane that no other operator works on, and that logs all writes."""
+    from hack.cluster.control_plane import ControlPlaneOptions, Timing
+    from hack.cluster.local import LocalCluster
+
+    folder, timing = tmp_path_factory.mktemp("cluster"), Timing(eviction_seconds=3600)
+    audited = ControlPlaneOptions(audit=True)
+    with LocalCluster(folder, timing=timing, control_plane_options=audited) as running:
+        running.kubectl("apply", "--server-side", "-f", str(CRDS))
+        admin = Api(running.kubeconfig)
+        eventually(lambda: admin.get("/apis/tenyson.dev/v1alpha1/tenysonjobs"))
+        admin.call("POST", "/api/v1/nodes", {"metadata": {"name": "played"}})
+        yield running
+
+
+@pytest.fixture(scope="module")
+def api(cluster: Any) -> Api:
+    return Api(cluster.kubeconfig)
+
+
+@dataclass
+class Replica:
+    """An operator process, with what it says about itself."""
+
+    process: OperatorProcess
+    status_port: int
+    progress_port: int
+
+    @property
+    def identity(self) -> str:
+        return self.process.environment["POD_NAME"]
+
+    def ask(self, path: str) -> urllib3.BaseHTTPResponse | None:
+        pool = urllib3.PoolManager(retries=False, timeout=2)
+        try:
+            return pool.request("GET", f"http://127.0.0.1:{self.status_port}{path}")
+        except urllib3.exceptions.HTTPError:
+            return None
+
+    def is_ready(self) -> bool:
+        answer = self.ask("/readyz")
+        return answer is not None and answer.status == 200
+
+    def metric(self, name: str, *parts: str) -> float:
+        """Returns the sum of a metric's series that have all these parts."""
+        answer = self.ask("/metrics")
+        assert answer is not None
+        lines = re.findall(rf"^{name}(?:{{(.*)}})? (\S+)$", answer.data.decode(), re.MULTILINE)
+        return sum(float(value) for labels, value in lines if all(part in labels for part in parts))
+
+    def pause(self) -> None:
+        assert self.process.process is not None
+        self.process.process.send_signal(signal.SIGSTOP)
+
+    def wake(self) -> None:
+        assert self.process.process is not None
+        self.process.process.send_signal(signal.SIGCONT)
+
+
+def free_ports(count: int) -> list[int]:
+    probes = [socket.socket() for _ in range(count)]
+    for probe in probes:
+        probe.bind(("127.0.0.1", 0))
+    ports = [int(probe.getsockname()[1]) for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
+
+
+def writes(cluster: Any, replica: Replica, since: int = 0) -> list[tuple[str, str, str]]:
+    """Returns what a replica has written, its lease and Events apart."""
+    return [
+        (write.verb, write.resource, write.name)
+        for write in cluster.control_plane.audit.writes(since)
+        if f"({replica.identity})" in write.agent and write.resource not in ("leases", "events")
+    ]
+
+
+Pair = tuple[Replica, Replica]
+
+
+@pytest.fixture
+def pair(cluster: Any, api: Api, tmp_path: Path) -> Iterator[Pair]:
+    """The leader and the standby."""
+    lease = f"lease-{next(_COUNT)}"
+    certificates.obtain(str(tmp_path / "tls"), "127.0.0.1")  # As from a Secret that both mount.
+    started = []
+    try:
+        for name in ("one", "two"):
+            liveness, status, progress = free_ports(3)
+            process = OperatorProcess(
+                cluster.kubeconfig, tmp_path / f"{name}.log", liveness,
+                {
+                    "POD_NAME": name, "TENYSON_LEASE_NAME": lease,
+                    "TENYSON_METRICS_PORT": str(status), "TENYSON_METRICS_BIND": "127.0.0.1",
+                    "TENYSON_PROGRESS_PORT": str(progress),
+                    "TENYSON_PROGRESS_CERT_DIR": str(tmp_path / "tls"),
+                },
+            )  # fmt: skip
+            process.start()
+            started.append(Replica(process, status, progress))
+        for replica in started:
+            eventually(replica.is_ready)
+        holder = eventually(lambda: _holder(api, lease))
+        leader = next(r for r in started if r.identity == holder)
+        standby = next(r for r in started if r is not leader)
+        yield leader, standby
+    finally:
+        for replica in started:
+            replica.wake()
+            replica.process.kill()
+
+
+def _holder(api: Api, lease: str) -> str:
+    return str(((api.get(f"{LEASES}/{lease}") or {}).get("spec") or {}).get("holderIdentity", ""))
+
+
+def seconds_until(what: Callable[[], Any]) -> float:
+    began = time.monotonic()
+    eventually(what)
+    return time.monotonic() - began
+
+
+def test_the_leader_alone_writes_and_both_are_ready(
+    cluster: Any, pair: Pair, ns: Namespace
+) -> None:
+    leader, standby = pair
+    since = cluster.control_plane.audit.end()
+    for number in range(5):
+        ns.create(f"j{number}")
+    for number in range(5):
+        assert ns.child(f"j{number}-a0")
+    assert len(writes(cluster, leader, since)) >= 5
+    assert writes(cluster, standby, since) == []
+    assert (leader.metric("tenyson_leader"), standby.metric("tenyson_leader")) == (1, 0)
+    assert leader.is_ready()
+    assert standby.is_ready()
+    assert leader.process.health()
+    assert standby.process.health()
+    assert eventually(lambda: standby.metric("tenyson_jobs", 'type="SFT"') >= 5)
+
+
+def test_a_leader_that_is_killed_is_followed_within_20_seconds(pair: Pair, ns: Namespace) -> None:
+    leader, standby = pair
+    ns.create("before")
+    assert ns.child("before-a0")
+    leader.process.kill()
+    ns.create("after")
+    assert seconds_until(lambda: "after-a0" in ns.children()) < 20
+    assert standby.is_ready()
+    assert ns.children() == ["after-a0", "before-a0"]
+
+
+def test_a_leader_that_is_stopped_is_followed_within_3_seconds(
+    api: Api, pair: Pair, ns: Namespace
+) -> None:
+    leader, standby = pair
+    assert leader.process.process is not None
+    lease = leader.process.environment["TENYSON_LEASE_NAME"]
+    stopped_at = time.monotonic()
+    leader.process.process.terminate()
+    eventually(lambda: _holder(api, lease) == standby.identity)
+    ns.create("after")
+    assert ns.child("after-a0")
+    assert time.monotonic() - stopped_at < 3
+    assert leader.process.process.wait(10) == 0
+    assert standby.is_ready()
+    assert standby.metric("tenyson_leader_transitions") == 1
+
+
+def test_a_leader_that_stood_still_for_20_seconds_writes_nothing_when_it_wakes(
+    cluster: Any, pair: Pair, api: Api, ns: Namespace
+) -> None:
+    leader, standby = pair
+    jobs = [f"j{number}" for number in range(60)]
+    for job in jobs:
+        ns.create(job)
+    # It is in the middle of them.
+    leader.pause()
+    paused_at = time.monotonic()
+    lease = leader.process.environment["TENYSON_LEASE_NAME"]
+    eventually(lambda: _holder(api, lease) == standby.identity)
+    ns.create("new")
+    eventually(lambda: ns.children() == sorted(f"{job}-a0" for job in [*jobs, "new"]))
+    time.sleep(max(0.0, 20 - (time.monotonic() - paused_at)))
+    since = cluster.control_plane.audit.end()
+    leader.wake()
+    eventually(leader.is_ready)
+    assert leader.metric("tenyson_leader") == 0
+    time.sleep(3)
+    assert writes(cluster, leader, since) == []
+    assert leader.process.health()
+    assert _holder(api, lease) == standby.identity
+
+
+def push(replica: Replica, ns: Namespace, child: str, token: str, step: int) -> int:
+    """Pushes as a pod would whose Service sends it to this replica."""
+    template = ns.child(child)["spec"]["template"]
+    authority = template["metadata"]["annotations"][names.ANNOTATION_PROGRESS_CA]
+    pool = urllib3.PoolManager(
+        ssl_context=ssl.create_default_context(cadata=authority), retries=False
+    )
+    path = names.progress_path(ns.name, child.rsplit("-a", 1)[0], 0)
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    url = f"https://127.0.0.1:{replica.progress_port}{path}"
+    return int(pool.request("POST", url, body=json.dumps(report(step)), headers=headers).status)
+
+
+def test_a_standby_hands_progress_on_to_the_leader(cluster: Any, pair: Pair, ns: Namespace) -> None:
+    leader, standby = pair
+    since = cluster.control_plane.audit.end()
+    ns.create("j")
+    token = ns.token(ns.run_pod("j-a0"), PROGRESS_AUDIENCE)
+    ns.phase("j", "Running")
+    eventually(lambda: push(standby, ns, "j-a0", token, 3) == 200)
+    eventually(lambda: ns.status("j").get("progress", {}).get("step") == 3)
+    assert writes(cluster, standby, since) == []
+    assert push(standby, ns, "j-a0", token[:-6] + "AAAAAA", 4) == 401
+    ns.create("other")
+    stranger = ns.token(ns.run_pod("other-a0"), PROGRESS_AUDIENCE)
+    assert push(standby, ns, "j-a0", stranger, 4) == 403
+    leader.process.kill()
+    assert push(standby, ns, "j-a0", token, 5) == 503
+    eventually(lambda: push(standby, ns, "j-a0", token, 6) == 200)
+    eventually(lambda: ns.status("j").get("progress", {}).get("step") == 6)
