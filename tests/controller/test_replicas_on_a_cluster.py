@@ -18,7 +18,7 @@ import urllib3
 from tenyson.contract import PROGRESS_AUDIENCE
 from tenyson.controller import certificates, names
 from tests.controller.api import Api, Namespace, OperatorProcess, eventually
-from tests.controller.test_progress_on_a_cluster import report
+from tests.controller.reports import report
 
 pytestmark = pytest.mark.cluster
 
