@@ -189,9 +189,9 @@ class CheckpointConfig(Section):
     every_seconds: Annotated[float, Field(gt=0, le=1e7)] | None = 180.0
     """Seconds between two checkpoints; None saves by steps only."""
     keep: Annotated[int, Field(ge=1, le=1000)] = 3
-    """Checkpoints kept, the newest ones."""
+    """Checkpoints kept over all attempts, the newest ones."""
     resume: Literal["auto", "never"] | Annotated[int, Field(ge=1)] = "auto"
-    """`auto` goes on from the newest verified checkpoint, `never` starts anew; or a step."""
+    """What each attempt starts from: `auto` the newest verified checkpoint, `never` none; or a step."""
 
 
 class JobConfig(Section):
