@@ -191,7 +191,7 @@ class CheckpointConfig(Section):
     keep: Annotated[int, Field(ge=1, le=1000)] = 3
     """Checkpoints kept over all attempts, the newest ones."""
     resume: Literal["auto", "never"] | Annotated[int, Field(ge=1)] = "auto"
-    """What each attempt starts from: `auto` the newest verified checkpoint, `never` none; or a step."""
+    """What attempts start from: `auto` the newest verified checkpoint, `never` none; or a step."""
 
 
 class JobConfig(Section):
