@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from tenyson.controller import names
-from tenyson.controller.names import Key
+from tenyson.controller.kept import KeptJob, keep_job
+from tenyson.controller.names import Key, run_id
 from tenyson.controller.observed import Child, Job, Object, Observed, Pod, Runtime
-from tenyson.controller.reading import read_child, read_job, read_pod, read_runtime
+from tenyson.controller.reading import read_child, read_pod, read_runtime
 
 Id = tuple[str, str]
 """Namespace and name of any object."""
@@ -26,7 +26,7 @@ class Cache:
         self._wake = wake
         self._now = now
         self._runtimes: dict[Id, Runtime] = {}
-        self._jobs: dict[Key, Job] = {}
+        self._jobs: dict[Key, KeptJob] = {}
         self._children: dict[Id, Child] = {}
         self._pods: dict[Id, Pod] = {}
         self._children_of: dict[Key, set[Id]] = {}
@@ -36,8 +36,9 @@ class Cache:
     # Jobs
 
     def job(self, key: Key) -> Job | None:
-        """Returns a job, if it exists."""
-        return self._jobs.get(key)
+        """Returns a job, if it exists, read anew."""
+        kept = self._jobs.get(key)
+        return kept.read() if kept is not None else None
 
     def put_job(self, body: Object, *, wake: bool = True) -> None:
         """Takes up a TenysonJob.
@@ -51,14 +52,14 @@ class Cache:
         known = self._jobs.get(key)
         if known is not None and _is_older(meta, known.uid, known.resource_version):
             return
-        job = read_job(body, known)
+        job = keep_job(body, known)
         self._jobs[key] = job
         self._index_parents(key, known, job)
         if wake:
-            self._wake(key, "startTime" not in job.status)
-        if known is None or (known.uid, known.parents()) != (job.uid, job.parents()):
+            self._wake(key, not job.has_started)
+        if known is None or (known.uid, known.parents) != (job.uid, job.parents):
             self._wake_descendants(key)
-        elif known.ended_as() != job.ended_as():
+        elif known.ended_as != job.ended_as:
             self._wake_dependents(key)
 
     def drop_job(self, key: Key, uid: str = "") -> None:
@@ -73,9 +74,9 @@ class Cache:
         self._wake(key, False)
         self._wake_descendants(key)
 
-    def _index_parents(self, key: Key, before: Job | None, after: Job | None) -> None:
-        old = set(before.parents()) if before else set()
-        new = set(after.parents()) if after else set()
+    def _index_parents(self, key: Key, before: KeptJob | None, after: KeptJob | None) -> None:
+        old = set(before.parents) if before else set()
+        new = set(after.parents) if after else set()
         for name in old - new:
             waiting = self._waiting_on.get((key[0], name), set())
             waiting.discard(key)
@@ -161,7 +162,7 @@ class Cache:
             return
         key = known.namespace, known.job
         job = self._jobs.get(key)
-        if job is None or job.run_id != known.run_id or self._is_taken_back(known):
+        if job is None or run_id(job.uid) != known.run_id or self._is_taken_back(known):
             self._forget_pod(at)
         else:
             self._pods[at] = _as_gone(known)
@@ -211,14 +212,14 @@ class Cache:
     def _wake_users(self, at: Id) -> None:
         """Wakes the jobs that have not started and would start with this runtime."""
         for key, job in self._jobs.items():
-            if not job.has_started and not job.ended_as() and _runtime_of(job) == at:
+            if not job.has_started and not job.ended_as and job.runtime == at:
                 self._wake(key, True)
 
     # Views
 
-    def jobs(self) -> Iterator[Job]:
-        """Yields every job."""
-        return iter(self._jobs.values())
+    def jobs(self) -> Iterator[tuple[Key, KeptJob]]:
+        """Yields every job, as it is kept."""
+        return iter(self._jobs.items())
 
     def known(self, kind: str) -> dict[Id, tuple[str, int]]:
         """Returns uid and version of every present object of a kind.
@@ -232,7 +233,7 @@ class Cache:
                 for at, found in self._runtimes.items()
                 if bool(at[0]) is (kind == "runtime")
             }
-        objects: Mapping[Id, Job | Child | Pod] = {
+        objects: Mapping[Id, KeptJob | Child | Pod] = {
             "job": self._jobs, "child": self._children, "pod": self._pods,
         }[kind]  # type: ignore[assignment]  # fmt: skip
         return {
@@ -243,40 +244,32 @@ class Cache:
 
     def observed(self, key: Key) -> Observed | None:
         """Returns all that is cached about a job; None when the job does not exist."""
-        job = self._jobs.get(key)
-        if job is None:
+        kept = self._jobs.get(key)
+        if kept is None:
             return None
         return Observed(
-            job=job,
+            job=kept.read(),
             children=tuple(self._children[at] for at in self._children_of.get(key, ())),
             pods=tuple(self.pods_of(key)),
-            others=self._ancestors(job),
-            runtime=self._runtimes.get(_runtime_of(job)),
+            others=self._ancestors(key),
+            runtime=self._runtimes.get(kept.runtime),
         )
 
-    def _ancestors(self, job: Job) -> dict[str, Job]:
+    def _ancestors(self, key: Key) -> dict[str, Job]:
         found: dict[str, Job] = {}
-        to_visit = list(job.parents())
+        to_visit = list(self._jobs[key].parents)
         while to_visit:
             name = to_visit.pop()
-            parent = self._jobs.get((job.namespace, name))
+            parent = self._jobs.get((key[0], name))
             if parent is not None and name not in found:
-                found[name] = parent
-                to_visit.extend(parent.parents())
+                found[name] = parent.read()
+                to_visit.extend(parent.parents)
         return found
 
 
 def _is_older(meta: Object, known_uid: str, known_version: int) -> bool:
     """Whether an object tells nothing new; one with another uid replaces its namesake."""
     return bool(meta["uid"] == known_uid and int(meta["resourceVersion"]) <= known_version)
-
-
-def _runtime_of(job: Job) -> Id:
-    """Returns where the runtime of a job is: the one that it names, or the cluster's default."""
-    ref = job.spec.runtime_ref if job.spec is not None else None
-    if ref is None:
-        return "", names.DEFAULT_RUNTIME
-    return (job.namespace if ref.kind == names.RUNTIME_KIND else ""), ref.name
 
 
 def _without_version(found: Child | Pod) -> tuple[object, ...]:

@@ -16,7 +16,9 @@ from tenyson.controller.transport import (
 
 __all__ = ["ApiError", "Cluster", "NotLeaderError", "Object", "resource_path"]
 
-PAGE: Final = 500
+PAGE: Final = 100
+"""Objects a page. A page of 500 pods is 5 MB, ten times that once parsed, and the memory of the
+largest page is never given back: over 1 500 jobs a restart took 178 MB, with 100 it takes 114."""
 _APPLY: Final = "application/apply-patch+yaml"
 _MERGE: Final = "application/merge-patch+json"
 _PLURALS: Final = {"Job": "jobs", "Service": "services", "Secret": "secrets",

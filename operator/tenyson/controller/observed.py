@@ -64,10 +64,7 @@ class Job:
 
     def ended_as(self) -> str:
         """Returns Complete or Failed, or an empty string while the run goes on."""
-        for kind in ("Complete", "Failed"):
-            if self.condition(kind).get("status") == "True":
-                return kind
-        return ""
+        return ended_as(self.status)
 
     def recorded_attempts(self) -> list[Object]:
         """Returns the attempts that have ended, oldest first."""
@@ -231,3 +228,11 @@ class Observed:
     listening_since: datetime | None = None
     """When this controller began to take reports; None when it takes none."""
     defaults: Defaults = Defaults()
+
+
+def ended_as(status: Object) -> str:
+    """Returns Complete or Failed, or an empty string while the run of this status goes on."""
+    for condition in status.get("conditions") or ():
+        if condition["type"] in ("Complete", "Failed") and condition["status"] == "True":
+            return str(condition["type"])
+    return ""

@@ -10,19 +10,15 @@ from tenyson.controller.resource.runtime import TenysonRuntimeSpec
 from tenyson.controller.resource.spec import TenysonJobSpec, parse_spec
 
 
-def read_job(body: Object, known: Job | None = None) -> Job:
-    """Returns the TenysonJob in an API object; `known` spares parsing an unchanged spec again."""
+def read_job(body: Object) -> Job:
+    """Returns the TenysonJob in an API object."""
     meta = body["metadata"]
-    generation = meta.get("generation", 0)
-    if known is not None and (known.uid, known.generation) == (meta["uid"], generation):
-        spec, problem = known.spec, known.problem
-    else:
-        spec, problem = _read_spec(body.get("spec") or {})
+    spec, problem = _read_spec(body.get("spec") or {})
     return Job(
         namespace=meta["namespace"],
         name=meta["name"],
         uid=meta["uid"],
-        generation=generation,
+        generation=meta.get("generation", 0),
         resource_version=int(meta.get("resourceVersion") or 0),
         deleting="deletionTimestamp" in meta,
         spec=spec,

@@ -57,13 +57,9 @@ class Snapshot(Collector):
         """Returns how many jobs there are of each type and phase, and those that run."""
         counts: Counter[tuple[str, ...]] = Counter()
         running = []
-        for key in self._cache.known("job"):
-            job = self._cache.job(key)
-            if job is None:
-                continue
-            phase = str(job.status.get("phase") or "New")
-            counts[str(job.spec.type) if job.spec else "Unreadable", phase] += 1
-            if phase == "Running":
+        for key, job in self._cache.jobs():
+            counts[job.type or "Unreadable", job.phase or "New"] += 1
+            if job.phase == "Running":
                 running.append(key)
         return counts, running
 

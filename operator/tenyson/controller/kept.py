@@ -1,0 +1,81 @@
+"""TenysonJobs as the cache keeps them: their JSON, and the few facts that are asked for often.
+
+As models and dicts a job takes 13 to 18 KB, as JSON 3 KB, and reading it takes 50 µs: every pass
+can afford to read one job, and no controller can afford to hold ten thousand of them read.
+"""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+import orjson
+
+from tenyson.controller import names
+from tenyson.controller.observed import Job, Object, ended_as
+from tenyson.controller.reading import read_job
+
+_METADATA: Final = (
+    "namespace", "name", "uid", "generation", "resourceVersion", "deletionTimestamp",
+)  # fmt: skip
+_NO_PARENTS: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class KeptJob:
+    """A TenysonJob at rest."""
+
+    uid: str
+    generation: int
+    resource_version: int
+    body: bytes
+    """Metadata that a pass needs, spec and status."""
+    type: str
+    """SFT, RL or Eval; empty where the spec cannot be read."""
+    phase: str
+    """Empty before the first pass."""
+    parents: Mapping[str, str]
+    """How each job that it waits for must end, by name."""
+    runtime: tuple[str, str]
+    """Namespace and name of the runtime that it names, or of the cluster's default."""
+    has_started: bool
+    ended_as: str
+    """Complete or Failed, or empty while the run goes on."""
+
+    def read(self) -> Job:
+        """Returns the job as a pass sees it."""
+        return read_job(orjson.loads(self.body))
+
+
+def keep_job(body: Object, known: KeptJob | None = None) -> KeptJob:
+    """Returns the TenysonJob in an API object; `known` spares reading an unchanged spec again."""
+    meta, status = body["metadata"], body.get("status") or {}
+    kept = {"metadata": {name: meta[name] for name in _METADATA if name in meta}}
+    uid, generation = meta["uid"], meta.get("generation", 0)
+    if known is None or (known.uid, known.generation) != (uid, generation):
+        job = read_job(body)
+        type_: str = job.spec.type if job.spec is not None else ""
+        parents, runtime = job.parents() or _NO_PARENTS, _runtime_of(job)
+    else:
+        type_, parents, runtime = known.type, known.parents, known.runtime
+    return KeptJob(
+        uid=uid,
+        generation=generation,
+        resource_version=int(meta.get("resourceVersion") or 0),
+        # orjson's own bytes keep the buffer that they were written to, up to four times as large.
+        body=bytes(memoryview(orjson.dumps(kept | {"spec": body.get("spec"), "status": status}))),
+        type=type_,
+        phase=sys.intern(status.get("phase") or ""),
+        parents=parents,
+        runtime=runtime,
+        has_started="startTime" in status,
+        ended_as=ended_as(status),
+    )
+
+
+def _runtime_of(job: Job) -> tuple[str, str]:
+    ref = job.spec.runtime_ref if job.spec is not None else None
+    if ref is None:
+        return "", names.DEFAULT_RUNTIME
+    return (job.namespace if ref.kind == names.RUNTIME_KIND else ""), ref.name
