@@ -213,3 +213,62 @@ async def test_lists_come_in_pages(served: Any) -> None:
     cache = Cache(lambda key, urgent: None)
     await Informer(await served(answer), store_of(cache, "child"), "child", "/jobs").list()
     assert len(cache.known("child")) == 2
+
+
+async def test_a_kind_that_may_be_forbidden_is_done_without_until_it_is_allowed(
+    served: Any,
+) -> None:
+    """With rights in some namespaces only, cluster-scoped runtimes cannot be read."""
+    answers: list[Any] = [refusal(403), refusal(403)]
+    body = {
+        "metadata": {"name": "r", "uid": "u", "resourceVersion": "3", "generation": 1},
+        "spec": {"image": "i"},
+    }
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if answers:
+            return answers.pop(0)  # type: ignore[no-any-return]
+        return web.json_response({"metadata": {"resourceVersion": "9"}, "items": [body]})
+
+    cache = Cache(lambda key, urgent: None)
+    informer = Informer(
+        await served(answer), store_of(cache, "cluster runtime"), "cluster runtime", "/runtimes",
+        watches=False, may_be_forbidden=True, relist_seconds=0.05,
+    )  # fmt: skip
+    task = asyncio.create_task(informer.run())
+    await asyncio.wait_for(informer.synced.wait(), 5)
+    assert cache.known("cluster runtime") == {}
+    await until(lambda: ("", "r") in cache.known("cluster runtime"))
+    task.cancel()
+    assert answers == []
+
+
+async def test_a_kind_that_is_needed_is_not_synced_while_it_is_forbidden(served: Any) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return refusal(403)
+
+    cache = Cache(lambda key, urgent: None)
+    informer = Informer(await served(answer), store_of(cache, "job"), "job", "/jobs")
+    task = asyncio.create_task(informer.run())
+    await asyncio.sleep(0.3)
+    assert not informer.synced.is_set()
+    assert not informer.is_stale()
+    task.cancel()
+
+
+async def test_a_watch_waits_as_long_as_the_server_asks(served: Any) -> None:
+    watches = 0
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        nonlocal watches
+        if "watch" in request.query:
+            watches += 1
+            return refusal(429, **{"Retry-After": "20"})
+        return web.json_response({"metadata": {"resourceVersion": "9"}, "items": []})
+
+    cache = Cache(lambda key, urgent: None)
+    informer = Informer(await served(answer), store_of(cache, "child"), "child", "/jobs")
+    task = asyncio.create_task(informer.run())
+    await asyncio.sleep(0.6)
+    task.cancel()
+    assert watches == 1

@@ -32,6 +32,19 @@ def test_a_setting_that_is_no_number_is_named() -> None:
         from_environment({"TENYSON_WORKERS": "many"})
 
 
+def test_a_setting_that_is_true_or_false_is_read_so() -> None:
+    assert not from_environment({"TENYSON_LEADER_ELECTION": "false"}).leader_election
+    with pytest.raises(ValueError, match="TENYSON_LEADER_ELECTION is 'maybe'; it must be true or"):
+        from_environment({"TENYSON_LEADER_ELECTION": "maybe"})
+
+
+def test_a_lease_that_an_old_leaders_write_could_outlive_is_refused() -> None:
+    with pytest.raises(ValueError, match="the first must be 5 more at least"):
+        Settings(lease_seconds=14, lease_renew_seconds=10)
+    with pytest.raises(ValueError, match="it must be less"):
+        Settings(lease_renew_seconds=2, lease_retry_seconds=2)
+
+
 def test_a_kubeconfig_is_read_with_files_beside_it(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("secret\n")
     config = {

@@ -10,7 +10,8 @@ import pytest
 
 from tenyson.controller.cluster import ApiError
 from tenyson.controller.fence import Fence
-from tenyson.controller.leader import Candidate, Elector, own_identity
+from tenyson.controller.leader import Elector, own_identity
+from tenyson.controller.lease import Candidate
 
 ME = Candidate("n", "l", "a", duration_seconds=0.3, renew_seconds=0.2, retry_seconds=0.04)
 

@@ -9,11 +9,11 @@ import pytest
 from aiohttp import web
 
 from tenyson.controller import metrics
+from tenyson.controller.calls import verb_and_resource
 from tenyson.controller.cluster import ApiError, Cluster, NotLeaderError
 from tenyson.controller.credentials import Credentials
 from tenyson.controller.fence import Fence
 from tenyson.controller.limiter import Limiter, retry_after
-from tenyson.controller.transport import verb_and_resource
 from tests.controller.builders import child_body
 from tests.controller.test_cluster_client import refusal, served
 

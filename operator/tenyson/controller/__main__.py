@@ -21,4 +21,9 @@ def _arguments(given: list[str], *, terminal: bool) -> list[str]:
 
 
 if __name__ == "__main__":
-    kopf.cli.main(_arguments(sys.argv[1:], terminal=sys.stderr.isatty()))
+    try:
+        kopf.cli.main(_arguments(sys.argv[1:], terminal=sys.stderr.isatty()))
+    except Exception as error:
+        if not isinstance(error.__cause__, kopf.PermanentError):
+            raise
+        sys.exit(1)  # The log's last line says why; kopf's traceback would only push it away.

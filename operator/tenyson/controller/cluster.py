@@ -4,9 +4,8 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
 from tenyson.controller import names
+from tenyson.controller.calls import ELECTION, EVENT
 from tenyson.controller.transport import (
-    ELECTION,
-    EVENT,
     ApiError,
     NotLeaderError,
     Object,

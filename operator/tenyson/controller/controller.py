@@ -13,7 +13,8 @@ from tenyson.controller.fence import Fence
 from tenyson.controller.forwarding import Forwarder
 from tenyson.controller.health import Health
 from tenyson.controller.kinds import CLUSTER_RUNTIME, RUNTIME, informers_of, store_of
-from tenyson.controller.leader import Candidate, Elector, own_identity
+from tenyson.controller.leader import Elector, own_identity
+from tenyson.controller.lease import Candidate
 from tenyson.controller.limiter import Limiter
 from tenyson.controller.names import Key
 from tenyson.controller.observed import Defaults, Object, Report

@@ -94,5 +94,7 @@ def _configure(kopf_settings: kopf.OperatorSettings) -> None:
     # The CRD is there before the controller, or the controller waits for it; no need to watch CRDs.
     kopf_settings.scanning.disabled = True
     kopf_settings.networking.error_backoffs = _Patience()
-    # One line per event would be most of the log and a good part of the work.
-    logging.getLogger("kopf.objects").setLevel(logging.WARNING)
+    # One line per event would be most of the log and a good part of the work, and that an activity
+    # has succeeded shows in what comes next.
+    for name in ("kopf.objects", "kopf.activities"):
+        logging.getLogger(name).setLevel(logging.WARNING)

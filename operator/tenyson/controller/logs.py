@@ -29,5 +29,5 @@ class Seldom:
 
 def about(key: Key, **more: Any) -> dict[str, Any]:
     """Returns the fields of a log line about a job, for `extra`; empty ones are left out."""
-    told = {name: value for name, value in more.items() if value not in (None, "")}
+    told = {name: value for name, value in more.items() if value not in (None, "", "-")}
     return {"job": f"{key[0]}/{key[1]}", **told}

@@ -157,11 +157,12 @@ class Reconciler:
             self._cache.forget_ended_pods(job.key, ended[-1]["number"])
         for said in wanted.announcements:
             self._announcer.announce(job, said)
+        phase, attempt = wanted.status["phase"], wanted.status.get("attempt", "-")
+        reason = wanted.announcements[-1].reason if wanted.announcements else ""
         logger.info(
-            "TenysonJob %s/%s: %s, attempt %s", job.namespace, job.name,
-            wanted.status["phase"], wanted.status.get("attempt", "-"),
-            extra=about(job.key, phase=wanted.status["phase"],
-                        attempt=wanted.status.get("attempt")),
+            "TenysonJob %s/%s: %s, attempt %s%s", *job.key, phase, attempt,
+            f" ({reason})" if reason else "",
+            extra=about(job.key, phase=phase, attempt=attempt, reason=reason),
         )  # fmt: skip
 
     async def _create(self, observed: Observed, body: dict[str, Any]) -> None:

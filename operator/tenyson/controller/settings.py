@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final
 
-from tenyson.controller.transport import WRITE
+from tenyson.controller.calls import WRITE
 
 WRITE_SECONDS: Final = WRITE.seconds
 _POD_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")

@@ -13,13 +13,19 @@ Which answers are tried again depends on the verb and on the code:
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 import aiohttp
 import orjson
 
 from tenyson.controller import metrics
+from tenyson.controller.calls import (
+    READ,
+    RETRY_AFTER_MOST_SECONDS,
+    WRITE,
+    Policy,
+    verb_and_resource,
+)
 from tenyson.controller.credentials import Credentials
 from tenyson.controller.fence import Fence
 from tenyson.controller.limiter import Limiter, backoff, retry_after
@@ -33,34 +39,8 @@ JSON: Final = "application/json"
 _ACCEPTED: Final = "application/json, application/jwk-set+json"
 _AGAIN: Final = frozenset({429, 500, 502, 503, 504})
 _FORBIDDEN_EVERY_SECONDS: Final = 60.0
-_RETRY_AFTER_MOST: Final = 30.0
 _SILENCE_SECONDS: Final = 100
 """A watch that says nothing for so long is dead: bookmarks come about once a minute."""
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """How one kind of request is made."""
-
-    tries: int
-    """What still fails then goes back to the queue, which never gives up."""
-    seconds: float
-    """Time that one try may take."""
-    patience: float
-    """Longest wait between two tries; if more is asked for, the caller shall wait."""
-    fenced: bool = False
-    """Whether only the leader may make it."""
-    limited: bool = True
-    """Whether the client-side rate limit holds for it."""
-
-
-READ: Final = Policy(tries=4, seconds=60.0, patience=_RETRY_AFTER_MOST)
-WRITE: Final = Policy(tries=3, seconds=5.0, patience=1.0, fenced=True)
-"""Its 5 s are the least that a lease outlives its renewal by: a write that was let out in time
-has ended before another replica can lead."""
-EVENT: Final = Policy(tries=2, seconds=10.0, patience=1.0)
-ELECTION: Final = Policy(tries=1, seconds=5.0, patience=0.0, limited=False)
-"""A flood of other requests must not cost the lease, so they do not stand in one line."""
 
 
 class ApiError(Exception):
@@ -228,26 +208,6 @@ class _Again(Exception):  # noqa: N818  not an error yet
         self.error = error
 
 
-_VERBS: Final = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
-
-
-def verb_and_resource(method: str, path: str) -> tuple[str, str]:
-    """Returns the verb and the resource of a request in RBAC's words, for metrics and messages.
-
-    Names and namespaces are left out, so that there are few.
-    """
-    parts = path.partition("?")[0].split("/")
-    # /api/v1/… or /apis/<group>/<version>/…
-    rest = parts[3:] if parts[1] == "api" else parts[4:] if parts[1] == "apis" else []
-    if not rest:
-        return _VERBS.get(method, "get"), "other"
-    if rest[0] == "namespaces" and len(rest) > 2:
-        rest = rest[2:]
-    resource = f"{rest[0]}/{rest[2]}" if len(rest) > 2 else rest[0]
-    named = len(rest) > 1 and rest[1] != ""
-    return _VERBS.get(method, "get" if named else "list"), resource
-
-
 def parsed(content: bytes) -> Object:
     """Returns a JSON object.
 
@@ -275,7 +235,7 @@ def _connect(credentials: Credentials, agent: str) -> aiohttp.ClientSession:
 def _error(response: aiohttp.ClientResponse, content: bytes) -> ApiError:
     headers = response.headers
     wait = retry_after(
-        headers.get("Retry-After", ""), headers.get("Date", ""), most=_RETRY_AFTER_MOST
+        headers.get("Retry-After", ""), headers.get("Date", ""), most=RETRY_AFTER_MOST_SECONDS
     )
     try:
         status = orjson.loads(content)
