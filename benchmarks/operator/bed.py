@@ -153,10 +153,14 @@ def _path(key: Key) -> str:
     return f"{path}/{key[1]}" if key[1] else path
 
 
+def counted(writes: Iterable[Write]) -> Counter[str]:
+    """Returns how many writes there are of each kind: `verb resource code`."""
+    return Counter(f"{write.verb} {write.resource} {write.code}" for write in writes)
+
+
 def told(writes: Iterable[Write]) -> str:
     """Returns writes as a person counts them."""
-    counted = Counter(f"{write.verb} {write.resource} {write.code}" for write in writes)
-    return ", ".join(f"{count} x {what}" for what, count in counted.most_common())
+    return ", ".join(f"{count} x {what}" for what, count in counted(writes).most_common())
 
 
 @contextlib.asynccontextmanager

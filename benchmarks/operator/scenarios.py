@@ -67,7 +67,7 @@ async def many(contender: Contender, count: int, finished: int, idle_seconds: fl
         figures = _memory(made, "all_active_")
         pods = await kubelet.pods_of(made.client, "research")
         await kubelet.succeed_all(made.client, pods[:finished], jobs.result())
-        await _phase(made, finished, "Succeeded", 900)
+        await in_phase(made, finished, "Succeeded", 900)
         await made.settle()
         figures |= _memory(made, "")
         figures |= await restart(made)
@@ -117,11 +117,11 @@ async def life(contender: Contender, count: int) -> Figures:
         await kubelet.join(made.client)
         pods = await kubelet.pods_of(made.client, "research")
         await asyncio.gather(*(kubelet.run(made.client, pod) for pod in pods))
-        await _phase(made, count, "Running", 60)
+        await in_phase(made, count, "Running", 60)
         await made.settle()
         to_start = made.writes(mark)
         await kubelet.succeed_all(made.client, pods, jobs.result())
-        await _phase(made, count, "Succeeded", 60)
+        await in_phase(made, count, "Succeeded", 60)
         await made.settle()
         in_all = made.writes(mark)
         events = len(made.writes(mark, events=True)) - len(in_all)
@@ -152,7 +152,7 @@ class _Cost:
         }
 
 
-async def _phase(made: Bed, count: int, phase: str, seconds: float) -> None:
+async def in_phase(made: Bed, count: int, phase: str, seconds: float) -> None:
     """Returns once so many jobs of the namespace are in the phase."""
     path = f"/apis/{jobs.API_VERSION}/namespaces/research/tenysonjobs"
     async with asyncio.timeout(seconds):
