@@ -5,10 +5,10 @@ BIN := .venv/bin
 # The demo's cluster: `local` starts its own, `current` uses the one that KUBECONFIG points at.
 CLUSTER ?= local
 
-.PHONY: help check-system install demo demo-down test test-fast lint types verify crds lock format cluster clean
+.PHONY: help check-system install demo demo-down test test-fast bench-operator lint types verify crds lock format cluster clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(BIN)/.installed ## Make .venv, with everything, from the lock
 
@@ -33,6 +33,9 @@ test: check-system install lint types cluster ## Run every test
 
 test-fast: install ## Run the tests that need neither a cluster nor training
 	@$(BIN)/python -m pytest -m "not cluster and not train"
+
+bench-operator: check-system install cluster ## Measure the operator on real control planes, about 30 minutes (OPTIONS=--quick for less)
+	@$(BIN)/python -m benchmarks.operator $(OPTIONS)
 
 lint: install ## Check style, import boundaries and generated files
 	@$(BIN)/ruff check .
