@@ -37,6 +37,8 @@ class Cluster(Transport):
             page = await self.request(
                 "GET", f"{path}{query}&continue={token}" if token else path + query
             )
+            if not page.get("metadata"):
+                raise ApiError(0, "Unreadable", f"no list came from {path}: {str(page)[:300]}")
             yield page
             token = page["metadata"].get("continue", "")
             if not token:

@@ -87,15 +87,13 @@ class Informer:
                     await self._go_without(error)
                     continue
                 self._warn(error)
-                too_old = error.status == 410
                 asked_to_wait = error.retry_after
             except Exception:  # An object that nobody foresaw must not end all watching.
                 logger.exception("The watch of %ss broke on what came", self.kind)
-                too_old = False
             self._moved_at = time.monotonic()
-            if too_old or self._moved_at - began > _RECONNECT_MAX_SECONDS:
+            if self._moved_at - began > _RECONNECT_MAX_SECONDS:
                 failures = 0
-            failures += not too_old
+            failures += 1
             wait = backoff(failures, base=0.05, most=_RECONNECT_MAX_SECONDS)
             await asyncio.sleep(max(wait, asked_to_wait))
 
