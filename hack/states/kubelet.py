@@ -1,0 +1,119 @@
+"""A kubelet played by hand: the nodes are real objects, and pods run and end when a story says so.
+
+Everything else is real: the scheduler binds the pods, the Job controller makes and counts them,
+and evictions and taints take them away.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+from hack.cluster.admin import AdminApi
+from tenyson.controller import names
+
+Object = dict[str, Any]
+
+NODES: Final = ("gpu-node-1", "gpu-node-2")
+_MERGE: Final = "application/merge-patch+json"
+_CAPACITY: Final = {"cpu": "192", "memory": "2Ti", "pods": "250", "nvidia.com/gpu": "60"}
+
+
+class Kubelet:
+    """Plays the kubelet of two GPU nodes."""
+
+    def __init__(self, api: AdminApi) -> None:
+        self._api = api
+
+    def join(self) -> None:
+        """Adds the nodes, ready for pods."""
+        ready = {
+            "type": "Ready", "status": "True", "reason": "KubeletReady",
+            "message": "kubelet is posting ready status",
+            "lastHeartbeatTime": _now(), "lastTransitionTime": _now(),
+        }  # fmt: skip
+        status = {"capacity": _CAPACITY, "allocatable": _CAPACITY, "conditions": [ready]}
+        for node in NODES:
+            meta = {"name": node, "labels": {"kubernetes.io/hostname": node}}
+            self._api.request("POST", "/api/v1/nodes", {"metadata": meta})
+            self._api.request("PATCH", f"/api/v1/nodes/{node}/status", {"status": status}, _MERGE)
+
+    def is_joined(self) -> bool:
+        """Whether pods may go to the nodes."""
+        nodes = [self._api.find(f"/api/v1/nodes/{node}") or {} for node in NODES]
+        return all(node and not node["spec"].get("taints") for node in nodes)
+
+    def lose(self, node: str, seconds: int) -> None:
+        """Has a node's pods deleted as those of a lost node are, by a taint that they cannot bear.
+
+        Args:
+            node: The node.
+            seconds: How long ago it was lost; pods endure that for a while.
+        """
+        since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - seconds))
+        taint = {"key": "node.example/lost", "effect": "NoExecute", "timeAdded": since}
+        self._api.request("PATCH", f"/api/v1/nodes/{node}", {"spec": {"taints": [taint]}}, _MERGE)
+
+    def find_back(self, node: str) -> None:
+        """Takes that taint away."""
+        self._api.request("PATCH", f"/api/v1/nodes/{node}", {"spec": {"taints": None}}, _MERGE)
+
+    # Pods
+
+    def run(self, pod: Object) -> None:
+        """Lets a pod's container run."""
+        self._set(pod, "Running", {"running": {"startedAt": _now()}})
+
+    def wait(self, pod: Object, reason: str, message: str) -> None:
+        """Lets a pod's container wait, for an image say."""
+        self._set(pod, "Pending", {"waiting": {"reason": reason, "message": message}})
+
+    def end(self, pod: Object, code: int, message: str, reason: str = "") -> None:
+        """Lets a pod's container end."""
+        ended = {
+            "exitCode": code, "reason": reason or ("Error" if code else "Completed"),
+            "message": message, "startedAt": _now(), "finishedAt": _now(),
+        }  # fmt: skip
+        self._set(pod, "Failed" if code else "Succeeded", {"terminated": ended})
+
+    def evict(self, pod: Object) -> None:
+        """Asks for a pod's eviction, as `kubectl drain` does."""
+        meta = {key: pod["metadata"][key] for key in ("name", "namespace")}
+        body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": meta}
+        self._api.request("POST", f"{_path(pod)}/eviction", body)
+
+    def remove(self, pod: Object) -> None:
+        """Removes a pod that is being deleted, once its processes are gone."""
+        self._api.request("DELETE", _path(pod), {"gracePeriodSeconds": 0})
+
+    def token(self, pod: Object, audience: str) -> str:
+        """Returns a token as it is projected into the pod."""
+        meta = pod["metadata"]
+        bound = {"apiVersion": "v1", "kind": "Pod", "name": meta["name"], "uid": meta["uid"]}
+        body = {
+            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
+            "spec": {"audiences": [audience], "boundObjectRef": bound},
+        }  # fmt: skip
+        path = f"/api/v1/namespaces/{meta['namespace']}/serviceaccounts/default/token"
+        return str(self._api.request("POST", path, body)["status"]["token"])
+
+    def _set(self, pod: Object, phase: str, state: Object) -> None:
+        container = {
+            "name": names.CONTAINER, "image": "i", "imageID": "", "ready": phase == "Running",
+            "restartCount": 0, "state": state,
+        }  # fmt: skip
+        status = {"phase": phase, "containerStatuses": [container]}
+        self._api.request("PATCH", f"{_path(pod)}/status", {"status": status}, _MERGE)
+
+
+def by_rank(pods: Sequence[Object]) -> list[Object]:
+    """Returns the pods of a run on several nodes in the order of their ranks."""
+    index = names.ANNOTATION_INDEX
+    return sorted(pods, key=lambda pod: int((pod["metadata"]["annotations"] or {}).get(index, 0)))
+
+
+def _path(pod: Object) -> str:
+    return f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods/{pod['metadata']['name']}"
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
