@@ -47,6 +47,7 @@ def _plan(idle_seconds: float) -> list[Scenario]:
         ),
         Scenario("long burst", 3000, 400, scenarios.burst, runs=1),
         Scenario("life", 20, 5, scenarios.life, runs=1, compared=False),
+        Scenario("failover", 50, 5, scenarios.failover, compared=False),
         Scenario(
             "many", 10_000, 500,
             lambda who, n: scenarios.many(who, n, n * 9 // 10, idle_seconds),

@@ -4,6 +4,7 @@ import asyncio
 import statistics
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from benchmarks.operator import bed, jobs, kubelet
 from benchmarks.operator.bed import Bed, Key
@@ -131,6 +132,30 @@ async def life(contender: Contender, count: int) -> Figures:
             "writes_in_all": len(in_all) / count,
             "writes_of_events": events / count,
         }
+
+
+async def failover(contender: Contender, count: int) -> Figures:
+    """Two replicas over some jobs; the one that leads is killed, and a job is created at once."""
+    async with bed.made(_named(contender, "first")) as made:
+        keys = _keys(count)
+        await made.create_at_once(keys)
+        await made.served(set(keys), 60)
+        log = made.operator.log.with_name("standby")
+        second = _named(contender, "second").start(made.cluster.kubeconfig, log)
+        while "All kinds are listed" not in log.read_text():
+            second.check()
+            await asyncio.sleep(0.2)
+        leader, made.operator = made.operator, second
+        leader.kill()
+        killed = time.perf_counter()
+        new = ("fresh", "after-kill")
+        await made.create(new)
+        await made.served({new}, 60)
+        return {"takeover_s": made.children.seen_at[new] - killed}
+
+
+def _named(contender: Contender, pod: str) -> Contender:
+    return replace(contender, environment={**contender.environment, "POD_NAME": pod})
 
 
 class _Cost:
