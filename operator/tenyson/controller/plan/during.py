@@ -25,7 +25,7 @@ def plan(this: Pass, attempt: Attempt) -> Plan:
     due = _take_progress(this, attempt.number)
     settling = 1.0 if attempt.child is not None and attempt.child.ended_as else None
     podless = _PODLESS_SECONDS if _is_podless(attempt) else None
-    deadline = ending.seconds_to_next(this.observed, attempt, this.now)
+    deadline = ending.seconds_to_next(this.as_drafted(), attempt, this.now)
     waits = [w for w in (due, settling, podless, deadline) if w is not None]
     return this.done(delete=delete, requeue_after=min(waits, default=None))
 

@@ -1,6 +1,6 @@
 """A pass, and the plan that it comes to."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -118,6 +118,13 @@ class Pass:
             if found.sha256:
                 status["adapterSha256"] = found.sha256
         return status
+
+    def as_drafted(self) -> Observed:
+        """Returns what the next pass will see, if nothing else changes: deadlines count in it.
+
+        The write of a status wakes nobody, so the pass that sees a run begin sets its alarm, too.
+        """
+        return replace(self.observed, job=replace(self.job, status=self.draft.finished()))
 
     def done(
         self,
