@@ -17,9 +17,9 @@ from tenyson.controller.observed import Object
 logger = logging.getLogger(__name__)
 
 _RECONNECT_MAX_SECONDS: Final = 5.0
-_LIST_PAUSE_SECONDS: Final = 1.0
 _EMPTY_WATCH_PAUSE_SECONDS: Final = 1.0
 _COMPLAIN_EVERY_SECONDS: Final = 60.0
+_DEPARTED_MOST: Final = 1000
 _STALE_SECONDS: Final = 300.0
 """Least standstill that counts as stale: bookmarks come about once a minute."""
 
@@ -33,6 +33,28 @@ class Store:
     """By id and uid."""
     known: Callable[[], dict[Id, tuple[str, int]]]
     """Uid and version of all that is in it."""
+
+
+class Departed:
+    """Objects that were deleted lately, so that no late word of one brings it back.
+
+    The version counts too: an object that lost our label and got it back was never deleted.
+    """
+
+    def __init__(self, most: int = _DEPARTED_MOST) -> None:
+        self._most = most
+        self._versions: dict[str, int] = {}
+
+    def note(self, uid: str, version: int) -> None:
+        """Notes that an object was gone at a version."""
+        self._versions[uid] = max(version, self._versions.pop(uid, 0))
+        if len(self._versions) > self._most:
+            del self._versions[next(iter(self._versions))]
+
+    def knows(self, meta: Object) -> bool:
+        """Whether this is the state of an object before it was deleted."""
+        gone = self._versions.get(meta["uid"])
+        return gone is not None and int(meta["resourceVersion"]) <= gone
 
 
 class Informer:
@@ -51,13 +73,10 @@ class Informer:
         *,
         selector: str = "",
         namespace: str | None = None,
-        watches: bool = True,
         may_be_forbidden: bool = False,
         relist_seconds: float = 600.0,
     ) -> None:
         self.kind = kind
-        self.watches = watches
-        """False where somebody else watches, and only the lists are ours."""
         self.synced = asyncio.Event()
         self.heard_at = time.monotonic()
         """When the API server last told something about this kind."""
@@ -69,7 +88,7 @@ class Informer:
         self._namespace = namespace
         self._may_be_forbidden = may_be_forbidden
         self._relist_seconds = relist_seconds
-        self._wanted = asyncio.Event()
+        self._departed = Departed()
         self._complaints = Seldom(_COMPLAIN_EVERY_SECONDS)
 
     async def run(self) -> None:
@@ -103,7 +122,7 @@ class Informer:
             logger.info("Without rights to read %s there are none: %s", self._path, error.message)
         self.synced.set()
         self._moved_at = time.monotonic()
-        await self._until_wanted()
+        await asyncio.sleep(self._relist_seconds)
 
     def _warn(self, error: ApiError) -> None:
         if error.status == 410 or not self._complaints.is_due(str(error.status)):
@@ -121,10 +140,6 @@ class Informer:
         still = time.monotonic() - self._moved_at
         return still > max(_STALE_SECONDS, 2 * self._relist_seconds)
 
-    def want_list(self) -> None:
-        """Asks for a list soon, because something may have been missed."""
-        self._wanted.set()
-
     async def list(self) -> str:
         """Lists all objects, compares them with the store, and returns the list's version."""
         before = self._known()
@@ -134,17 +149,22 @@ class Informer:
             version = page["metadata"]["resourceVersion"]
             for body in page.get("items") or ():
                 seen.add(id_of(body))
-                self._store.put(body)
+                self._put(body)
             # The next page may take a while to come, and others have waited for this one.
             await asyncio.sleep(0)
         for at, (uid, known_version) in before.items():
             # What was written after the list's snapshot is missing from it and still there.
             if at not in seen and known_version <= int(version):
+                self._departed.note(uid, int(version))
                 self._store.drop(at, uid)
         metrics.LISTS.labels(self.kind).inc()
         self._hear()
         self.synced.set()
         return version
+
+    def _put(self, body: Object) -> None:
+        if not self._departed.knows(body["metadata"]):
+            self._store.put(body)
 
     def _known(self) -> dict[Id, tuple[str, int]]:
         known = self._store.known()
@@ -157,24 +177,11 @@ class Informer:
 
     async def _follow(self, version: str) -> None:
         """Returns when it is time to list again."""
-        self._wanted.clear()
-        if not self.watches:
-            await self._until_wanted()
-            return
         try:
             async with asyncio.timeout(self._relist_seconds):
                 await self._watch(version)
         except TimeoutError:
             return
-
-    async def _until_wanted(self) -> None:
-        try:
-            async with asyncio.timeout(self._relist_seconds):
-                await self._wanted.wait()
-        except TimeoutError:
-            return
-        # One of kopf's lists brings as many wishes as it has objects.
-        await asyncio.sleep(_LIST_PAUSE_SECONDS)
 
     async def _watch(self, version: str) -> None:
         while True:
@@ -184,8 +191,9 @@ class Informer:
                 body = event["object"]
                 version = body["metadata"]["resourceVersion"]
                 if event["type"] in ("ADDED", "MODIFIED"):
-                    self._store.put(body)
+                    self._put(body)
                 elif event["type"] == "DELETED":
+                    self._departed.note(body["metadata"]["uid"], int(version))
                     self._store.drop(id_of(body), body["metadata"]["uid"])
             self._moved_at = time.monotonic()
             # The server ends a watch after some minutes; the next goes on where it ended.

@@ -83,9 +83,12 @@ def operator(
 @pytest.fixture
 def unharmed(operator: OperatorProcess) -> Iterator[None]:
     """Fails unless the operator lives through the test, answers its probe, and met no bug."""
+    assert operator.process is not None
+    if operator.process.poll() is not None:
+        operator.start()  # What harmed it was told by the test before.
+        eventually(operator.health)
     start = operator.log.stat().st_size
     yield
-    assert operator.process is not None
     assert operator.process.poll() is None
     assert eventually(operator.health, seconds=20)
     with operator.log.open("rb") as log:
