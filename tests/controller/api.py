@@ -155,13 +155,17 @@ class Namespace:
         path = f"{self.core}/pods?labelSelector=batch.kubernetes.io/job-name={child}"
         return dict(eventually(lambda: self.api.call("GET", path)["items"])[0])
 
-    def pods(self, child: str, count: int = 1) -> list[Object]:
-        """Waits for the pods of a child that are not ended or going away, by their index."""
+    def live_pods(self, child: str) -> list[Object]:
+        """Returns the pods of a child that have not ended and are not going away, by index."""
         path = f"{self.core}/pods?labelSelector=batch.kubernetes.io/job-name={child}"
+        return sorted(filter(_is_live, self.api.call("GET", path)["items"]), key=index_of)
+
+    def pods(self, child: str, count: int = 1) -> list[Object]:
+        """Waits for so many live pods of a child, and returns them by index."""
 
         def found() -> list[Object] | None:
-            pods = [pod for pod in self.api.call("GET", path)["items"] if _is_live(pod)]
-            return sorted(pods, key=index_of) if len(pods) == count else None
+            pods = self.live_pods(child)
+            return pods if len(pods) == count else None
 
         return eventually(found)
 
@@ -205,9 +209,13 @@ class Namespace:
         return self.set_pod(pod, phase, {"terminated": ended}, **more)
 
     def remove(self, pod: Object) -> None:
-        """Removes a pod without its grace period."""
-        name = pod["metadata"]["name"]
-        self.api.call("DELETE", f"{self.core}/pods/{name}", {"gracePeriodSeconds": 0})
+        """Removes a pod without its grace period; one that has ended may be gone by itself."""
+        path = f"{self.core}/pods/{pod['metadata']['name']}"
+        try:
+            self.api.call("DELETE", path, {"gracePeriodSeconds": 0})
+        except ApiError as error:
+            if error.status != 404:
+                raise
 
     def set_pod(self, pod: Object, phase: str, state: Object, **more: Any) -> Object:
         container = {

@@ -1,44 +1,13 @@
 """Pods that push their progress, and those that may not."""
 
-import json
-import ssl
-from typing import Any
-
 import pytest
-import urllib3
 
 from tenyson.contract import PROGRESS_AUDIENCE
-from tenyson.controller import names
 from tenyson.controller.progress import MAX_BODY_BYTES
 from tests.controller.api import Namespace, eventually, result
+from tests.controller.reports import push, report
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("operator")]
-
-
-def push(ns: Namespace, child: str, token: str, body: Any = None, *, path: str = "") -> int:
-    """Pushes as a pod of the child would, and returns the answer's code."""
-    template = ns.child(child)["spec"]["template"]
-    authority = template["metadata"]["annotations"][names.ANNOTATION_PROGRESS_CA]
-    env = template["spec"]["containers"][0]["env"]
-    url = next(v["value"] for v in env if v["name"] == "TENYSON_PROGRESS_URL")
-    if path:
-        url = url.replace(f"/{child.rsplit('-a', 1)[0]}/attempts/0/", path)
-    pool = urllib3.PoolManager(ssl_context=ssl.create_default_context(cadata=authority))
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    data = json.dumps(report(1) if body is None else body)
-    return int(pool.request("POST", url, body=data, headers=headers).status)
-
-
-def report(step: int) -> dict[str, Any]:
-    values = [("step", step), ("total_steps", 10), ("loss", "0.5"), ("broken", "NaN")]
-    return {
-        "trainerStatus": {
-            "lastUpdatedTime": "2030-01-01T00:00:00Z",
-            "progressPercentage": step * 10,
-            "estimatedRemainingSeconds": 60,
-            "metrics": [{"name": name, "value": value} for name, value in values],
-        }
-    }
 
 
 def test_a_pods_progress_reaches_the_status(ns: Namespace) -> None:
@@ -48,6 +17,7 @@ def test_a_pods_progress_reaches_the_status(ns: Namespace) -> None:
     assert eventually(lambda: push(ns, "j-a0", token, report(3)) == 200)
     progress = eventually(lambda: ns.status("j").get("progress"))
     del progress["updatedAt"]
+    progress.pop("steppedAt", None)
     assert progress == {
         "step": 3, "totalSteps": 10, "percent": 30, "etaSeconds": 60, "metrics": {"loss": 0.5},
     }  # fmt: skip

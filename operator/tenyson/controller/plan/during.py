@@ -92,12 +92,14 @@ def _show_pods(this: Pass, attempt: Attempt) -> None:
     elif len(running) >= nodes:
         first = min(running, key=lambda pod: pod.index)
         this.draft.running(attempt.number, first.node)
+    elif running:
+        message = Reason.RUNNING_PARTLY.say(ready=len(running), nodes=nodes, attempt=attempt.number)
+        if waiting is not None:
+            message = f"{message} Pod {waiting.name} waits: {waiting.waiting[:1000]}"
+        this.draft.waiting(Reason.RUNNING_PARTLY, message)
     elif waiting is not None:
         detail = waiting.waiting[:1000]
         this.draft.waiting(Reason.POD_WAITING, Reason.POD_WAITING.say(detail=detail))
-    elif running:
-        message = Reason.RUNNING_PARTLY.say(ready=len(running), nodes=nodes, attempt=attempt.number)
-        this.draft.waiting(Reason.RUNNING_PARTLY, message)
     elif detail := _podless_detail(this, attempt):
         this.draft.waiting(Reason.POD_MISSING, Reason.POD_MISSING.say(child=name, detail=detail))
     else:

@@ -167,6 +167,8 @@ def _lost_pod(moment: _Moment) -> Ending | None:
     job, attempt = moment.observed.job, moment.attempt
     if job.spec is None or job.spec.nodes == 1 or attempt.is_queued or not attempt.live:
         return None
+    if any(pod.exit_code for pod in attempt.pods):
+        return None  # That one has failed, and the Job controller takes the others away.
     for pod in attempt.pods:
         why = _loss(pod, in_queue=job.spec.queue_name is not None)
         if not why:

@@ -145,7 +145,8 @@ class TenysonJobSpec(ApiModel):
     pending_deadline_seconds: Seconds | None = None
     """Time that an attempt may wait in the queue and for its pods to run before the run fails."""
     progress_deadline_seconds: Annotated[int, Field(ge=1, le=31_536_000)] | None = 1800
-    """Time without a step after which an attempt is killed and retried; null never does."""
+    """Time without a step after which an attempt is killed and retried; null never does. (In a
+    merge patch null stands for the default; use kubectl edit, or apply --server-side.)"""
     ttl_seconds_after_finished: Count | None = None
     """Seconds after the end until the TenysonJob itself is deleted; null keeps it."""
     queue_name: Annotated[str, Field(min_length=1, max_length=63)] | None = None
@@ -155,5 +156,5 @@ class TenysonJobSpec(ApiModel):
 
 
 def parse_spec(spec: dict[str, Any]) -> TenysonJobSpec:
-    """Returns the spec as the API server admitted it; null is the same as absent."""
-    return TenysonJobSpec.model_validate({k: v for k, v in spec.items() if v is not None})
+    """Returns the spec as the API server admitted it; what may not be null is not null there."""
+    return TenysonJobSpec.model_validate(spec)
