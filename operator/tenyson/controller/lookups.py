@@ -1,10 +1,16 @@
 """Reads the objects that a pass asks for and that no watch brings: Secrets, ConfigMaps, Events."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from tenyson.controller.cluster import ApiError, Cluster
 from tenyson.controller.observed import Reference
+
+_SEEN_SECONDS: Final = 2.0
+"""How long a Secret that was there counts as there: a burst of jobs reads the one that they share
+every two seconds instead of a hundred times a second. What is missing is always looked for anew."""
 
 
 @dataclass
@@ -17,28 +23,49 @@ class Found:
     """Texts of ConfigMaps' keys, and of Events."""
 
 
-async def look_up(
-    cluster: Cluster, namespace: str, references: tuple[Reference, ...], found: Found
-) -> None:
-    """Adds what is there to `found`, each object read once.
+class Lookups:
+    """Reads what a pass asks for, and a Secret that many jobs share only once in a while."""
 
-    Raises:
-        ApiError: Something could not be read for another reason than that it is not there.
-    """
-    for kind, name in {(reference.kind, reference.name) for reference in references}:
-        wanted = [r for r in references if (r.kind, r.name) == (kind, name)]
-        try:
-            if kind == "Event":
-                for reference in wanted:
-                    found.contents[reference] = await cluster.warning(namespace, reference.key)
-                    found.states[reference] = "found"
-            else:
-                _take(await cluster.data(kind, namespace, name), wanted, found)
-        except ApiError as error:
-            if error.status not in (403, 404):
-                raise
-            state = "forbidden" if error.status == 403 else "no object"
-            found.states |= dict.fromkeys(wanted, state)
+    def __init__(self, cluster: Cluster, clock: Callable[[], float] = time.monotonic) -> None:
+        self._cluster = cluster
+        self._clock = clock
+        self._seen: dict[tuple[str, Reference], float] = {}
+
+    async def look_up(
+        self, namespace: str, references: tuple[Reference, ...], found: Found
+    ) -> None:
+        """Adds what is there to `found`, each object read once.
+
+        Raises:
+            ApiError: Something could not be read for another reason than that it is not there.
+        """
+        oldest = self._clock() - _SEEN_SECONDS
+        self._seen = {at: when for at, when in self._seen.items() if when >= oldest}
+        just_seen = {r for r in references if (namespace, r) in self._seen}
+        found.states |= dict.fromkeys(just_seen, "found")
+        asked = [reference for reference in references if reference not in just_seen]
+        for kind, name in {(reference.kind, reference.name) for reference in asked}:
+            wanted = [r for r in asked if (r.kind, r.name) == (kind, name)]
+            try:
+                await self._read(namespace, kind, name, wanted, found)
+            except ApiError as error:
+                if error.status not in (403, 404):
+                    raise
+                state = "forbidden" if error.status == 403 else "no object"
+                found.states |= dict.fromkeys(wanted, state)
+
+    async def _read(
+        self, namespace: str, kind: str, name: str, wanted: list[Reference], found: Found
+    ) -> None:
+        if kind == "Event":
+            for reference in wanted:
+                found.contents[reference] = await self._cluster.warning(namespace, reference.key)
+                found.states[reference] = "found"
+            return
+        _take(await self._cluster.data(kind, namespace, name), wanted, found)
+        if kind == "Secret":
+            there = (r for r in wanted if found.states[r] == "found")
+            self._seen |= dict.fromkeys(((namespace, r) for r in there), self._clock())
 
 
 def _take(data: Mapping[str, str], wanted: list[Reference], found: Found) -> None:

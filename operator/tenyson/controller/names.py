@@ -1,5 +1,6 @@
 """Every name, label, annotation and path that the controller makes, so that each is made once."""
 
+import functools
 import hashlib
 import uuid
 from typing import Final
@@ -50,6 +51,7 @@ Key = tuple[str, str]
 """Namespace and name of a TenysonJob."""
 
 
+@functools.lru_cache(maxsize=10_000)
 def run_id(uid: str) -> str:
     """Returns the run's id: the same for every attempt, and after a controller's restart."""
     return str(uuid.uuid5(_RUNS, uid))

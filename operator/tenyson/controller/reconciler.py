@@ -13,7 +13,7 @@ from tenyson.controller.cache import Cache
 from tenyson.controller.cluster import ApiError, Cluster
 from tenyson.controller.events import Announcer
 from tenyson.controller.logs import about
-from tenyson.controller.lookups import Found, look_up
+from tenyson.controller.lookups import Found, Lookups
 from tenyson.controller.names import Key
 from tenyson.controller.observed import Defaults, Job, Observed, Report
 from tenyson.controller.plan import Plan, child_refused, name_taken, plan
@@ -41,6 +41,7 @@ class Reconciler:
         now: Callable[[], datetime] = _now,
     ) -> None:
         self._cluster = cluster
+        self._lookups = Lookups(cluster)
         self._cache = cache
         self._queue = queue
         self._announcer = announcer
@@ -94,7 +95,7 @@ class Reconciler:
             return
         wanted = plan(observed, self._now())
         while wanted.look_up:
-            await look_up(self._cluster, key[0], wanted.look_up, found)
+            await self._lookups.look_up(key[0], wanted.look_up, found)
             observed = self._observe(key, found) or observed
             wanted = plan(observed, self._now())
         await self._carry_out(observed, wanted)
