@@ -76,9 +76,9 @@ def pod_security(stage: Stage) -> None:
     """A runtime that asks for more than the namespace's Pod Security allows."""
     enforce = {"pod-security.kubernetes.io/enforce": "restricted"}
     stage.label_namespace(enforce)
-    privileged = {"containerSecurityContext": {"privileged": True}}
-    stage.make("tenyson.dev/v1alpha1", "TenysonRuntime", "debug", spec={"pod": privileged})
-    stage.apply("wordle-sft", runtimeRef={"kind": "TenysonRuntime", "name": "debug"})
+    as_root = {"securityContext": {"runAsNonRoot": False, "runAsUser": 0}}
+    stage.make("tenyson.dev/v1alpha1", "TenysonRuntime", "as-root", spec={"pod": as_root})
+    stage.apply("wordle-sft", runtimeRef={"kind": "TenysonRuntime", "name": "as-root"})
     stage.until("wordle-sft", "Starting", "PodMissing")
     stage.show("pod-security", "wordle-sft", "Running")
 

@@ -18,6 +18,7 @@ from tenyson.controller.observed import Attempt, Child, Pod
 from tenyson.controller.reasons import Reason
 from tenyson.controller.resource.status import ResultStatus
 from tenyson.controller.times import seconds_between
+from tenyson.controller.wording import last_lines, one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ BY_EXIT_CODE: Final[dict[int, Kind]] = {
     143: Kind("Infra", Reason.TERMINATED),
 }
 _FINAL: Final = frozenset(code for code, kind in BY_EXIT_CODE.items() if not kind.retried)
+_NOTHING: Final[tuple[Any, ...]] = (None, "", [], {})
 _CODE_IN_MESSAGE: Final = re.compile(r"failed with exit code (\d+)")
 
 
@@ -166,13 +168,13 @@ def _detail(pod: Pod, result: dict[str, Any] | None, *, several: bool) -> str:
     elif result:
         text = ""
     else:
-        text = pod.message.strip()[-600:]
+        text = last_lines(pod.message, 600)
     if pod.disruption:
         text = f"{pod.disruption}. {text}"
     if several:
         text = f"Pod {pod.name}: {text}"
     code = "" if pod.exit_code in (None, 0) else f"Exit code {pod.exit_code}. "
-    return f"{code}{text}".strip()[:1500]
+    return one_line(f"{code}{text}", 1500)
 
 
 def read_result(message: str) -> dict[str, Any] | None:
@@ -187,8 +189,10 @@ def read_result(message: str) -> dict[str, Any] | None:
     if not isinstance(values, dict) or "run_id" not in values or "status" not in values:
         return None
     known = set(ResultStatus.model_fields)
-    camel = {to_camel(k): v for k, v in values.items() if k in known and v not in (None, [], {})}
-    camel["metrics"] = _finite(values.get("metrics"))
+    values["metrics"] = _finite(values.get("metrics"))
+    if isinstance(failure := values.get("failure"), dict):
+        values["failure"] = {**failure, "hint": failure.get("hint") or None}
+    camel = {to_camel(k): v for k, v in values.items() if k in known and v not in _NOTHING}
     return _fitting(camel)
 
 

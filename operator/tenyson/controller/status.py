@@ -10,6 +10,7 @@ from tenyson.controller.outcome import Outcome
 from tenyson.controller.policies import running_time
 from tenyson.controller.reasons import Reason
 from tenyson.controller.times import format_exactly, format_time
+from tenyson.controller.wording import one_line
 
 MAX_ATTEMPTS: Final = 10
 MAX_BYTES: Final = 32 * 1024
@@ -50,7 +51,7 @@ class Draft:
             "type": kind,
             "status": status,
             "reason": reason.word,
-            "message": (message or reason.sentence)[:8000],
+            "message": one_line(message or reason.sentence),
             "lastTransitionTime": (
                 present["lastTransitionTime"] if same else format_time(self._now)
             ),
