@@ -4,8 +4,10 @@ They are written into the first child's annotations and into the status; every l
 them from there, so that editing a runtime or a ConfigMap touches no run that has started.
 """
 
+import functools
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -32,18 +34,31 @@ class Pins:
     """JSON; an empty object when there is neither a runtime nor a ConfigMap."""
 
     @property
-    def values(self) -> dict[str, Any]:
-        """Runtime (kind, name, spec) and config, as far as there are any."""
-        return dict(json.loads(self.text or NOTHING))
-
-    @property
     def runtime_hash(self) -> str:
         """A hash of the runtime's spec; empty without a runtime."""
-        runtime = self.values.get("runtime")
-        if not runtime:
-            return ""
-        text = json.dumps(runtime["spec"], sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return _parsed(self.text).runtime_hash
+
+
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    """What the text of pins says; shared, so nobody may change it."""
+
+    runtime: TenysonRuntimeSpec
+    runtime_hash: str
+    config: Mapping[str, Any]
+
+
+@functools.lru_cache(maxsize=256)
+def _parsed(text: str) -> _Parsed:
+    """Returns what pins say: thousands of runs have the same, and each pass asks."""
+    values = json.loads(text or NOTHING)
+    raw = (values.get("runtime") or {}).get("spec")
+    digest = ""
+    if raw is not None:
+        canonical = json.dumps(raw, sort_keys=True, separators=(",", ":"))
+        digest = hashlib.sha256(canonical.encode()).hexdigest()[:16]
+    runtime = TenysonRuntimeSpec.model_validate(raw or {})
+    return _Parsed(runtime, digest, values.get("config") or {})
 
 
 def resolve(observed: Observed, child: Child | None) -> Pins | Finding:
@@ -68,10 +83,9 @@ def run_spec(observed: Observed, pins: Pins) -> RunSpec | None:
     spec = observed.job.spec
     if spec is None:
         return None
-    values = pins.values
-    runtime = TenysonRuntimeSpec.model_validate(values.get("runtime", {}).get("spec") or {})
-    image = spec.image or runtime.image or observed.defaults.image
-    return RunSpec(spec, runtime, values.get("config") or {}, image)
+    begun_with = _parsed(pins.text)
+    image = spec.image or begun_with.runtime.image or observed.defaults.image
+    return RunSpec(spec, begun_with.runtime, begun_with.config, image)
 
 
 def _read(observed: Observed, spec: TenysonJobSpec) -> Pins | Finding:
