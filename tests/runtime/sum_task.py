@@ -23,7 +23,8 @@ class SumTask:
     def get_sft_dataset(self, config: Any, tokenizer: Any) -> Any:
         from datasets import Dataset
 
-        return Dataset.from_list(config["task"].get("sft_rows", rows()))
+        seed = int(os.environ.get("RANK", "0")) if config["task"].get("unseeded") else 0
+        return Dataset.from_list(config["task"].get("sft_rows", rows(seed=seed)))
 
     def get_sft_data_collator(self, config: Any, tokenizer: Any) -> Any:
         return Collator(tokenizer) if config["task"].get("collator") else None
@@ -98,6 +99,12 @@ def signalling_reward(completions: list[str], trainer_state: Any, **columns: Any
     return length_reward(completions)
 
 
+def rank_1_raises(completions: list[str], **columns: Any) -> list[float]:
+    if os.environ.get("RANK") == "1":
+        raise KeyError("no such word")
+    return length_reward(completions)
+
+
 def memory_reward(completions: list[str], **columns: Any) -> list[float]:
     raise MemoryError("no room for the rewards")
 
@@ -111,6 +118,7 @@ REWARDS = {
         short_reward,
         nan_reward,
         signalling_reward,
+        rank_1_raises,
         memory_reward,
     )
 }

@@ -51,6 +51,9 @@ def join(
 
     _refuse_what_cannot_work(place, torch)
     os.environ.update(place.variables())
+    if not torch.cuda.is_available():
+        # accelerate would name the device cpu:0, which torch.load cannot restore to.
+        os.environ["ACCELERATE_TORCH_DEVICE"] = "cpu"
     wait = _Wait(_seconds(env, Env.START_TIMEOUT, START_SECONDS), check_stop)
     line = Line(
         place.rank, place.size, silence_seconds=_seconds(env, Env.PEER_TIMEOUT, SILENCE_SECONDS)
@@ -109,7 +112,7 @@ class _Wait:
 
     def until(self, is_there: Callable[[], Any], what: Callable[[], str]) -> None:
         """Returns when it is there; raises DependencyError when the time is over."""
-        next_word = time.monotonic() + 10
+        next_word = time.monotonic() + 2
         while not is_there():
             self._check_stop()
             now = time.monotonic()

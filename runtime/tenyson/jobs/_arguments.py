@@ -71,6 +71,16 @@ def rl_arguments(context: RunContext) -> Any:
     )
 
 
+def fit_to_model(arguments: Any, model: Any) -> None:
+    """Sets what depends on the model: whether a step may leave weights without a gradient.
+
+    Several ranks must know: they wait for each other's gradients, one by one. It is so where
+    tokens choose among experts; looking for it in every step costs time, so others go without.
+    """
+    config = model.config.to_dict()
+    arguments.ddp_find_unused_parameters = any("expert" in name for name in config)
+
+
 def _shared(context: RunContext) -> dict[str, Any]:
     config, training = context.config, context.config.training
     on_gpu = torch.cuda.is_available()

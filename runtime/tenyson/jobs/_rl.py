@@ -5,7 +5,7 @@ from typing import Any
 from datasets import Dataset
 
 from tenyson.errors import TaskError
-from tenyson.jobs._arguments import rl_arguments
+from tenyson.jobs._arguments import fit_to_model, rl_arguments
 from tenyson.jobs._data import call_hook, dataset_of, facts_of, require_columns
 from tenyson.jobs._generations import GenerationRecorder
 from tenyson.jobs._libraries import quiet
@@ -33,6 +33,7 @@ def train(context: RunContext) -> None:
     arguments = rl_arguments(context)
     _require_a_full_round(prompts, arguments)
     model, adapter = model_to_train(context, source)
+    fit_to_model(arguments, model)
     with recording(context) as telemetry:
         weights = context.config.rl.reward_weights
         recorder = GenerationRecorder(

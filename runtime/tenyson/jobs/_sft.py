@@ -5,7 +5,7 @@ from typing import Any
 from datasets import Dataset
 
 from tenyson.errors import TaskError
-from tenyson.jobs._arguments import sft_arguments
+from tenyson.jobs._arguments import fit_to_model, sft_arguments
 from tenyson.jobs._data import (
     callable_of,
     dataset_of,
@@ -41,6 +41,7 @@ def train(context: RunContext) -> None:
         context, has_eval_set="eval" in data, formats=formatting_func is not None
     )
     model, adapter = model_to_train(context, source)
+    fit_to_model(arguments, model)
 
     def make_trainer(callbacks: list[Any]) -> Any:
         trainer = TenysonSFTTrainer(
