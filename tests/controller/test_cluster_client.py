@@ -233,7 +233,7 @@ async def test_a_kind_that_may_be_forbidden_is_done_without_until_it_is_allowed(
     cache = Cache(lambda key, urgent: None)
     informer = Informer(
         await served(answer), store_of(cache, "cluster runtime"), "cluster runtime", "/runtimes",
-        watches=False, may_be_forbidden=True, relist_seconds=0.05,
+        may_be_forbidden=True, relist_seconds=0.05,
     )  # fmt: skip
     task = asyncio.create_task(informer.run())
     await asyncio.wait_for(informer.synced.wait(), 5)
@@ -272,3 +272,16 @@ async def test_a_watch_waits_as_long_as_the_server_asks(served: Any) -> None:
     await asyncio.sleep(0.6)
     task.cancel()
     assert watches == 1
+
+
+@pytest.mark.parametrize("content", ["{}", '{"metadata": {}}', '{"items": []}'])
+async def test_an_answer_that_is_no_list_is_an_api_error(served: Any, content: str) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(text=content)
+
+    cache = Cache(lambda key, urgent: None)
+    cache.put_child(child_body("a"))
+    informer = Informer(await served(answer), store_of(cache, "child"), "child", "/jobs")
+    with pytest.raises(ApiError, match="no list"):
+        await informer.list()
+    assert len(cache.known("child")) == 1

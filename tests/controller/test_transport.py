@@ -138,6 +138,38 @@ async def test_who_does_not_lead_sends_no_write_but_reads_and_posts_events(serve
     assert sent == [("GET", "s"), ("POST", "events"), ("PUT", "l")]
 
 
+async def test_a_write_is_held_back_when_the_lease_runs_out_while_it_connects(
+    served: Any,
+) -> None:
+    """As when the process is paused between looking at the fence and sending the first byte."""
+    sent = []
+
+    async def answer(request: web.Request) -> web.Response:
+        sent.append(request.method)
+        return web.json_response({})
+
+    now = [0.0]
+
+    class Connecting(Fence):
+        """Lets the first look pass, and time with it."""
+
+        @property
+        def is_open(self) -> bool:
+            was_open = super().is_open
+            now[0] += 20
+            return was_open
+
+    fence = Connecting(clock=lambda: now[0])
+    fence.keep_open_until(10)
+    server = (await served(answer)).server
+    cluster = Cluster(Credentials(server), Limiter(1e6, 100), None, fence)
+    with pytest.raises(NotLeaderError):
+        await cluster.create(CHILD)
+    await asyncio.sleep(0.05)
+    await cluster.close()
+    assert sent == []
+
+
 async def test_a_write_is_not_tried_again_once_the_lease_has_run_out(served: Any) -> None:
     fence = Fence()
     sent = []

@@ -30,7 +30,11 @@ class Cluster(Transport):
     # Reading
 
     async def pages(self, path: str, selector: str) -> AsyncIterator[Object]:
-        """Yields the pages of a list; together they are one consistent state."""
+        """Yields the pages of a list; together they are one consistent state.
+
+        Raises:
+            ApiError: The list was refused, or what came is none.
+        """
         token = ""
         while True:
             query = f"?limit={PAGE}" + (f"&labelSelector={selector}" if selector else "")
@@ -39,8 +43,11 @@ class Cluster(Transport):
             )
             if not page.get("metadata"):
                 raise ApiError(0, "Unreadable", f"no list came from {path}: {str(page)[:300]}")
+            meta = page.get("metadata") or {}
+            if "resourceVersion" not in meta:
+                raise ApiError(0, "Unreadable", f"no list: {str(page)[:300]}")
             yield page
-            token = page["metadata"].get("continue", "")
+            token = meta.get("continue", "")
             if not token:
                 return
 
@@ -85,6 +92,20 @@ class Cluster(Transport):
         """Returns the object that has the kind, the namespace and the name of this one."""
         return await self.request("GET", f"{_path_of(body)}/{body['metadata']['name']}")
 
+    async def child(self, namespace: str, name: str) -> Object:
+        """Returns a Job as it is now, whatever the watches have told.
+
+        Raises:
+            ApiError: It does not exist (404), or cannot be read.
+        """
+        return await self.request("GET", f"{_path('batch/v1', 'Job', namespace)}/{name}")
+
+    async def pods(self, namespace: str, labels: Mapping[str, str]) -> list[Object]:
+        """Returns the pods with these labels as they are now, whatever the watches have told."""
+        selector = ",".join(f"{name}={value}" for name, value in labels.items())
+        pages = self.pages(resource_path("v1", "pods", namespace), selector)
+        return [pod async for page in pages for pod in page.get("items") or ()]
+
     async def signing_keys(self) -> tuple[str, Object]:
         """Returns the issuer of service account tokens and the keys that sign them (JWKS)."""
         found = await self.request("GET", "/.well-known/openid-configuration")
@@ -101,23 +122,30 @@ class Cluster(Transport):
         """
         return await self.request("POST", f"{_path_of(body)}?fieldManager={_MANAGER}", body)
 
-    async def delete_child(self, namespace: str, name: str, uid: str) -> None:
-        """Deletes a Job, its pods first, each with its grace period."""
-        options = {"propagationPolicy": "Foreground", "preconditions": {"uid": uid}}
-        await self._delete(f"{_path('batch/v1', 'Job', namespace)}/{name}", options)
+    async def delete_child(self, namespace: str, name: str, uid: str, version: int) -> None:
+        """Deletes a Job, its pods first, each with its grace period.
+
+        The version spares a Job that has ended since it was seen: its pods hold the result.
+
+        Raises:
+            ApiError: It has changed (409), or the request failed.
+        """
+        preconditions = {"uid": uid, "resourceVersion": str(version)}
+        options = {"propagationPolicy": "Foreground", "preconditions": preconditions}
+        await self._delete(f"{_path('batch/v1', 'Job', namespace)}/{name}", options, (404,))
 
     async def delete_job(self, namespace: str, name: str, uid: str) -> None:
         """Deletes a TenysonJob; what it owns follows."""
         options = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
-        await self._delete(_job_path(namespace, name), options)
+        # Gone already, or another of the same name: either way not ours to delete any more.
+        await self._delete(_job_path(namespace, name), options, (404, 409))
 
-    async def _delete(self, path: str, options: Object) -> None:
+    async def _delete(self, path: str, options: Object, fine: tuple[int, ...]) -> None:
         body = {"apiVersion": "v1", "kind": "DeleteOptions", **options}
         try:
             await self.request("DELETE", path, body)
         except ApiError as error:
-            # Gone already, or another of the same name: either way not ours to delete any more.
-            if error.status not in (404, 409):
+            if error.status not in fine:
                 raise
 
     async def apply_status(

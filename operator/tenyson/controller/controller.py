@@ -12,12 +12,12 @@ from tenyson.controller.events import Announcer
 from tenyson.controller.fence import Fence
 from tenyson.controller.forwarding import Forwarder
 from tenyson.controller.health import Health
-from tenyson.controller.kinds import CLUSTER_RUNTIME, RUNTIME, informers_of, store_of
+from tenyson.controller.kinds import informers_of
 from tenyson.controller.leader import Elector, own_identity
 from tenyson.controller.lease import Candidate
 from tenyson.controller.limiter import Limiter
 from tenyson.controller.names import Key
-from tenyson.controller.observed import Defaults, Object, Report
+from tenyson.controller.observed import Defaults, Report
 from tenyson.controller.progress import ProgressServer
 from tenyson.controller.queue import WorkQueue
 from tenyson.controller.reconciler import Reconciler
@@ -80,9 +80,6 @@ class Controller:
         for informer in self._informers:
             self._spawn(f"{informer.kind} informer", informer.run())
         self._spawn("leadership", self._stand(reconciler))
-        # kopf looks for the CRDs once, right after this; before that they must be there.
-        for informer in self._informers:
-            await informer.synced.wait()
 
     async def stop(self) -> None:
         """Stops everything; whatever was under way is taken up by the next leader."""
@@ -100,21 +97,6 @@ class Controller:
             UnhealthyError: Only a restart can help.
         """
         return self._health.check()
-
-    def heard_runtime(self, event: str | None, body: Object) -> None:
-        """Takes up an event of a runtime from kopf's watch; None is one of a list."""
-        kind = RUNTIME if body["metadata"].get("namespace") else CLUSTER_RUNTIME
-        store = store_of(self._cache, kind)
-        if event == "DELETED":
-            meta = body["metadata"]
-            store.drop((meta.get("namespace", ""), meta["name"]), meta["uid"])
-            return
-        store.put(body)
-        if event is None:
-            # kopf has listed again, and will not tell what was deleted meanwhile.
-            for informer in self._informers:
-                if informer.kind == kind:
-                    informer.want_list()
 
     async def _stand(self, reconciler: Reconciler) -> None:
         """Makes passes whenever this replica leads."""

@@ -94,7 +94,9 @@ class Announcer:
             try:
                 await self._post(key, body)
             except ApiError as error:
-                logger.warning("An Event was not taken (%s): %s", body["reason"], error)
+                # 403 and 404 are what a namespace answers that is being deleted.
+                level = logging.DEBUG if error.status in (403, 404) else logging.WARNING
+                logger.log(level, "An Event was not taken (%s): %s", body["reason"], error)
             except Exception:  # One Event's bug must not silence the rest.
                 logger.exception("An Event was not taken (%s)", body["reason"])
 

@@ -1,19 +1,18 @@
-"""What kopf calls: start, stop, probe, log in, and every event of a runtime. Nothing else.
+"""What kopf calls: start, stop, probe and log in. Nothing else.
 
-TenysonJobs, their children and pods come through informers of our own: kopf's watching costs four
-times the processor time per job. No handler here keeps state in annotations, adds a finalizer or is
-retried by kopf.
+All objects come through informers of our own: kopf's watching costs four times the processor time
+per job, and ends the operator on answers that a watch may well get (410, a line that is no JSON).
+No handler here keeps state in annotations, adds a finalizer or is retried by kopf.
 """
 
 import itertools
 import logging
-import os
 from collections.abc import Iterator
 from typing import Any
 
 import kopf
 
-from tenyson.controller import credentials, names, settings
+from tenyson.controller import credentials, settings
 from tenyson.controller.controller import Controller
 from tenyson.controller.health import UnhealthyError
 
@@ -59,17 +58,6 @@ def probe(memo: kopf.Memo, **_: Any) -> dict[str, float]:
     except UnhealthyError as error:
         # Any other error kopf would retry for good, with the probe left unanswered.
         raise kopf.PermanentError(str(error)) from error
-
-
-@kopf.on.event(names.GROUP, names.VERSION, names.RUNTIME_PLURAL)
-async def heard_runtime(type: str | None, event: Any, memo: kopf.Memo, **_: Any) -> None:
-    """Feeds the cache."""
-    memo.controller.heard_runtime(type, event["object"])
-
-
-if not os.environ.get("TENYSON_NAMESPACES"):
-    # With rights in some namespaces only, kopf would ask for these every two seconds, in vain.
-    kopf.on.event(names.GROUP, names.VERSION, names.CLUSTER_RUNTIME_PLURAL)(heard_runtime)
 
 
 class _Patience:

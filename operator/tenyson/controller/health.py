@@ -62,11 +62,10 @@ class Health:
         return self._queue.oldest_seconds > STUCK_SECONDS and still > STUCK_SECONDS
 
     def ages(self) -> dict[str, float]:
-        """Returns the seconds since the API server last told something, by kind that we watch."""
+        """Returns the seconds since the API server last told something, by kind."""
         now = self._clock()
         ages: dict[str, float] = {}
         for informer in self.informers:
-            if informer.watches:
-                kind = informer.kind.replace(" ", "_")
-                ages[kind] = max(ages.get(kind, 0.0), now - informer.heard_at)
+            kind = informer.kind.replace(" ", "_")
+            ages[kind] = max(ages.get(kind, 0.0), now - informer.heard_at)
         return ages

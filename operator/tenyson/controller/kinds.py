@@ -1,6 +1,6 @@
 """The kinds of objects that are kept in the cache, and how each is heard of."""
 
-from typing import Any, Final
+from typing import Final
 
 from tenyson.controller import names
 from tenyson.controller.cache import Cache
@@ -15,44 +15,32 @@ CLUSTER_RUNTIME: Final = "cluster runtime"
 def informers_of(cluster: Cluster, cache: Cache, settings: Settings) -> list[Informer]:
     """Returns one informer per kind and watched namespace.
 
-    Runtimes are few, and kopf watches them; the lists here are for what it does not tell. The one
-    kind that lies in no namespace is out of its reach where the controller serves only some: it is
-    watched here if a ClusterRole allows, and done without if not.
+    A controller that serves some namespaces only may have no rights to what lies in none. It then
+    goes without ClusterTenysonRuntimes.
     """
-    everywhere = settings.watched == (None,)
-    found = [_cluster_runtimes(cluster, cache, settings, watches=not everywhere)]
+    cluster_runtimes = resource_path(names.API_VERSION, names.CLUSTER_RUNTIME_PLURAL, None)
+    found = [
+        Informer(
+            cluster, store_of(cache, CLUSTER_RUNTIME), CLUSTER_RUNTIME, cluster_runtimes,
+            may_be_forbidden=settings.watched != (None,), relist_seconds=settings.relist_seconds,
+        )
+    ]  # fmt: skip
     for namespace in settings.watched:
-        common: dict[str, Any] = {
-            "namespace": namespace,
-            "relist_seconds": settings.relist_seconds,
+        paths = {
+            RUNTIME: resource_path(names.API_VERSION, names.RUNTIME_PLURAL, namespace),
+            "job": resource_path(names.API_VERSION, names.PLURAL, namespace),
+            "child": resource_path("batch/v1", "jobs", namespace),
+            "pod": resource_path("v1", "pods", namespace),
         }
-        ours = {"selector": names.LABEL_JOB, **common}
-        jobs = resource_path(names.API_VERSION, names.PLURAL, namespace)
-        children = resource_path("batch/v1", "jobs", namespace)
-        pods = resource_path("v1", "pods", namespace)
-        runtimes = resource_path(names.API_VERSION, names.RUNTIME_PLURAL, namespace)
         found += [
-            Informer(cluster, store_of(cache, RUNTIME), RUNTIME, runtimes, watches=False, **common),
-            Informer(cluster, store_of(cache, "job"), "job", jobs, **common),
-            Informer(cluster, store_of(cache, "child"), "child", children, **ours),
-            Informer(cluster, store_of(cache, "pod"), "pod", pods, **ours),
-        ]
+            Informer(
+                cluster, store_of(cache, kind), kind, path,
+                selector=names.LABEL_JOB if kind in ("child", "pod") else "",
+                namespace=namespace, relist_seconds=settings.relist_seconds,
+            )
+            for kind, path in paths.items()
+        ]  # fmt: skip
     return found
-
-
-def _cluster_runtimes(
-    cluster: Cluster, cache: Cache, settings: Settings, *, watches: bool
-) -> Informer:
-    path = resource_path(names.API_VERSION, names.CLUSTER_RUNTIME_PLURAL, None)
-    return Informer(
-        cluster,
-        store_of(cache, CLUSTER_RUNTIME),
-        CLUSTER_RUNTIME,
-        path,
-        watches=watches,
-        may_be_forbidden=watches,
-        relist_seconds=settings.relist_seconds,
-    )
 
 
 def store_of(cache: Cache, kind: str) -> Store:

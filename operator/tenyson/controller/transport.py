@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import aiohttp
 import orjson
+from aiohttp.abc import AbstractStreamWriter
 
 from tenyson.controller import metrics
 from tenyson.controller.calls import (
@@ -110,7 +111,7 @@ class Transport:
             if policy.fenced and not self._fence.is_open:
                 raise NotLeaderError
             try:
-                return await self._once(method, path, body, content_type, policy.seconds)
+                return await self._once(method, path, body, content_type, policy)
             except _Again as again:
                 error = again.error
                 if tries + 1 == policy.tries or error.retry_after > policy.patience:
@@ -120,15 +121,14 @@ class Transport:
         raise error
 
     async def _once(
-        self, method: str, path: str, body: Object | None, content_type: str, seconds: float
+        self, method: str, path: str, body: Object | None, content_type: str, policy: Policy
     ) -> Object:
-        data = None if body is None else orjson.dumps(body)
-        headers = {"Content-Type": content_type} if data is not None else None
+        data = None if body is None else self._payload(orjson.dumps(body), content_type, policy)
         verb, resource = verb_and_resource(method, path)
-        timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=min(seconds, 5.0))
+        timeout = aiohttp.ClientTimeout(total=policy.seconds, sock_connect=5.0)
         try:
             async with self._session.request(
-                method, self.server + path, data=data, headers=headers, timeout=timeout
+                method, self.server + path, data=data, timeout=timeout
             ) as response:
                 content = await response.read()
                 metrics.API_CALLS.labels(verb, resource, response.status).inc()
@@ -145,6 +145,11 @@ class Transport:
         if error.status in _AGAIN or (error.status == 401 and await self._renewed()):
             raise _Again(error)
         raise error
+
+    def _payload(self, content: bytes, content_type: str, policy: Policy) -> aiohttp.BytesPayload:
+        if policy.fenced:
+            return _FencedPayload(content, content_type, self._fence)
+        return aiohttp.BytesPayload(content, content_type=content_type)
 
     def _note_forbidden(self, verb: str, resource: str, error: ApiError) -> None:
         metrics.API_FORBIDDEN.labels(verb, resource).inc()
@@ -191,6 +196,25 @@ class Transport:
                     yield line
         except (aiohttp.ClientError, TimeoutError, OSError) as failure:
             raise ApiError(0, "Unreachable", repr(failure)) from failure
+
+
+class _FencedPayload(aiohttp.BytesPayload):
+    """A body that only the leader sends; the head of the request goes out with it, or not at all.
+
+    The fence is looked at here once more, since connecting takes a while, and a process that is
+    paused meanwhile would else go on with the write when it wakes.
+    """
+
+    def __init__(self, content: bytes, content_type: str, fence: Fence) -> None:
+        super().__init__(content, content_type=content_type)
+        self._fence = fence
+
+    async def write_with_length(
+        self, writer: AbstractStreamWriter, content_length: int | None
+    ) -> None:
+        if not self._fence.is_open:
+            raise NotLeaderError
+        await super().write_with_length(writer, content_length)
 
 
 class _UnreadableError(ApiError):
