@@ -70,6 +70,8 @@ class _Converter:
             }
             if required := raw.get("required"):
                 schema["required"] = list(required)
+            if extra is True:  # a model that keeps what it does not know itself
+                schema["x-kubernetes-preserve-unknown-fields"] = True
         elif isinstance(extra, dict) and extra and "$ref" not in extra:
             schema["maxProperties"] = raw.get("maxProperties") or raw["maxLength"]
             schema["additionalProperties"] = self.convert(extra, f"{path}.*")
