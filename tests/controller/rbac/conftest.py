@@ -1,0 +1,3 @@
+from tests.controller.faults.fixtures import api, cluster, faulty, operator, proxy, unharmed
+
+__all__ = ["api", "cluster", "faulty", "operator", "proxy", "unharmed"]
