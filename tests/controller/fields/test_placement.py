@@ -46,7 +46,8 @@ def test_a_run_without_gpus_tolerates_no_gpu_nodes(ns: Namespace) -> None:
     ("preset", "labels"),
     [
         (
-            {"managedNodeGroup": {"name": "g", "capacityType": "SPOT", "instanceType": "g5.xlarge"}},
+            {"managedNodeGroup": {"name": "g", "capacityType": "SPOT",
+                                  "instanceType": "g5.xlarge"}},
             {"eks.amazonaws.com/nodegroup": "g", "eks.amazonaws.com/capacityType": "SPOT",
              "node.kubernetes.io/instance-type": "g5.xlarge"},
         ),

@@ -91,6 +91,6 @@ def test_a_retry_is_an_event_that_tells_what_happened(ns: Namespace) -> None:
     ns.run_to_end("j-a0", 70, result(status="failed", failure=failure))
     (event,) = eventually(lambda: ns.events("InternalError"))
     assert event["type"] == "Warning"
-    assert "Attempt 0 failed and is retried." in event["message"]
+    assert "Attempt 0 is over; attempt 1 starts at " in event["message"]
     assert "ValueError: no rows look at the data" in event["message"]
     assert "result" not in ns.phase("j", "Starting", attempt=1)

@@ -31,18 +31,22 @@ def find(observed: Observed, run: RunSpec) -> Finding | None:
         parse_config(run.config, JobType(run.spec.type.lower()))
     except ConfigError as error:
         problems = "; ".join(f"config.{problem}" for problem in error.problems)
-        return _invalid(f"{problems}. {error.hint}".strip())
+        return _invalid(f"{problems}. {error.hint}".strip(), run)
     size = len(json.dumps(run.config).encode())
     if size > MAX_CONFIG_BYTES:
         return _invalid(
-            f"It has {size} bytes, {MAX_CONFIG_BYTES} at most fit into a pod's annotation"
+            f"It has {size} bytes, {MAX_CONFIG_BYTES} at most fit into a pod's annotation", run
         )
     if not run.image:
         return refuse(Reason.IMAGE_MISSING)
     return None
 
 
-def _invalid(problems: str) -> Finding:
+def _invalid(problems: str, run: RunSpec) -> Finding:
     if len(problems) > _MAX_MESSAGE:
         problems = problems[:_MAX_MESSAGE] + "…"
-    return refuse(Reason.INVALID_CONFIG, problems=problems)
+    if (source := run.spec.config_from) is None:
+        return refuse(Reason.INVALID_CONFIG, problems=problems)
+    name = source.config_map_key_ref.name
+    problems = f"(Some of it may come from ConfigMap {name}.) {problems}"
+    return refuse(Reason.INVALID_CONFIG, polled=True, problems=problems)

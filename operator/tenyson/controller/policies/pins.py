@@ -132,7 +132,7 @@ def _config(observed: Observed, spec: TenysonJobSpec) -> dict[str, Any] | Findin
     if not isinstance(found, dict):
         return _bad_source(ref.name, ref.key, f"must hold a mapping, not {type(found).__name__}")
     try:
-        json.dumps(found)
+        json.dumps(found, allow_nan=False)
     except (TypeError, ValueError) as error:
         return _bad_source(ref.name, ref.key, f"holds what JSON cannot ({error})")
     return found
