@@ -30,10 +30,6 @@ _TIMING = Timing(node_lost_seconds=3600, eviction_seconds=3600)
 """Nothing renews the leases of nodes that are played."""
 
 
-class StoryError(Exception):
-    """Raised when a story does not come to the state that it is about."""
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Writes the document, or with `--check` compares it; 1 where it does not fit."""
     parser = argparse.ArgumentParser(prog="python -m hack.states", description=__doc__)
@@ -42,12 +38,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("stories", nargs="*", help=f"which of {', '.join(stories.ALL)}; all")
     options = parser.parse_args(arguments)
     began = time.monotonic()
-    printed = tell(options.stories or list(stories.ALL))
+    printed, problems = tell(options.stories or list(stories.ALL))
     to_terminal(f"{len(printed)} states in {time.monotonic() - began:.0f} s")
     if options.print:
         for name, text in printed.items():
             to_terminal(f"\n## {name}\n{text}")
-        return 0
+    if problems or options.print:
+        to_terminal("\n".join(problems))
+        return 1 if problems else 0
     document = DOCUMENT.read_text(encoding="utf-8")
     if options.check:
         found = misfits(document, printed)
@@ -57,8 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def tell(names: Sequence[str]) -> dict[str, str]:
-    """Returns the block of each state that the stories come to."""
+def tell(names: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """Returns the block of each state that the stories come to, and how stories went wrong."""
     shown: dict[str, Printed] = {}
     with (
         tempfile.TemporaryDirectory(prefix="tenyson-states-") as folder,
@@ -71,9 +69,8 @@ def tell(names: Sequence[str]) -> dict[str, str]:
         finally:
             controller.stop()
     errors = [(name, story.exception()) for name, story in zip(names, told, strict=True)]
-    if problems := [f"{name}: {error!r}" for name, error in errors if error]:
-        raise StoryError("\n".join(problems))
-    return {name: shown[name].block() for name in sorted(shown)}
+    problems = [f"{name}: {error}" for name, error in errors if error]
+    return {name: shown[name].block() for name in sorted(shown)}, problems
 
 
 def _tell(cluster: LocalCluster, name: str, shown: dict[str, Printed]) -> None:

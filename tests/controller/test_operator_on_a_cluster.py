@@ -111,7 +111,7 @@ def test_what_a_retry_would_not_change_is_not_retried(ns: Namespace, code: int) 
     ns.run_to_end("j-a0", code, result(status="failed", failure=failure))
     status = ns.phase("j", "Failed")
     assert status["result"]["failure"] == failure
-    assert "no such key remove it" in condition(status, "Failed")["message"]
+    assert "no such key. remove it" in condition(status, "Failed")["message"]
     assert ns.children() == ["j-a0"]
 
 

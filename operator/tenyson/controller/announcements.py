@@ -1,11 +1,33 @@
-"""What is worth an Event: a change of phase, a retry, a refusal; never a step."""
+"""What is worth an Event: a change of phase, a new wait, a retry, a refusal; never a step."""
 
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
 from tenyson.controller.outcome import Outcome
+from tenyson.controller.reasons import Reason
+from tenyson.controller.times import format_up
+from tenyson.controller.wording import one_line
 
 Status = dict[str, Any]
+
+_MOST: Final = 1000
+"""Longest message of an Event."""
+_WAITS: Final = frozenset(
+    reason.word
+    for reason in (
+        Reason.DEPENDENCY_NOT_FOUND, Reason.WAITING_FOR_DEPENDENCY, Reason.WAITING_FOR_PODS,
+        Reason.POD_WAITING, Reason.POD_MISSING,
+    )
+)  # fmt: skip
+"""What a job may come to wait for within one phase, told when it begins to."""
+_WARNINGS: Final = frozenset(
+    reason.word
+    for reason in (
+        Reason.POD_WAITING, Reason.POD_MISSING, Reason.POD_LOST, Reason.POD_LEAVING,
+        Reason.HANGING, Reason.ACTIVE_TOO_LONG, Reason.PENDING_TOO_LONG,
+    )
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +40,17 @@ class Announcement:
     message: str
 
 
-def attempt_failed(outcome: Outcome) -> Announcement:
-    """Returns the Event of an attempt that failed and is made again."""
-    message = f"Attempt {outcome.number} failed and is retried. {outcome.message}"
-    return Announcement("Warning", outcome.kind.reason.word, message[:1000])
+def attempt_failed(outcome: Outcome, start: datetime) -> Announcement:
+    """Returns the Event of an attempt that failed, and is made again.
+
+    Args:
+        outcome: How the attempt ended.
+        start: When the next one may start.
+    """
+    number = outcome.number
+    next_one = f"attempt {number + 1} starts at {format_up(start)}"
+    message = f"Attempt {number} is over; {next_one}. {outcome.message}"
+    return Announcement("Warning", outcome.kind.reason.word, one_line(message, _MOST))
 
 
 def between(before: Status, after: Status) -> list[Announcement]:
@@ -31,18 +60,31 @@ def between(before: Status, after: Status) -> list[Announcement]:
     old = _condition(before, "Accepted")
     if refusal.get("status") == "False":
         if (old.get("reason"), old.get("message")) != (refusal["reason"], refusal["message"]):
-            said.append(Announcement("Warning", refusal["reason"], refusal["message"][:1000]))
-    elif before.get("phase") != after["phase"]:
+            message = one_line(refusal["message"], _MOST)
+            said.append(Announcement("Warning", refusal["reason"], message))
+    elif _is_news(before, after):
         said.append(_phase(after))
     return said
 
 
+def _is_news(before: Status, after: Status) -> bool:
+    reason = _condition(after, "Running").get("reason")
+    if reason == Reason.BACKING_OFF.word:
+        return False  # The Event of the attempt that failed tells of the next one, too.
+    if before.get("phase") != after["phase"]:
+        return True
+    return reason in _WAITS and reason != _condition(before, "Running").get("reason")
+
+
 def _phase(after: Status) -> Announcement:
-    telling = {"Succeeded": "Complete", "Failed": "Failed", "Suspended": "Suspended"}
+    telling = {
+        "Succeeded": "Complete", "Failed": "Failed", "Stopped": "Failed",
+        "Suspended": "Suspended",
+    }  # fmt: skip
     condition = _condition(after, telling.get(after["phase"], "Running"))
-    kind = "Warning" if after["phase"] == "Failed" else "Normal"
     reason = str(condition.get("reason") or after["phase"])
-    return Announcement(kind, reason, condition.get("message", "")[:1000])
+    kind = "Warning" if after["phase"] == "Failed" or reason in _WARNINGS else "Normal"
+    return Announcement(kind, reason, one_line(condition.get("message", ""), _MOST))
 
 
 def _condition(status: Status, kind: str) -> Status:

@@ -18,7 +18,7 @@ from tenyson.controller.observed import Attempt, Child, Pod
 from tenyson.controller.reasons import Reason
 from tenyson.controller.resource.status import ResultStatus
 from tenyson.controller.times import seconds_between
-from tenyson.controller.wording import last_lines, one_line
+from tenyson.controller.wording import last_lines, one_line, sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ def _without_pod(number: int, child: Child | None, pod: Pod | None) -> Outcome:
 
 def _detail(pod: Pod, result: dict[str, Any] | None, *, several: bool) -> str:
     if result and (failure := result.get("failure")):
-        text = f"{failure['type']}: {failure['message']} {failure.get('hint') or ''}".strip()
+        text = f"{failure['type']}: {sentences(failure['message'], failure.get('hint'))}"
     elif result:
         text = ""
     else:

@@ -1,6 +1,7 @@
 """Cuts what a pass needs out of the API's objects."""
 
 import sys
+from typing import Final
 
 from pydantic import ValidationError
 
@@ -8,6 +9,9 @@ from tenyson.controller import names
 from tenyson.controller.observed import Child, Job, Object, Pod, Runtime
 from tenyson.controller.resource.runtime import TenysonRuntimeSpec
 from tenyson.controller.resource.spec import TenysonJobSpec, parse_spec
+
+_ON_ITS_WAY: Final = ("ContainerCreating", "PodInitializing")
+"""Reasons of every container that is about to run: an image is pulled, a volume is mounted."""
 
 
 def read_job(body: Object) -> Job:
@@ -142,7 +146,7 @@ def _disruption(status: Object) -> str:
 
 
 def _waiting(status: Object, waiting: Object) -> str:
-    if waiting:
+    if waiting and waiting.get("reason") not in _ON_ITS_WAY:
         return ": ".join(filter(None, (waiting.get("reason", ""), waiting.get("message", ""))))
     for condition in status.get("conditions") or ():
         if condition["type"] == "PodScheduled" and condition["status"] == "False":

@@ -11,7 +11,7 @@ class Reason(Enum):
     VALID = "Valid", "The spec is valid, and all that it refers to was found."
     INVALID_CONFIG = (
         "InvalidConfig",
-        "spec.config was refused; correct it and the job is tried again. {problems}",
+        "spec.config was refused; correct it, and the job starts by itself. {problems}",
     )
     INVALID_SPEC = (
         "InvalidSpec",
@@ -81,12 +81,18 @@ class Reason(Enum):
     )
     NAME_TAKEN = (
         "NameTaken",
-        "{kind} {child} exists and does not belong to this run; delete it, and the job goes on.",
+        "{kind} {child} exists and does not belong to this run; delete it, and the job goes on, "
+        "or make the job under another name.",
     )
 
     CHILD_REFUSED = (
         "ChildRefused",
-        "The API server did not take the child Job; it is tried again. It said: {message}",
+        "The API server did not take what the attempt needs; it is tried again. It said: {message}",
+    )
+    CHILD_INVALID = (
+        "ChildInvalid",
+        "The API server finds what the attempt needs invalid; correct the spec or the runtime, and "
+        "the job starts by itself. It said: {message}",
     )
     STRAY_ATTEMPT = "StrayAttempt", "Job {child} of an attempt that is over is being deleted."
 
@@ -99,7 +105,7 @@ class Reason(Enum):
     POD_WAITING = "PodWaiting", "The pod does not run yet: {detail}"
     POD_MISSING = (
         "PodMissing",
-        "Job {child} has made no pod yet: {detail}. It is tried again by itself.",
+        "Job {child} has no pod yet, and makes it once that is mended: {detail}",
     )
     POD_LEAVING = (
         "PodLeaving",
@@ -136,8 +142,8 @@ class Reason(Enum):
     )
     PENDING_TOO_LONG = (
         "PendingTooLong",
-        "Attempt {attempt} has waited {seconds} s without running "
-        "(spec.pendingDeadlineSeconds); it is ended. It waited for this: {why}",
+        "Attempt {attempt} has waited {seconds} s (spec.pendingDeadlineSeconds), and the run is "
+        "ended. It waited for this: {why}",
     )
     HANGING = (
         "Hanging",
@@ -155,13 +161,22 @@ class Reason(Enum):
         "BudgetReached",
         "The run stopped because its budget is used up; the result is valid.",
     )
-    CONFIG_REFUSED = "ConfigRefused", "The runner refused the configuration; it is not retried."
-    TASK_REFUSED = "TaskRefused", "The task or its data is wrong; it is not retried."
+    CONFIG_REFUSED = (
+        "ConfigRefused",
+        "The runner refused the configuration, and would again; correct it in a new TenysonJob.",
+    )
+    TASK_REFUSED = (
+        "TaskRefused",
+        "The task or its data is wrong, and would be again; mend it, and make a new TenysonJob.",
+    )
     CREDENTIALS_REFUSED = (
         "CredentialsRefused",
-        "A token or a key is missing or was refused; it is not retried.",
+        "A token or a key is missing or was refused; mend its Secret, and make a new TenysonJob.",
     )
-    DIVERGED = "Diverged", "A guard stopped the run because it diverged; it is not retried."
+    DIVERGED = (
+        "Diverged",
+        "The run diverged, and would again; change its configuration in a new TenysonJob.",
+    )
     DEPENDENCY_UNAVAILABLE = (
         "DependencyUnavailable",
         "The Hub, the storage or a library was unavailable at the start.",
@@ -187,7 +202,7 @@ class Reason(Enum):
     )
     PENDING_DEADLINE_EXCEEDED = (
         "PendingDeadlineExceeded",
-        "No pod ran within spec.pendingDeadlineSeconds.",
+        "No pod ran in time.",
     )
     RETRIES_EXHAUSTED = (
         "RetriesExhausted",

@@ -112,7 +112,7 @@ class Draft:
     def refused(self, reason: Reason, message: str) -> None:
         """Says that a person must act before the job can start."""
         self.set("Accepted", False, reason, message)
-        self.set("Running", False, reason, message)
+        self.set("Running", False, reason, "Nothing runs: see the condition Accepted.")
         self.set("Stalled", True, reason, message)
         self.drop("Reconciling")
 
@@ -125,7 +125,7 @@ class Draft:
     def ended(self, kind: str, reason: Reason, message: str = "") -> None:
         """Says that the run is over, as Complete or Failed; neither is ever undone."""
         self.set(kind, True, reason, message)
-        self.set("Running", False, reason, message)
+        self.set("Running", False, reason, f"The run is over: see the condition {kind}.")
         self.drop("Reconciling", "Stalled", "Suspended", "Admitted")
         self.status.pop("nextAttemptTime", None)
         self.status["completionTime"] = format_time(self._now)

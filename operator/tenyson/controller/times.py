@@ -1,6 +1,6 @@
 """Times as API objects hold them."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 
 def parse_time(text: str) -> datetime:
@@ -11,6 +11,11 @@ def parse_time(text: str) -> datetime:
 def format_time(time: datetime) -> str:
     """Returns the time to the second."""
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def format_up(time: datetime) -> str:
+    """Returns the next whole second, so that nobody waits for a time that is past."""
+    return format_time(time + timedelta(seconds=1))
 
 
 def format_exactly(time: datetime) -> str:

@@ -23,3 +23,10 @@ def last_lines(text: str, most: int) -> str:
             break
         kept.insert(0, line)
     return "\n".join(kept)[-most:]
+
+
+def sentences(*said: str | None) -> str:
+    """Returns what was said, one after the other, each closed by a stop."""
+    told = [text for part in said if part and (text := part.strip())]
+    closed = [text if text[-1] in ".!?…" else f"{text}." for text in told[:-1]]
+    return " ".join([*closed, *told[-1:]])

@@ -92,5 +92,5 @@ def test_a_retry_is_an_event_that_tells_what_happened(ns: Namespace) -> None:
     (event,) = eventually(lambda: ns.events("InternalError"))
     assert event["type"] == "Warning"
     assert "Attempt 0 is over; attempt 1 starts at " in event["message"]
-    assert "ValueError: no rows look at the data" in event["message"]
+    assert "ValueError: no rows. look at the data" in event["message"]
     assert "result" not in ns.phase("j", "Starting", attempt=1)

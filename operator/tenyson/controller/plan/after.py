@@ -90,8 +90,8 @@ def _failed(this: Pass, outcome: Outcome) -> Plan:
         _count_time(this)
         this.draft.status["result"] = _result(this, outcome)
         return standing.ended(this, "Failed", verdict.reason, verdict.message)
-    this.said.append(announcements.attempt_failed(outcome))
     start = retry.next_start(this.job.uid, verdict.retries, limits, this.now)
+    this.said.append(announcements.attempt_failed(outcome, start))
     this.draft.retry_at(start, verdict.retries)
     if suspend.is_wanted(this.job):
         return standing.suspended(this)

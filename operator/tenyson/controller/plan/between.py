@@ -104,5 +104,8 @@ def _start(this: Pass) -> Plan:
     assert not isinstance(found, str)  # adapter.find has refused it
     start = Start(this.job, run, number, found, this.pins.text, this.observed.defaults)
     this.note_start(number)
-    this.draft.waiting(Reason.STARTING, Reason.STARTING.say(child=name))
+    if run.spec.queue_name is not None:
+        this.draft.queued(run.spec.queue_name)
+    else:
+        this.draft.waiting(Reason.STARTING, Reason.STARTING.say(child=name))
     return this.done(create=child.objects(start))

@@ -71,7 +71,9 @@ def _show(this: Pass, attempt: Attempt) -> None:
         child is not None and bool(child.ended_as or child.deleting)
     )
     if not live and has_stopped:
-        this.draft.waiting(Reason.SETTLING, Reason.SETTLING.say(attempt=attempt.number))
+        # A pod that was going away and is gone has not run again in between.
+        if this.job.condition("Running").get("reason") != Reason.POD_LEAVING.word:
+            this.draft.waiting(Reason.SETTLING, Reason.SETTLING.say(attempt=attempt.number))
     else:
         _show_pods(this, attempt)
 

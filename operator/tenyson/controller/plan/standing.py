@@ -1,13 +1,13 @@
 """What both a pass after an attempt and one before the next may come to: stand still, or end."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from tenyson.controller.observed import Job
 from tenyson.controller.plan.model import Pass, Plan
 from tenyson.controller.policies import running_time, suspend
 from tenyson.controller.reasons import Reason
 from tenyson.controller.results import result_without_attempt
-from tenyson.controller.times import format_time
+from tenyson.controller.times import format_up
 
 
 def ended(this: Pass, kind: str, reason: Reason, message: str = "") -> Plan:
@@ -47,10 +47,8 @@ def suspended(this: Pass) -> Plan:
 
 def backing_off(this: Pass, start: datetime, last: int, reason: str) -> Plan:
     """Waits for the time of the next attempt, and says which and why."""
-    # A whole second later than the start itself, so that nobody waits for a time that is past.
-    time = format_time(start + timedelta(seconds=1))
     message = Reason.BACKING_OFF.say(
-        attempt=last + 1, time=time, last=last, reason=reason.rstrip(".")
+        attempt=last + 1, time=format_up(start), last=last, reason=reason.rstrip(".")
     )
     this.draft.waiting(Reason.BACKING_OFF, message)
     return this.done(requeue_after=max(0.0, (start - this.now).total_seconds()))

@@ -70,7 +70,8 @@ def counted(outcome: Outcome, ending: dict[str, str] | None) -> Outcome:
     kind = _COUNTS_AS.get(ending["reason"]) if ending else None
     if kind is None or ending is None or not outcome.kind.retried:
         return outcome
-    said = "" if kind is SUSPENDED else ending["message"]
+    # What an attempt waited for is told nowhere else; the other endings say only what kind does.
+    said = ending["message"] if ending["reason"] == Reason.PENDING_TOO_LONG.word else ""
     return replace(outcome, kind=kind, detail=f"{said} {outcome.detail}".strip())
 
 
