@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tenyson.controller import names
-from tenyson.controller.observed import Child, Defaults, Job, Observed, Pod
+from tenyson.controller.observed import Child, Defaults, Job, Observed, Pod, Reference
 from tenyson.controller.reading import read_child, read_job, read_pod
 from tenyson.controller.times import format_time
 
@@ -134,6 +134,12 @@ def observe(job: Job, *things: Child | Pod, others: Any = (), **more: Any) -> Ob
         defaults=more.pop("defaults", DEFAULTS),
         **more,
     )
+
+
+def gone(job: str = "j", attempt: int = 0) -> dict[Reference, str]:
+    """What a look at the API server tells of a child that is gone."""
+    name, run = names.child_name(job, attempt), names.run_id(f"uid-{job}")
+    return {Reference("Job", name, run): "no object"}
 
 
 def condition(status: dict[str, Any], kind: str) -> dict[str, Any]:

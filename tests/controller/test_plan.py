@@ -18,6 +18,7 @@ from tests.controller.builders import (
     condition,
     conditions,
     ended_job,
+    gone,
     make_child,
     make_job,
     make_pod,
@@ -196,8 +197,21 @@ def test_a_child_that_ended_just_now_is_given_time_to_show_its_pod() -> None:
 
 
 def test_a_child_deleted_by_hand_is_an_infrastructure_failure() -> None:
-    status = wanted(plan(observe(make_job(status=RUNNING)), NOW))
+    status = wanted(plan(observe(make_job(status=RUNNING), references=gone()), NOW))
     assert status["attempts"][0]["reason"] == "PodDeleted"
+
+
+def test_a_child_that_no_watch_has_told_of_is_looked_for_before_it_counts_as_gone() -> None:
+    done = plan(observe(make_job(status=RUNNING)), NOW)
+    assert done == Plan(look_up=tuple(gone()))
+
+
+def test_what_a_lost_leader_made_late_is_deleted_though_the_run_is_over() -> None:
+    status = {"conditions": conditions(Complete="True"), "completionTime": time()}
+    late, done = make_child(attempt=1), make_child(ended="Complete")
+    assert plan(observe(make_job(status=status), done, late), NOW) == Plan(delete=(late,))
+    leaving = make_child(attempt=1, deletionTimestamp=time())
+    assert plan(observe(make_job(status=status), done, leaving), NOW) == Plan()
 
 
 def test_the_next_attempt_waits_for_its_time_and_then_starts() -> None:
@@ -222,8 +236,8 @@ def test_suspending_deletes_the_child_and_counts_no_failure() -> None:
     stopping = plan(observe(job, make_child(), make_pod()), NOW)
     assert stopping.delete
     assert wanted(stopping)["phase"] == "Stopping"
-    gone = plan(observe(replace(job, status=wanted(stopping)), make_pod(code=75)), NOW)
-    status = wanted(gone)
+    stopped = replace(job, status=wanted(stopping))
+    status = wanted(plan(observe(stopped, make_pod(code=75), references=gone()), NOW))
     assert (status["phase"], status["retries"]) == ("Suspended", {"app": 0, "infra": 0})
     assert status["attempts"][0]["class"] == "Suspended"
     resumed = plan(observe(make_job(status=status), make_pod(code=75)), NOW)
@@ -237,7 +251,7 @@ def test_a_resume_before_the_pod_is_gone_waits_for_it_and_goes_on() -> None:
     resumed = make_job(status=status)
     child = make_child(deletionTimestamp=time())
     assert plan(observe(resumed, child, make_pod()), NOW).create == ()
-    ended = plan(observe(resumed, make_pod(code=75)), NOW)
+    ended = plan(observe(resumed, make_pod(code=75), references=gone()), NOW)
     assert wanted(ended)["attempts"][0]["class"] == "Suspended"
     assert ended.requeue_after == 0.0
 

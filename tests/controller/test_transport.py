@@ -14,7 +14,7 @@ from tenyson.controller.cluster import ApiError, Cluster, NotLeaderError
 from tenyson.controller.credentials import Credentials
 from tenyson.controller.fence import Fence
 from tenyson.controller.limiter import Limiter, retry_after
-from tests.controller.builders import child_body
+from tests.controller.builders import child_body, make_child
 from tests.controller.test_cluster_client import refusal, served
 
 __all__ = ["served"]
@@ -122,7 +122,7 @@ async def test_who_does_not_lead_sends_no_write_but_reads_and_posts_events(serve
     cluster = Cluster(Credentials(server), Limiter(1e6, 100), None, fence)
     writes: list[Callable[[], Awaitable[Any]]] = [
         lambda: cluster.create(CHILD),
-        lambda: cluster.delete_child("n", "c", "u"),
+        lambda: cluster.delete_child(make_child()),
         lambda: cluster.delete_job("n", "j", "u"),
         lambda: cluster.apply_status("n", "j", "u", 1, {}),
     ]

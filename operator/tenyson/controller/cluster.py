@@ -5,6 +5,7 @@ from typing import Final
 
 from tenyson.controller import names
 from tenyson.controller.calls import ELECTION, EVENT
+from tenyson.controller.observed import Child
 from tenyson.controller.transport import (
     ApiError,
     NotLeaderError,
@@ -122,17 +123,18 @@ class Cluster(Transport):
         """
         return await self.request("POST", f"{_path_of(body)}?fieldManager={_MANAGER}", body)
 
-    async def delete_child(self, namespace: str, name: str, uid: str, version: int) -> None:
-        """Deletes a Job, its pods first, each with its grace period.
+    async def delete_child(self, child: Child) -> None:
+        """Deletes a Job as it was seen, its pods first, each with its grace period.
 
-        The version spares a Job that has ended since it was seen: its pods hold the result.
+        The version spares one that has ended meanwhile: its pods hold the result.
 
         Raises:
             ApiError: It has changed (409), or the request failed.
         """
-        preconditions = {"uid": uid, "resourceVersion": str(version)}
+        preconditions = {"uid": child.uid, "resourceVersion": str(child.resource_version)}
         options = {"propagationPolicy": "Foreground", "preconditions": preconditions}
-        await self._delete(f"{_path('batch/v1', 'Job', namespace)}/{name}", options, (404,))
+        path = f"{_path('batch/v1', 'Job', child.namespace)}/{child.name}"
+        await self._delete(path, options, (404,))
 
     async def delete_job(self, namespace: str, name: str, uid: str) -> None:
         """Deletes a TenysonJob; what it owns follows."""

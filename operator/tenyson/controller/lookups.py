@@ -1,12 +1,18 @@
-"""Reads the objects that a pass asks for and that no watch brings: Secrets, ConfigMaps, Events."""
+"""Reads the objects that a pass asks for and that no watch brings: Secrets, ConfigMaps, Events.
+
+Also what a watch ought to have brought, where a decision hangs on its being up to date.
+"""
 
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from tenyson.controller import names
+from tenyson.controller.cache import Cache
 from tenyson.controller.cluster import ApiError, Cluster
-from tenyson.controller.observed import Reference
+from tenyson.controller.observed import Child, Reference
+from tenyson.controller.reading import read_child
 
 _SEEN_SECONDS: Final = 2.0
 """How long a Secret that was there counts as there: a burst of jobs reads the one that they share
@@ -26,8 +32,11 @@ class Found:
 class Lookups:
     """Reads what a pass asks for, and a Secret that many jobs share only once in a while."""
 
-    def __init__(self, cluster: Cluster, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, cluster: Cluster, cache: Cache, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._cluster = cluster
+        self._cache = cache
         self._clock = clock
         self._seen: dict[tuple[str, Reference], float] = {}
 
@@ -49,7 +58,7 @@ class Lookups:
             try:
                 await self._read(namespace, kind, name, wanted, found)
             except ApiError as error:
-                if error.status not in (403, 404):
+                if kind == "Job" or error.status not in (403, 404):
                     raise
                 state = "forbidden" if error.status == 403 else "no object"
                 found.states |= dict.fromkeys(wanted, state)
@@ -57,6 +66,9 @@ class Lookups:
     async def _read(
         self, namespace: str, kind: str, name: str, wanted: list[Reference], found: Found
     ) -> None:
+        if kind == "Job":
+            await self._read_attempt(namespace, name, wanted[0], found)
+            return
         if kind == "Event":
             for reference in wanted:
                 found.contents[reference] = await self._cluster.warning(namespace, reference.key)
@@ -66,6 +78,32 @@ class Lookups:
         if kind == "Secret":
             there = (r for r in wanted if found.states[r] == "found")
             self._seen |= dict.fromkeys(((namespace, r) for r in there), self._clock())
+
+    async def _read_attempt(
+        self, namespace: str, name: str, reference: Reference, found: Found
+    ) -> None:
+        """Takes up a child and, where it is gone, the pods of its run that may still be there."""
+        found.states[reference] = "found"
+        if await self.child_now(namespace, name) is None:
+            found.states[reference] = "no object"
+            for pod in await self._cluster.pods(namespace, {names.LABEL_RUN: reference.key}):
+                self._cache.put_pod(pod)
+
+    async def child_now(self, namespace: str, name: str) -> Child | None:
+        """Returns a child as it is, whatever the watches have told, and lets the cache know it.
+
+        Raises:
+            ApiError: It could not be read.
+        """
+        try:
+            body = await self._cluster.child(namespace, name)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            self._cache.drop_child((namespace, name))
+            return None
+        self._cache.put_child(body)
+        return read_child(body)
 
 
 def _take(data: Mapping[str, str], wanted: list[Reference], found: Found) -> None:

@@ -193,7 +193,8 @@ class Reference:
     """An object that must be read from the cluster before a pass can decide."""
 
     kind: str
-    """Secret or ConfigMap; or Event, for why a child (`name`) of a uid (`key`) has no pod."""
+    """Secret or ConfigMap; Event, for why a child (`name`) of a uid (`key`) has no pod; or Job, for
+    whether a child (`name`) of a run (`key`) is really gone."""
     name: str
     key: str
 

@@ -15,7 +15,7 @@ from tenyson.controller.events import Announcer
 from tenyson.controller.logs import about
 from tenyson.controller.lookups import Found, Lookups
 from tenyson.controller.names import Key
-from tenyson.controller.observed import Defaults, Job, Observed, Report
+from tenyson.controller.observed import Child, Defaults, Job, Observed, Report
 from tenyson.controller.plan import Plan, child_refused, name_taken, plan
 from tenyson.controller.queue import WorkQueue
 from tenyson.controller.reading import read_child
@@ -41,7 +41,7 @@ class Reconciler:
         now: Callable[[], datetime] = _now,
     ) -> None:
         self._cluster = cluster
-        self._lookups = Lookups(cluster)
+        self._lookups = Lookups(cluster, cache)
         self._cache = cache
         self._queue = queue
         self._announcer = announcer
@@ -127,7 +127,7 @@ class Reconciler:
         if held <= 0:
             await self._write(job, wanted)
         for child in wanted.delete:
-            await self._cluster.delete_child(child.namespace, child.name, child.uid)
+            await self._delete(child)
         waits = [wait for wait in (wanted.requeue_after, held or None) if wait is not None]
         if waits:
             self._queue.add_after(job.key, min(waits))
@@ -165,6 +165,17 @@ class Reconciler:
             f" ({reason})" if reason else "",
             extra=about(job.key, phase=phase, attempt=attempt, reason=reason),
         )  # fmt: skip
+
+    async def _delete(self, child: Child) -> None:
+        """Deletes a child, but not one that has ended since it was seen: it tells how."""
+        try:
+            await self._cluster.delete_child(child)
+        except ApiError as error:
+            if error.status != 409:
+                raise
+            now = await self._lookups.child_now(child.namespace, child.name)
+            if now is not None and now.uid == child.uid and not (now.ended_as or now.deleting):
+                await self._cluster.delete_child(now)
 
     async def _create(self, observed: Observed, body: dict[str, Any]) -> None:
         """Creates one object of an attempt."""

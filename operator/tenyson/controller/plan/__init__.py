@@ -11,7 +11,7 @@ from datetime import datetime
 
 from tenyson.controller.observed import Observed
 from tenyson.controller.plan import after, between, during
-from tenyson.controller.plan.model import Pass, Plan
+from tenyson.controller.plan.model import Pass, Plan, strays
 from tenyson.controller.plan.refusals import child_refused, name_taken
 from tenyson.controller.policies import ttl
 
@@ -24,13 +24,19 @@ def plan(observed: Observed, now: datetime) -> Plan:
     if job.deleting:
         return Plan()  # The garbage collector takes the children.
     if job.ended_as():
-        left = ttl.seconds_left(job, now)
-        if left is not None and left <= 0:
-            return Plan(delete_job=True)
-        return Plan(requeue_after=left)
+        return _over(observed, now)
     this = Pass(observed, now)
     if (attempt := this.attempt) is None:
         return between.plan(this)
     if after.has_ended(this, attempt):
+        if (child := after.unconfirmed(this, attempt)) is not None:
+            return Plan(look_up=(child,))
         return after.plan(this, attempt)
     return during.plan(this, attempt)
+
+
+def _over(observed: Observed, now: datetime) -> Plan:
+    left = ttl.seconds_left(observed.job, now)
+    if left is not None and left <= 0:
+        return Plan(delete_job=True)
+    return Plan(delete=strays(observed, current=None), requeue_after=left)

@@ -2,8 +2,8 @@
 
 from typing import Any, Final
 
-from tenyson.controller import announcements
-from tenyson.controller.observed import Attempt
+from tenyson.controller import announcements, names
+from tenyson.controller.observed import Attempt, Reference
 from tenyson.controller.outcome import Outcome, outcome_of
 from tenyson.controller.plan import during, standing
 from tenyson.controller.plan.model import Pass, Plan
@@ -29,6 +29,19 @@ def has_ended(this: Pass, attempt: Attempt) -> bool:
     if child.seen_ended is None or _is_explained(this, attempt):
         return True
     return (this.now - child.seen_ended).total_seconds() >= SETTLE_SECONDS
+
+
+def unconfirmed(this: Pass, attempt: Attempt) -> Reference | None:
+    """Returns the child to read before an attempt counts as gone with it; None if that is sure.
+
+    The watches of jobs, children and pods do not keep step: a replica that has just begun to lead
+    may know of the attempt, and not yet of its child.
+    """
+    name = names.child_name(this.job.name, attempt.number)
+    reference = Reference("Job", name, this.job.run_id)
+    if attempt.child is not None or reference in this.observed.references:
+        return None
+    return reference
 
 
 def _is_explained(this: Pass, attempt: Attempt) -> bool:
@@ -91,7 +104,7 @@ def _failed(this: Pass, outcome: Outcome) -> Plan:
         this.draft.status["result"] = _result(this, outcome)
         return standing.ended(this, "Failed", verdict.reason, verdict.message)
     start = retry.next_start(this.job.uid, verdict.retries, limits, this.now)
-    this.said.append(announcements.attempt_failed(outcome, start))
+    this.said.append(announcements.attempt_failed(outcome))
     this.draft.retry_at(start, verdict.retries)
     if suspend.is_wanted(this.job):
         return standing.suspended(this)

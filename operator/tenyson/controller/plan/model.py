@@ -59,30 +59,18 @@ class Pass:
             return None
         return pins.run_spec(self.observed, self.pins)
 
-    def children(self) -> list[Child]:
-        """Returns the children that are this run's own."""
-        return [c for c in self.observed.children if c.job_uid == self.job.uid]
-
     def pods(self) -> list[Pod]:
         """Returns the pods that are this run's own."""
         return [pod for pod in self.observed.pods if pod.run_id == self.job.run_id]
 
     def strays(self) -> tuple[Child, ...]:
-        """Returns children of attempts that are over, and that yet may run.
-
-        A controller that lost the lead may have made one late.
-        """
-        current = self.attempt.number if self.attempt else None
-        return tuple(
-            child
-            for child in self.children()
-            if child.attempt != current and not child.ended_as and not child.deleting
-        )
+        """Returns children of attempts that are over, and that yet may run."""
+        return strays(self.observed, self.attempt.number if self.attempt else None)
 
     def _open_attempt(self) -> Attempt | None:
         """Returns the attempt that was made and is not recorded as ended."""
         recorded = max((a["number"] for a in self.job.recorded_attempts()), default=-1)
-        children = self.children()
+        children = children_of(self.observed)
         made = [child.attempt for child in children]
         if "attempt" in self.job.status:
             made.append(self.job.status["attempt"])
@@ -146,3 +134,20 @@ class Pass:
             recorded=self.recorded,
             requeue_after=requeue_after,
         )
+
+
+def children_of(observed: Observed) -> list[Child]:
+    """Returns the children that are the run's own."""
+    return [child for child in observed.children if child.job_uid == observed.job.uid]
+
+
+def strays(observed: Observed, current: int | None) -> tuple[Child, ...]:
+    """Returns children other than the current attempt's that yet may run.
+
+    A controller that lost the lead may have made one late, even of a run that is over.
+    """
+    return tuple(
+        child
+        for child in children_of(observed)
+        if child.attempt != current and not child.ended_as and not child.deleting
+    )
