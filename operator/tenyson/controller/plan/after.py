@@ -104,7 +104,7 @@ def _failed(this: Pass, outcome: Outcome) -> Plan:
         this.draft.status["result"] = _result(this, outcome)
         return standing.ended(this, "Failed", verdict.reason, verdict.message)
     start = retry.next_start(this.job.uid, verdict.retries, limits, this.now)
-    this.said.append(announcements.attempt_failed(outcome))
+    this.said.append(announcements.attempt_failed(outcome, start))
     this.draft.retry_at(start, verdict.retries)
     if suspend.is_wanted(this.job):
         return standing.suspended(this)
