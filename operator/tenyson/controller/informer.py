@@ -163,8 +163,13 @@ class Informer:
         return version
 
     def _put(self, body: Object) -> None:
-        if not self._departed.knows(body["metadata"]):
+        if self._departed.knows(body["metadata"]):
+            return
+        try:
             self._store.put(body)
+        except Exception:  # One object that nobody foresaw must not hide the others.
+            at = "/".join(id_of(body))
+            logger.exception("The %s %s cannot be read: this is a bug", self.kind, at)
 
     def _known(self) -> dict[Id, tuple[str, int]]:
         known = self._store.known()

@@ -13,6 +13,7 @@ from typing import Final
 import orjson
 
 from tenyson.controller import names
+from tenyson.controller.nesting import cut
 from tenyson.controller.observed import Job, Object, ended_as
 from tenyson.controller.reading import read_job
 
@@ -63,8 +64,7 @@ def keep_job(body: Object, known: KeptJob | None = None) -> KeptJob:
         uid=uid,
         generation=generation,
         resource_version=int(meta.get("resourceVersion") or 0),
-        # orjson's own bytes keep the buffer that they were written to, up to four times as large.
-        body=bytes(memoryview(orjson.dumps(kept | {"spec": body.get("spec"), "status": status}))),
+        body=_written(kept | {"spec": body.get("spec"), "status": status}),
         type=type_,
         phase=sys.intern(status.get("phase") or ""),
         parents=parents,
@@ -72,6 +72,15 @@ def keep_job(body: Object, known: KeptJob | None = None) -> KeptJob:
         has_started="startTime" in status,
         ended_as=ended_as(status),
     )
+
+
+def _written(body: Object) -> bytes:
+    try:
+        content = orjson.dumps(body)
+    except TypeError:  # Nested deeper than it writes; the configuration is refused for that.
+        content = orjson.dumps(cut(body))
+    # orjson's own bytes keep the buffer that they were written to, up to four times as large.
+    return bytes(memoryview(content))
 
 
 def _runtime_of(job: Job) -> tuple[str, str]:

@@ -31,6 +31,7 @@ from tenyson.controller.credentials import Credentials
 from tenyson.controller.fence import Fence
 from tenyson.controller.limiter import Limiter, backoff, retry_after
 from tenyson.controller.logs import Seldom
+from tenyson.controller.nesting import cut_text
 
 logger = logging.getLogger(__name__)
 
@@ -239,12 +240,22 @@ def parsed(content: bytes) -> Object:
         ApiError: It is none.
     """
     try:
-        found = orjson.loads(content)
+        found = _loaded(content)
     except orjson.JSONDecodeError as error:
         raise _UnreadableError(content) from error
     if not isinstance(found, dict):
         raise _UnreadableError(content)
     return found
+
+
+def _loaded(content: bytes) -> Any:
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        if "limit" not in str(error):
+            raise
+        # One object of a list is nested too deep; the others must be heard of.
+        return orjson.loads(cut_text(content))
 
 
 def _connect(credentials: Credentials, agent: str) -> aiohttp.ClientSession:

@@ -5,6 +5,7 @@ from typing import Final
 
 from tenyson.config import parse_config
 from tenyson.contract import JobType
+from tenyson.controller import nesting
 from tenyson.controller.observed import Job, Observed
 from tenyson.controller.policies.check import Finding, refuse
 from tenyson.controller.reasons import Reason
@@ -27,6 +28,8 @@ def find_unreadable(job: Job) -> Finding | None:
 
 def find(observed: Observed, run: RunSpec) -> Finding | None:
     """Returns every problem of the configuration in one finding, or None."""
+    if too_much := nesting.problem(run.config):
+        return _invalid(f"spec.config cannot be handed over: {too_much}.", run)
     try:
         parse_config(run.config, JobType(run.spec.type.lower()))
     except ConfigError as error:
