@@ -1,10 +1,16 @@
 """What a pass reads beside the cache, and how often."""
 
 from collections.abc import Mapping
+from typing import Any
 
+import pytest
+
+from tenyson.controller import names
+from tenyson.controller.cache import Cache
 from tenyson.controller.cluster import ApiError
 from tenyson.controller.lookups import Found, Lookups
 from tenyson.controller.observed import Reference
+from tests.controller.builders import child_body, gone, job_body, pod_body
 
 URL = Reference("Secret", "telemetry", "url")
 CONFIG = Reference("ConfigMap", "common", "config.yaml")
@@ -17,12 +23,23 @@ class Fake:
         self.there = there
         self.reads = 0
         self.time = 0.0
+        self.refusal = ApiError(404, "NotFound", "not found")
+        self.asked: list[Mapping[str, str]] = []
 
     async def data(self, kind: str, namespace: str, name: str) -> Mapping[str, str]:
         self.reads += 1
         if name not in self.there:
             raise ApiError(404, "NotFound", "not found")
         return self.there[name]
+
+    async def child(self, namespace: str, name: str) -> Any:
+        if name not in self.there:
+            raise self.refusal
+        return self.there[name]
+
+    async def pods(self, namespace: str, labels: Mapping[str, str]) -> list[Any]:
+        self.asked.append(labels)
+        return [pod_body()]
 
 
 async def looked_up(lookups: Lookups, reference: Reference, namespace: str = "n") -> str:
@@ -31,8 +48,9 @@ async def looked_up(lookups: Lookups, reference: Reference, namespace: str = "n"
     return found.states[reference]
 
 
-def made(fake: Fake) -> Lookups:
-    return Lookups(fake, lambda: fake.time)  # type: ignore[arg-type]
+def made(fake: Fake, cache: Cache | None = None) -> Lookups:
+    known = cache or Cache(lambda key, urgent: None)
+    return Lookups(fake, known, lambda: fake.time)  # type: ignore[arg-type]
 
 
 async def test_jobs_that_share_a_secret_read_it_once() -> None:
@@ -74,3 +92,35 @@ async def test_a_configmaps_text_is_read_every_time() -> None:
     fake.there = {"common": {"config.yaml": "a: 2"}}
     await lookups.look_up("n", (CONFIG,), found)
     assert found.contents[CONFIG] == "a: 2"
+
+
+def warm() -> Cache:
+    """A cache that has heard of the job, and of nothing else yet."""
+    cache = Cache(lambda key, urgent: None)
+    cache.put_job(job_body())
+    return cache
+
+
+async def test_a_child_that_no_watch_has_told_of_is_found_and_remembered() -> None:
+    (reference,), cache = gone(), warm()
+    lookups = made(Fake(**{"j-a0": child_body()}), cache)
+    assert await looked_up(lookups, reference) == "found"
+    assert list(cache.known("child")) == [("n", "j-a0")]
+
+
+async def test_of_a_child_that_is_gone_the_pods_are_looked_for() -> None:
+    """A child that a person deletes goes at once, and its pods only when they are done."""
+    (reference,), cache, fake = gone(), warm(), Fake()
+    cache.put_child(child_body())
+    assert await looked_up(made(fake, cache), reference) == "no object"
+    assert cache.known("child") == {}
+    assert list(cache.known("pod")) == [("n", "j-a0-x")]
+    assert fake.asked == [{names.LABEL_RUN: names.run_id("uid-j")}]
+
+
+async def test_a_child_that_may_not_be_read_does_not_count_as_gone() -> None:
+    fake = Fake()
+    fake.refusal = ApiError(403, "Forbidden", "no")
+    (reference,) = gone()
+    with pytest.raises(ApiError, match="403"):
+        await looked_up(made(fake), reference)

@@ -16,7 +16,7 @@ from tests.controller.simulation.world import World
 Step = tuple[Any, ...]
 
 ORDERLY: Final = {
-    "flow": 8, "jobs": 2, "kubelet": 2, "end": 2, "hear": 3, "follow": 3, "relist": 1,
+    "flow": 8, "jobs": 2, "kubelet": 2, "end": 2, "hear": 3, "follow": 4, "relist": 1,
     "restart": 1, "time": 1, "advance": 4, "work": 2,
 }  # fmt: skip
 """What happens without any fault of the cluster's and without anybody's asking, and how often."""

@@ -76,9 +76,9 @@ def counted(outcome: Outcome, ending: dict[str, str] | None) -> Outcome:
 
 
 def seconds_to_next(observed: Observed, attempt: Attempt, now: datetime) -> float | None:
-    """Returns when a deadline may fall due; None when none can."""
+    """Returns when a deadline may fall due; None when none can, or the attempt is being ended."""
     spec = observed.job.spec
-    if spec is None:
+    if spec is None or present(observed.job.status) is not None:
         return None
     left = [
         _pending_seconds_left(_Moment(observed, attempt, now)),
