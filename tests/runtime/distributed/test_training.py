@@ -72,16 +72,20 @@ def test_two_ranks_train_as_one_with_the_batch_of_both(
 def test_a_run_of_two_ranks_killed_and_then_stopped_ends_with_the_same_weights(
     pods: Pods, make_config: Any, weights_of: Any, largest_difference: Any
 ) -> None:
-    """SIGKILL in step 4 and SIGTERM in step 6, both to rank 1 alone; then rank 1 moves away."""
+    """SIGKILL in step 5, SIGTERM in step 7, both to rank 1 alone; then rank 1 moves away.
+
+    Every checkpoint is taken inside a round of sampling, and a group is on both ranks.
+    """
     url = f"sqlite:///{pods.folder}/telemetry.db"
     config = make_config(
-        training={"max_steps": 8, "per_device_train_batch_size": 2},  # a group is on both ranks
-        checkpoint={"every_steps": 2},
+        training={"max_steps": 8, "per_device_train_batch_size": 2},
+        rl={"steps_per_generation": 2},
+        checkpoint={"every_steps": 3},
         task={"reward": "signalling_reward"},
         telemetry={"db_url": url},
     )
     quiet = {**config, "task": {}, "telemetry": {}}
-    signals = ({}, {"SUM_TASK_SIGNALS": "0:3:SIGKILL 1:5:SIGTERM"})
+    signals = ({}, {"SUM_TASK_SIGNALS": "0:4:SIGKILL 1:6:SIGTERM"})
 
     def start(attempt: int, **arguments: Any) -> Any:
         return pods.start(config, job_type="rl", attempt=attempt, extra=signals, **arguments)
@@ -102,10 +106,10 @@ def test_a_run_of_two_ranks_killed_and_then_stopped_ends_with_the_same_weights(
     assert stopped_codes == [ExitCode.STOPPED, ExitCode.STOPPED], stopped[0].log + stopped[1].log
     assert [rank.message.status for rank in stopped] == ["stopped", "stopped"]
     assert "a request to another rank" in str(stopped[0].message.stop_reason)
-    assert manifest.verify(pods.folder / "out/attempt-1/checkpoint-6")["ranks"] == 2
-    assert "Going on from attempt-0/checkpoint-2" in stopped[0].log
+    assert manifest.verify(pods.folder / "out/attempt-1/checkpoint-7")["ranks"] == 2
+    assert "Going on from attempt-0/checkpoint-3" in stopped[0].log
     assert done_codes == [0, 0], elsewhere[0].log + elsewhere[1].log
-    assert "Rank 0 sends checkpoint-6" in elsewhere[1].log
+    assert "Rank 0 sends checkpoint-7" in elsewhere[1].log
     assert [rank.wait() for rank in whole] == [0, 0]
     ended, left_alone = pods.folder / "out", pods.folder / "whole"
     assert JobResult.load(ended / File.JOB_RESULT).global_step == 8
@@ -115,8 +119,7 @@ def test_a_run_of_two_ranks_killed_and_then_stopped_ends_with_the_same_weights(
         rows = database.execute(
             "select attempt, step, count(*) from generations group by attempt, step"
         ).fetchall()
-    assert {count for *_, count in rows} == {4}
-    assert [step for attempt, step, _ in rows if attempt == 2] == [6, 7]
+    assert rows == [(0, 0, 8), (0, 2, 8), (1, 4, 8), (1, 6, 8)]
 
 
 def test_a_frozen_rank_is_given_up_and_the_other_ends_where_it_waits(
