@@ -74,6 +74,12 @@ class Api:
                 return None
             raise
 
+    def history(self, path: str, since: str) -> list[Object]:
+        """Returns every version of a collection's objects after a resource version."""
+        query = f"{path}?watch=1&resourceVersion={since}&timeoutSeconds=1"
+        answer = self._pool.request("GET", self.server + query)
+        return [json.loads(line)["object"] for line in answer.data.splitlines()]
+
     def merge(self, path: str, body: Object) -> Object:
         return self.call("PATCH", path, body, "application/merge-patch+json")
 

@@ -36,7 +36,11 @@ def plan(observed: Observed, now: datetime) -> Plan:
 
 
 def _over(observed: Observed, now: datetime) -> Plan:
-    left = ttl.seconds_left(observed.job, now)
+    job = observed.job
+    left = ttl.seconds_left(job, now)
     if left is not None and left <= 0:
         return Plan(delete_job=True)
-    return Plan(delete=strays(observed, current=None), requeue_after=left)
+    # Whoever waits for an edit to be observed (kstatus) would otherwise wait for ever.
+    is_observed = job.status.get("observedGeneration", job.generation) == job.generation
+    status = None if is_observed else {**job.status, "observedGeneration": job.generation}
+    return Plan(status=status, delete=strays(observed, current=None), requeue_after=left)
