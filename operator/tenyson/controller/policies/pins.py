@@ -106,8 +106,8 @@ def _read(observed: Observed, spec: TenysonJobSpec) -> Pins | Finding:
             return config
         values["config"] = config
     text = json.dumps(values, separators=(",", ":"))
-    if len(text) > MAX_BYTES:
-        return _too_large(spec, runtime, len(text))
+    if (size := len(json.dumps(text))) > MAX_BYTES:  # as a string of the status, quotes escaped
+        return _too_large(spec, runtime, size)
     return Pins(text)
 
 
@@ -164,7 +164,9 @@ def _too_large(spec: TenysonJobSpec, runtime: Runtime | None, size: int) -> Find
         f"With the runtime and the configuration from configFrom, {size} bytes would have to be "
         f"kept with the run; {MAX_BYTES} at most fit"
     )
-    if runtime is not None and len(json.dumps(runtime.raw)) > MAX_BYTES // 2:
+    if runtime is not None and (
+        spec.config_from is None or len(json.dumps(runtime.raw)) > MAX_BYTES // 2
+    ):
         return refuse(
             Reason.INVALID_RUNTIME, kind=runtime.kind, name=runtime.name, problems=f"{problem}."
         )
