@@ -23,6 +23,7 @@ class Kubelet:
 
     def __init__(self, api: AdminApi) -> None:
         self._api = api
+        self._started: dict[str, str] = {}
 
     def join(self) -> None:
         """Adds the nodes, ready for pods."""
@@ -61,6 +62,7 @@ class Kubelet:
 
     def run(self, pod: Object) -> None:
         """Lets a pod's container run."""
+        self._started[pod["metadata"]["uid"]] = _now()
         self._set(pod, "Running", {"running": {"startedAt": _now()}})
 
     def wait(self, pod: Object, reason: str, message: str) -> None:
@@ -71,7 +73,8 @@ class Kubelet:
         """Lets a pod's container end."""
         ended = {
             "exitCode": code, "reason": reason or ("Error" if code else "Completed"),
-            "message": message, "startedAt": _now(), "finishedAt": _now(),
+            "message": message, "startedAt": self._started[pod["metadata"]["uid"]],
+            "finishedAt": _now(),
         }  # fmt: skip
         self._set(pod, "Failed" if code else "Succeeded", {"terminated": ended})
 

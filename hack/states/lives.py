@@ -6,6 +6,7 @@ from hack.states.kubelet import NODES
 from hack.states.results import stopped, success
 from hack.states.stage import Stage
 from tenyson.contract import ExitCode
+from tenyson.controller import names
 
 _SOON: Final = {"backoffSeconds": 1, "backoffMaxSeconds": 1}
 
@@ -57,6 +58,24 @@ def stop(stage: Stage) -> None:
     stage.kubelet.remove(pod)
     stage.until("wordle-sft", "Stopped")
     stage.show("stopped", "wordle-sft", "Failed", "Result")
+
+
+def runtime(stage: Stage) -> None:
+    """A job that runs with what a runtime brings."""
+    spec = {
+        "image": "ghcr.io/example/tenyson-runner:0.1.0-cuda12.8",
+        "env": [{"name": "NCCL_DEBUG", "value": "WARN"}],
+        "retry": {"maxRetries": 3},
+        "pod": {
+            "nodeSelector": {"kubernetes.io/hostname": NODES[0]},
+            "terminationGracePeriodSeconds": 300,
+        },
+    }
+    stage.make(names.API_VERSION, names.RUNTIME_KIND, "h100", spec=spec)
+    stage.apply("wordle-sft", runtimeRef={"kind": "TenysonRuntime", "name": "h100"})
+    stage.run("wordle-sft-a0")
+    stage.until("wordle-sft", "Running")
+    stage.show("pinned", "wordle-sft", "Child", "Pinned")
 
 
 def hang(stage: Stage) -> None:
@@ -112,4 +131,4 @@ def budget(stage: Stage) -> None:
     stage.show("budget-reached", "wordle-sft", "Complete", "Result")
 
 
-STORIES: Final = (nodes, suspend, stop, hang, preemption, budget)
+STORIES: Final = (nodes, suspend, stop, runtime, hang, preemption, budget)

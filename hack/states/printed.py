@@ -42,12 +42,11 @@ class Printed:
         """Returns the text as the document shows it."""
         lines = [
             f"$ kubectl get tj {' '.join(self.names)} -o wide",
-            *self.get.splitlines(),
+            *(line.rstrip() for line in self.get.splitlines()),
             f"$ kubectl describe tj {self.names[0]}",
-            *self._status(),
-            *_events(self.describe),
+            *(_folded(line.rstrip()) for line in [*self._status(), *_events(self.describe)]),
         ]
-        text = "\n".join(_folded(line.rstrip()) for line in lines)
+        text = "\n".join(lines)
         return text.replace(self.namespace, "research")
 
     def _status(self) -> list[str]:
@@ -80,7 +79,7 @@ def _fields(describe: str) -> dict[str, list[str]]:
     fields: dict[str, list[str]] = {}
     name = ""
     for line in after.splitlines():
-        if found := re.match(r"  (\w[\w ]*):", line):
+        if found := re.match(r"  ([A-Z][\w ]*):", line):
             name = found[1]
         fields.setdefault(name, []).append(line)
     return fields
@@ -111,7 +110,11 @@ def _folded(line: str) -> str:
 
 
 def comparable(block: str) -> str:
-    """Returns a block without what differs from one time to the next."""
+    """Returns a block without what differs from one time to the next.
+
+    Events of the same second are shown in any order, so theirs does not count.
+    """
     for pattern, placeholder in _VOLATILE:
         block = re.sub(pattern, placeholder, block)
-    return block.strip()
+    status, _, events = block.strip().partition(" Events: ")
+    return "\n".join([status, *sorted(re.split(r" (?=(?:Normal|Warning) )", events))])

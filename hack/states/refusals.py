@@ -7,16 +7,22 @@ from hack.states.stage import SPECS, Stage
 
 
 def config(stage: Stage) -> None:
-    """A configuration with several mistakes that only the models can see."""
+    """Batches that do not divide into groups, which the API server cannot see."""
     base = SPECS["RL"]["config"]
-    wrong = {
-        **base,
-        "training": {"max_steps": 300, "per_device_train_batch_size": 6, "warmup_ratio": 1.5},
-        "rl": {"num_generations": 8, "epsilon_high": 0.1},
-    }
+    wrong = {**base, "training": {"max_steps": 300, "per_device_train_batch_size": 6}}
     stage.apply("wordle-rl", "RL", config=wrong)
     stage.until("wordle-rl", "Pending", "InvalidConfig")
     stage.show("invalid-config", "wordle-rl", "Accepted", "Running", "Stalled")
+
+
+def config_map(stage: Stage) -> None:
+    """A ConfigMap with several mistakes."""
+    text = "training:\n  max_stepz: 300\n  learning_rate: fast\n  seed: 42\n"
+    stage.make("v1", "ConfigMap", "wordle", data={"sft.yaml": text})
+    source = {"configMapKeyRef": {"name": "wordle", "key": "sft.yaml"}}
+    stage.apply("wordle-sft", config={"model": {"name": "Qwen/Qwen3-0.6B"}}, configFrom=source)
+    stage.until("wordle-sft", "Pending", "InvalidConfig")
+    stage.show("invalid-config-map", "wordle-sft", "Accepted")
 
 
 def secret(stage: Stage) -> None:
@@ -70,4 +76,4 @@ def name(stage: Stage) -> None:
     stage.show("name-taken", "wordle-sft", "Stalled")
 
 
-STORIES: Final = (config, secret, runtime, cycle, backend, adapter, name)
+STORIES: Final = (config, config_map, secret, runtime, cycle, backend, adapter, name)

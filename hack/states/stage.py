@@ -121,6 +121,8 @@ class Stage:
         pods = self.pods(child, count)
         for pod in pods:
             self.kubelet.run(pod)
+        # What happens within one second, kubectl shows in any order.
+        time.sleep(1.1)
         return pods
 
     def report(self, pod: Object, step: int, **metrics: float) -> None:

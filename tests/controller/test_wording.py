@@ -6,7 +6,7 @@ import pytest
 
 from tenyson.controller.observed import Attempt
 from tenyson.controller.outcome import outcome_of, read_result
-from tenyson.controller.wording import last_lines, one_line
+from tenyson.controller.wording import last_lines, one_line, sentences
 from tests.controller.builders import make_child, make_pod
 
 
@@ -45,3 +45,8 @@ def test_what_a_runner_leaves_empty_is_left_out_of_the_result() -> None:
     found = read_result(json.dumps(said))
     told = {"type": "TaskError", "message": "no rows"}
     assert found == {"runId": "r", "status": "failed", "failure": told}
+
+
+def test_what_follows_a_message_begins_a_sentence_of_its_own() -> None:
+    assert sentences("no rows", "Check the filters.") == "no rows. Check the filters."
+    assert sentences("Really?", None, " Yes") == "Really? Yes"

@@ -21,11 +21,13 @@ _WAITS: Final = frozenset(
     )
 )  # fmt: skip
 """What a job may come to wait for within one phase, told when it begins to."""
+_TOLD_ELSEWHERE: Final = frozenset({Reason.BACKING_OFF.word, Reason.PENDING_TOO_LONG.word})
+"""By the Event of the attempt that failed, and by that of the run."""
 _WARNINGS: Final = frozenset(
     reason.word
     for reason in (
         Reason.POD_WAITING, Reason.POD_MISSING, Reason.POD_LOST, Reason.POD_LEAVING,
-        Reason.HANGING, Reason.ACTIVE_TOO_LONG, Reason.PENDING_TOO_LONG,
+        Reason.HANGING, Reason.ACTIVE_TOO_LONG,
     )
 )  # fmt: skip
 
@@ -69,8 +71,8 @@ def between(before: Status, after: Status) -> list[Announcement]:
 
 def _is_news(before: Status, after: Status) -> bool:
     reason = _condition(after, "Running").get("reason")
-    if reason == Reason.BACKING_OFF.word:
-        return False  # The Event of the attempt that failed tells of the next one, too.
+    if reason in _TOLD_ELSEWHERE:
+        return False
     if before.get("phase") != after["phase"]:
         return True
     return reason in _WAITS and reason != _condition(before, "Running").get("reason")

@@ -11,7 +11,7 @@ class Reason(Enum):
     VALID = "Valid", "The spec is valid, and all that it refers to was found."
     INVALID_CONFIG = (
         "InvalidConfig",
-        "spec.config was refused; correct it, and the job starts by itself. {problems}",
+        "The configuration was refused; correct it, and the job starts by itself. {problems}",
     )
     INVALID_SPEC = (
         "InvalidSpec",
@@ -198,7 +198,8 @@ class Reason(Enum):
     STOP_REQUESTED = "StopRequested", "The run was ended by spec.stop."
     DEADLINE_EXCEEDED = (
         "DeadlineExceeded",
-        "The run ran longer than spec.activeDeadlineSeconds, suspensions not counted.",
+        "The run ran longer than spec.activeDeadlineSeconds, suspensions not counted; a new "
+        "TenysonJob may have longer.",
     )
     PENDING_DEADLINE_EXCEEDED = (
         "PendingDeadlineExceeded",

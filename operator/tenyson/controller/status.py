@@ -174,6 +174,8 @@ class Draft:
         }
         attempts = [*(self.status.get("attempts") or ()), _without_none(entry)]
         self.status["attempts"] = attempts[-MAX_ATTEMPTS:]
+        if is_own:
+            self._reach(result.get("globalStep") or 0)
         if "child" in self.status:
             child = {k: v for k, v in self.status["child"].items() if k not in ("ending", "node")}
             self.status["child"] = child
@@ -183,6 +185,16 @@ class Draft:
         self.status["progress"] = progress_of(report)
         if (report.step or 0) > 0 and "ProgressDeadlineExceeded" in self._conditions:
             self.set("ProgressDeadlineExceeded", False, Reason.PROGRESSING)
+
+    def _reach(self, step: int) -> None:
+        """Brings the progress to the last step, which no report may have told."""
+        progress = {**(self.status.get("progress") or {})}
+        if step <= (progress.get("step") or 0):
+            return
+        progress["step"] = step
+        if total := progress.get("totalSteps"):
+            progress["percent"] = min(100, 100 * step // total)
+        self.status["progress"] = progress
 
     def finish_progress(self, step: int | None) -> None:
         """Makes the progress of a completed run whole."""

@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
+from tenyson.contract import ExitCode
 from tenyson.controller.observed import Attempt, Observed, Pod
 from tenyson.controller.outcome import Kind, Outcome
 from tenyson.controller.policies import progress_deadline, running_time, suspend
 from tenyson.controller.reasons import Reason
 from tenyson.controller.times import parse_time
+from tenyson.controller.wording import sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class _Moment:
     now: datetime
 
 
+_KILLED: Final = (137, 143)
+"""Exit codes of a process that SIGKILL or SIGTERM ended."""
 SUSPENDED: Final = Kind("Suspended", Reason.SUSPENDED)
 _COUNTS_AS: Final[dict[str, Kind]] = {
     Reason.SUSPENDING.word: SUSPENDED,
@@ -70,9 +74,18 @@ def counted(outcome: Outcome, ending: dict[str, str] | None) -> Outcome:
     kind = _COUNTS_AS.get(ending["reason"]) if ending else None
     if kind is None or ending is None or not outcome.kind.retried:
         return outcome
-    # What an attempt waited for is told nowhere else; the other endings say only what kind does.
-    said = ending["message"] if ending["reason"] == Reason.PENDING_TOO_LONG.word else ""
-    return replace(outcome, kind=kind, detail=f"{said} {outcome.detail}".strip())
+    if ending["reason"] == Reason.PENDING_TOO_LONG.word:
+        return replace(outcome, kind=kind, detail=sentences(ending["message"], outcome.detail))
+    return replace(outcome, kind=kind, detail=_what_was_saved(outcome))
+
+
+def _what_was_saved(outcome: Outcome) -> str:
+    step = (outcome.result or {}).get("globalStep")
+    if outcome.exit_code == ExitCode.STOPPED and step is not None:
+        return f"It saved its state at step {step}."
+    if outcome.exit_code in _KILLED:
+        return f"It was killed before it had saved (exit code {outcome.exit_code})."
+    return outcome.detail
 
 
 def seconds_to_next(observed: Observed, attempt: Attempt, now: datetime) -> float | None:
