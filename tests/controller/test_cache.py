@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from tenyson.controller.cache import Cache
 from tests.controller.builders import child_body, conditions, job_body, pod_body
 
@@ -110,3 +112,20 @@ def test_a_pass_sees_ancestors_but_not_bystanders() -> None:
     observed = cache.observed(("n", "c"))
     assert observed is not None
     assert set(observed.others) == {"a", "b"}
+
+
+@pytest.mark.parametrize(("code", "kept"), [(75, []), (0, [0])])
+@pytest.mark.parametrize("first", ["the Job's news", "the pod's end"])
+def test_of_pods_that_a_queue_took_back_only_one_that_was_done_is_kept(
+    first: str, code: int, kept: list[int]
+) -> None:
+    cache = Cache(Woken())
+    cache.put_job(job_body("j"))
+    cache.put_child(child_body())
+    cache.put_pod(pod_body(code=code))
+    taken = versioned(child_body(), 2, spec={"suspend": True})
+    if first == "the Job's news":
+        cache.put_child(taken)
+    cache.drop_pod(("n", "j-a0-x"))
+    cache.put_child(taken)
+    assert [pod.exit_code for pod in cache.pods_of(("n", "j"))] == kept

@@ -121,10 +121,13 @@ class Cache:
             self._wake((child.namespace, child.job), False)
 
     def _forget_pods_taken_back(self, child: Child) -> None:
-        """Forgets pods that a queue took back: they are no part of the attempt's end."""
+        """Forgets pods that a queue took back: they are no part of the attempt's end.
+
+        One that was done before it could be taken is, and holds the result.
+        """
         for at in list(self._pods_of.get((child.namespace, child.job), ())):
             pod = self._pods[at]
-            if pod.gone and pod.attempt == child.attempt:
+            if pod.gone and pod.attempt == child.attempt and pod.exit_code != 0:
                 self._forget_pod(at)
 
     def drop_child(self, at: Id, uid: str = "") -> None:
@@ -172,7 +175,9 @@ class Cache:
         children = (
             self._children[at] for at in self._children_of.get((pod.namespace, pod.job), ())
         )
-        return any(child.suspended and child.attempt == pod.attempt for child in children)
+        return pod.exit_code != 0 and any(
+            child.suspended and child.attempt == pod.attempt for child in children
+        )
 
     def forget_ended_pods(self, key: Key, newest: int) -> None:
         """Forgets gone pods of attempts that are recorded."""
