@@ -172,7 +172,7 @@ def _detail(pod: Pod, result: dict[str, Any] | None, *, several: bool) -> str:
     if pod.disruption:
         text = f"{pod.disruption}. {text}"
     if several:
-        text = f"Pod {pod.name}: {text}"
+        text = f"Pod {pod.name}: {text}" if text else f"Pod {pod.name}."
     code = "" if pod.exit_code in (None, 0) else f"Exit code {pod.exit_code}. "
     return one_line(f"{code}{text}", 1500)
 
