@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from tenyson.controller import names, rules
+from tenyson.controller.resource.spec import TenysonJobSpec
 from tests.controller.api import ApiError, Namespace
 from tests.controller.builders import CONFIG
 
@@ -51,6 +53,30 @@ SECRET = {"secretKeyRef": {"name": "s", "key": "k"}}
         ({"retry": {"backoffSeconds": 60, "backoffMaxSeconds": 30}}, "must not exceed retry."),
         ({"ttlSecondsAfterFinished": -1}, "greater than or equal to 0"),
         ({"suspend": "yes"}, "must be of type boolean"),
+        ({"nodes": 0}, "greater than or equal to 1"),
+        ({"nodes": 65}, "less than or equal to 64"),
+        ({"type": "Eval", "nodes": 2}, "spec.nodes must be 1 for an Eval"),
+        ({"type": "Eval", "output": {"hub": {"repo": "a/b"}}}, "spec.output.hub is for SFT and RL"),
+        ({"output": {"hub": {"repo": "adapter"}}}, "output.hub.repo must be owner/name"),
+        ({"output": {"hub": {"tokenSecretRef": {"name": "s"}}}}, "tokenSecretRef.key: Required"),
+        ({"checkpoint": {"resume": "Maybe"}}, "must be Auto or Never, or a whole number of at"),
+        ({"checkpoint": {"resume": 0}}, "must be Auto or Never, or a whole number of at least 1"),
+        ({"checkpoint": {"keep": 0}}, "greater than or equal to 1"),
+        ({"budget": {"maxCost": 5}}, "budget.maxCost needs budget.pricePerHour"),
+        ({"budget": {"pricePerHour": 1, "currency": "dollar"}}, "spec.budget.currency"),
+        ({"budget": {"pricePerHour": 1, "maxCost": 0}}, "spec.budget.maxCost"),
+        ({"env": [{"name": "PET_NODE_RANK", "value": "1"}]}, "variables that the controller sets"),
+        ({"configFrom": {}}, "spec.configFrom.configMapKeyRef: Required"),
+        ({"runtimeRef": {"kind": "TenysonRuntime"}}, "spec.runtimeRef.name: Required"),
+        ({"runtimeRef": {"name": "a", "kind": "Other"}}, "Unsupported value"),
+        ({"backend": "Slurm"}, "Unsupported value"),
+        ({"modal": {"gpu": ["H100"] * 9}}, "must have at most 8 items"),
+        ({"placement": {"tolerations": [{"operator": "Like"}]}}, "Unsupported value"),
+        ({"placement": {"topologyKey": "k" * 318}}, "Too long"),
+        ({"queueName": ""}, "spec.queueName"),
+        ({"activeDeadlineSeconds": 0}, "greater than or equal to 1"),
+        ({"pendingDeadlineSeconds": 0}, "greater than or equal to 1"),
+        ({"progressDeadlineSeconds": 0}, "greater than or equal to 1"),
     ],
 )
 def test_a_bad_field_is_refused_by_name(ns: Namespace, spec: dict[str, Any], sentence: str) -> None:
@@ -83,6 +109,11 @@ def test_a_name_that_pods_cannot_carry_is_refused(ns: Namespace, name: str, sent
         {"config": {**CONFIG, "task": {"any": {"thing": [1, "a", None]}}}},
         {"config": {**CONFIG, "checkpoint": {"resume": 12}}},
         {"config": {**CONFIG, "checkpoint": {"resume": "never"}}},
+        {"output": {"hub": {"repo": "team/wordle-rl"}}},
+        {"budget": {"pricePerHour": 0, "maxCost": 0.5}},
+        {"checkpoint": {"resume": 12}}, {"checkpoint": {"resume": "Never"}},
+        {"env": [{"name": "HF_TOKEN", "valueFrom": SECRET}]},
+        {"config": {}, "configFrom": {"configMapKeyRef": {"name": "m", "key": "k"}}},
         {"image": None, "adapterFrom": None, "ttlSecondsAfterFinished": None,
          "output": {"uri": None, "volumeClaim": None}, "resources": {"cpu": None}},
     ],
@@ -91,34 +122,124 @@ def test_a_good_spec_is_taken(ns: Namespace, spec: dict[str, Any]) -> None:
     ns.create("j", **spec)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"type": "Eval"}, {"task": "x.y:Z"}, {"image": "other"},
-        {"env": [{"name": "A", "value": "1"}]},
-        {"config": {"training": {"seed": 1}}}, {"config": {"task": {"words": "others"}}},
-        {"dependsOn": [{"job": "p"}]}, {"adapterFrom": {"job": "p"}}, {"resources": {"gpus": 2}},
-        {"telemetry": {"databaseSecretRef": {"name": "s", "key": "k"}}},
-        {"output": {"uri": "s3://other"}},
-    ],
-)  # fmt: skip
-def test_a_started_run_keeps_its_spec(ns: Namespace, change: dict[str, Any]) -> None:
-    ns.create("j", config={**CONFIG, "task": {"words": "some"}})
+KEPT = {
+    "type": "RL", "task": "x.y:Z", "config": {"training": {"seed": 1}},
+    "configFrom": {"configMapKeyRef": {"name": "m", "key": "k"}}, "dependsOn": [{"job": "p"}],
+    "adapterFrom": {"job": "p"}, "runtimeRef": {"name": "r"}, "image": "other", "nodes": 2,
+    "resources": {"gpus": 2}, "placement": {"nodeSelector": {"a": "b"}}, "backend": "Modal",
+    "modal": {"gpu": ["H100"]}, "env": [{"name": "A", "value": "1"}],
+    "telemetry": {"databaseSecretRef": {"name": "s", "key": "k"}},
+    "output": {"uri": "s3://other"}, "checkpoint": {"keep": 9}, "queueName": "q",
+    "budget": {"pricePerHour": 1},
+}  # fmt: skip
+"""A change of each field that a run keeps once it has started."""
+
+STEERED: dict[str, list[Any]] = {
+    "suspend": [True], "stop": [True], "ttlSecondsAfterFinished": [5, 9, None],
+    "retry": [{"maxRetries": 9}, {"maxRetries": 0}], "activeDeadlineSeconds": [101, None],
+    "pendingDeadlineSeconds": [101, None], "progressDeadlineSeconds": [101, 5000],
+}  # fmt: skip
+"""Changes, one after the other, of each field that may still change."""
+
+
+def start(ns: Namespace, **spec: Any) -> None:
+    """Makes a job that counts as started, without an operator."""
+    ns.create("j", **spec)
     started = {"status": {"startTime": "2030-01-01T00:00:00Z"}}
     ns.api.merge(f"{ns.jobs_path}/j/status", started)
-    (field,) = change
+
+
+def test_every_field_is_either_kept_or_steered() -> None:
+    fields = {str(field.alias) for field in TenysonJobSpec.model_fields.values()}
+    assert fields == set(KEPT) | set(STEERED)
+
+
+@pytest.mark.parametrize("field", KEPT)
+def test_a_started_run_keeps_its_spec(ns: Namespace, field: str) -> None:
+    start(ns, config={**CONFIG, "task": {"words": "some"}})
+    refusal = rf"spec\.{field} cannot change once the run has started"
+    with pytest.raises(ApiError, match=refusal):
+        ns.edit("j", **{field: KEPT[field]})
+
+
+@pytest.mark.parametrize("field", ["image", "env", "dependsOn", "queueName", "budget"])
+def test_a_started_run_keeps_what_it_once_said(ns: Namespace, field: str) -> None:
+    start(ns, **{field: KEPT[field]})
     with pytest.raises(ApiError, match=rf"spec\.{field} cannot change once the run has started"):
-        ns.edit("j", **change)
+        ns.edit("j", **{field: None})
 
 
+@pytest.mark.parametrize("field", STEERED)
+def test_a_started_run_may_still_be_steered(ns: Namespace, field: str) -> None:
+    deadlines = dict.fromkeys(rules.DEADLINES, 100)
+    start(ns, **deadlines)
+    for value in STEERED[field]:
+        ns.edit("j", **{field: value})
+
+
+@pytest.mark.parametrize("field", rules.DEADLINES)
+def test_a_deadline_is_not_lowered_and_not_set_once_the_run_has_started(
+    ns: Namespace, field: str
+) -> None:
+    start(ns, **{field: 100})
+    refusal = rf"spec\.{field} can only be raised or set to null"
+    with pytest.raises(ApiError, match=refusal):
+        ns.edit("j", **{field: 99})
+    job = ns.job("j") or {}
+    lifted = {**job, "spec": {**job["spec"], field: None}}
+    job = ns.api.call("PUT", f"{ns.jobs_path}/j", lifted)
+    assert job["spec"].get(field) is None
+    with pytest.raises(ApiError, match=refusal):
+        ns.edit("j", **{field: 100})
+
+
+def test_the_progress_deadline_is_half_an_hour_unless_it_is_null(ns: Namespace) -> None:
+    assert ns.create("a")["spec"]["progressDeadlineSeconds"] == 1800
+    assert ns.create("b", progressDeadlineSeconds=None)["spec"]["progressDeadlineSeconds"] is None
+
+
+def test_a_stop_is_not_undone(ns: Namespace) -> None:
+    ns.create("j", stop=True)
+    for value in (False, None):
+        with pytest.raises(ApiError, match=r"spec\.stop is not undone; to run again, make"):
+            ns.edit("j", stop=value)
+
+
+@pytest.mark.parametrize("kind", ["tenysonruntimes", "clustertenysonruntimes"])
 @pytest.mark.parametrize(
-    "change",
-    [{"suspend": True}, {"ttlSecondsAfterFinished": 5}, {"retry": {"maxRetries": 9}}],
+    ("spec", "sentence"),
+    [
+        ({"image": ""}, "spec.image"),
+        ({"env": [{"name": "A"}]}, "exactly one of value and valueFrom"),
+        ({"env": [{"name": "A", "valueFrom": {}}]}, "exactly one of secretKeyRef and configMap"),
+        ({"env": [{"name": "TENYSON_ATTEMPT", "value": "1"}]}, "that the controller sets itself"),
+        ({"env": [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]}, "Duplicate value"),
+        ({"output": {"uri": "bucket/runs"}}, "output.uri must start with a scheme"),
+        ({"output": {"hub": {"repo": "adapter"}}}, "output.hub.repo must be owner/name"),
+        ({"checkpoint": {"resume": "maybe"}}, "must be Auto or Never, or a whole number"),
+        ({"retry": {"backoffSeconds": 9, "backoffMaxSeconds": 8}}, "must not exceed retry."),
+        ({"pod": {"nodePreset": {}}}, "exactly one of managedNodeGroup and karpenter"),
+        ({"pod": {"nodePreset": {"karpenter": {}, "managedNodeGroup": {}}}}, "exactly one of"),
+        ({"pod": {"nodePreset": {"karpenter": {"capacityType": "SPOT"}}}}, "Unsupported value"),
+        ({"pod": {"volumes": [{"name": "output", "emptyDir": {}}]}}, "may not use the names"),
+        ({"pod": {"volumes": [{"name": "a"}, {"name": "a"}]}}, "Duplicate value"),
+        ({"pod": {"volumeMounts": [{"name": "a"}]}}, "mountPath: Required value"),
+        ({"pod": {"terminationGracePeriodSeconds": 0}}, "greater than or equal to 1"),
+        ({"pod": {"serviceAccountName": "My Account"}}, "spec.pod.serviceAccountName"),
+    ],
 )
-def test_a_started_run_may_still_be_steered(ns: Namespace, change: dict[str, Any]) -> None:
-    ns.create("j")
-    ns.api.merge(f"{ns.jobs_path}/j/status", {"status": {"startTime": "2030-01-01T00:00:00Z"}})
-    ns.edit("j", **change)
+def test_a_bad_runtime_is_refused_by_name(
+    ns: Namespace, kind: str, spec: dict[str, Any], sentence: str
+) -> None:
+    scope = f"namespaces/{ns.name}/" if kind == "tenysonruntimes" else ""
+    singular = {"tenysonruntimes": "TenysonRuntime"}.get(kind, "ClusterTenysonRuntime")
+    body = {
+        "apiVersion": names.API_VERSION, "kind": singular, "metadata": {"name": "r"}, "spec": spec,
+    }  # fmt: skip
+    with pytest.raises(ApiError) as refused:
+        ns.api.call("POST", f"/apis/{names.API_VERSION}/{scope}{kind}", body)
+    assert refused.value.status == 422
+    assert sentence in str(refused.value)
 
 
 def test_anything_may_change_before_the_start(ns: Namespace) -> None:
@@ -149,4 +270,4 @@ def test_short_name_and_category_work(cluster: Any, ns: Namespace) -> None:
     ns.create("j")
     for resource in ("tj", "tenyson"):
         shown = cluster.kubectl("get", resource, "-n", ns.name)
-        assert "TYPE   PHASE   PROGRESS   STEP   ATTEMPT   AGE" in shown
+        assert "TYPE PHASE PROGRESS STEP ATTEMPT AGE" in " ".join(shown.split())
