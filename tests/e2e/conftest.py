@@ -91,6 +91,9 @@ class Stack:
     def succeeded(self, name: str) -> Object:
         return self.wait(name, lambda s: s.get("phase") == "Succeeded", "Succeeded")
 
+    def wait_for_phase(self, name: str, phase: str, seconds: float = 120) -> Object:
+        return self.wait(name, lambda s: s.get("phase") == phase, phase, seconds)
+
     def output(self, name: str) -> Path:
         """Returns the run's output folder, made by its first pod."""
         run_id = self.job(name)["status"]["runId"]
@@ -99,7 +102,7 @@ class Stack:
     def wait_for_checkpoint(self, name: str) -> None:
         folder = self.output(name)
         wait_for(
-            lambda: [path for path in folder.glob("attempt-*/checkpoint-*")],
+            lambda: list(folder.glob("attempt-*/checkpoint-*")),
             f"a checkpoint in {folder}",
             60,
         )

@@ -31,7 +31,8 @@ def find(observed: Observed, run: RunSpec) -> Finding | None:
     if too_much := nesting.problem(run.config):
         return _invalid(f"spec.config cannot be handed over: {too_much}.", run)
     try:
-        parse_config(run.config, JobType(run.spec.type.lower()))
+        ranks = run.spec.nodes * run.ranks_per_node
+        parse_config(run.config, JobType(run.spec.type.lower()), ranks=ranks)
     except ConfigError as error:
         problems = "; ".join(f"config.{problem}" for problem in error.problems)
         return _invalid(f"{problems}. {error.hint}".strip(), run)
