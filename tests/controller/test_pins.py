@@ -12,7 +12,7 @@ from tenyson.controller.policies import pins
 from tenyson.controller.policies.check import Answer, Finding
 from tenyson.controller.policies.pins import MAX_BYTES, NOTHING, Pins
 from tenyson.controller.reading import read_runtime
-from tenyson.controller.status import MAX_BYTES as MAX_STATUS
+from tenyson.controller.status_size import MAX_BYTES as MAX_STATUS
 from tests.controller.builders import NOW, condition, make_child, make_job, make_pod, observe, time
 
 SOURCE = {"configMapKeyRef": {"name": "common", "key": "job.yaml"}}
@@ -150,7 +150,7 @@ def test_a_large_runtime_is_told_from_a_large_config_map() -> None:
     large = {"env": [{"name": f"A{i}", "value": "x" * 4000} for i in range(5)]}
     assert refused(seen("a: 1", runtime=runtime(large))).reason.word == "InvalidRuntime"
     # Just short of half in its own JSON, and too much as a string of the status.
-    escaped = {"env": [{"name": "A", "value": "\\" * 4060}]}
+    escaped = {"env": [{"name": "A", "value": "\\" * 4075}]}
     assert refused(seen(runtime=runtime(escaped))).reason.word == "InvalidRuntime"
 
 

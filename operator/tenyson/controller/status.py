@@ -1,29 +1,22 @@
 """The wanted status, built up during one pass and written once at its end."""
 
 import copy
-import json
 from datetime import datetime
 from typing import Any, Final
 
 from tenyson.controller.observed import Job, Report
 from tenyson.controller.outcome import Outcome
+from tenyson.controller.phase import phase
 from tenyson.controller.policies import running_time
 from tenyson.controller.reasons import Reason
+from tenyson.controller.status_size import within_limit
 from tenyson.controller.times import format_exactly, format_time
 from tenyson.controller.wording import one_line
 
 MAX_ATTEMPTS: Final = 10
-MAX_BYTES: Final = 32 * 1024
 _ORDER: Final = (
     "Accepted", "Admitted", "Running", "Suspended", "CheckpointAvailable",
     "ProgressDeadlineExceeded", "Complete", "Failed", "Reconciling", "Stalled",
-)  # fmt: skip
-
-_STARTING: Final = frozenset(
-    reason.word
-    for reason in (
-        Reason.STARTING, Reason.POD_WAITING, Reason.POD_MISSING, Reason.RUNNING_PARTLY,
-    )
 )  # fmt: skip
 
 Status = dict[str, Any]
@@ -208,7 +201,7 @@ class Draft:
         ordered = [self._conditions[kind] for kind in _ORDER if kind in self._conditions]
         self.status["conditions"] = ordered
         self.status["phase"] = phase(self._conditions, self.status)
-        return _within_limit(self.status)
+        return within_limit(self.status)
 
 
 def progress_of(report: Report) -> dict[str, Any]:
@@ -225,87 +218,6 @@ def progress_of(report: Report) -> dict[str, Any]:
             "updatedAt": format_time(report.received_at),
         }
     )
-
-
-def phase(conditions: dict[str, Any], status: Status) -> str:
-    """Returns the state in a word, for people; programs read the conditions."""
-
-    def holds(kind: str) -> bool:
-        return bool(conditions.get(kind, {}).get("status") == "True")
-
-    if holds("Complete"):
-        return "Succeeded"
-    if holds("Failed"):
-        stopped = conditions["Failed"]["reason"] == Reason.STOP_REQUESTED.word
-        return "Stopped" if stopped else "Failed"
-    if holds("Suspended"):
-        return "Suspended"
-    if "ending" in (status.get("child") or {}):
-        return "Stopping"
-    if conditions.get("Admitted", {}).get("status") == "False":
-        return "Queued"
-    why = conditions.get("Running", {}).get("reason")
-    if why == Reason.POD_LEAVING.word:
-        return "Stopping"
-    # Between a pod's end and its Job's nothing has changed for people yet, so no Event either.
-    if holds("Running") or why == Reason.SETTLING.word:
-        return "Running"
-    return "Starting" if why in _STARTING else "Pending"
-
-
-def is_detail(before: Status, after: Status) -> bool:
-    """Whether only words changed: reasons and messages of a job whose spec is accepted.
-
-    A scheduler that tries a thousand pods again says something new about each of them.
-    """
-    if before.get("phase") != after["phase"] or _aspects(before) != _aspects(after):
-        return False
-    return _without_conditions(before) == _without_conditions(after)
-
-
-def _aspects(status: Status) -> dict[str, tuple[str, ...]]:
-    """Returns what each condition says to programs; of Accepted and Stalled, all of it."""
-    found = {}
-    for condition in status.get("conditions") or ():
-        kind, state = condition["type"], condition["status"]
-        tells_all = kind == "Stalled" or (kind == "Accepted" and state == "False")
-        said = (condition["reason"], condition["message"]) if tells_all else ()
-        found[kind] = (state, str(condition.get("observedGeneration")), *said)
-    return found
-
-
-def _without_conditions(status: Status) -> Status:
-    return {name: value for name, value in status.items() if name != "conditions"}
-
-
-def _within_limit(status: Status) -> Status:
-    """Drops what is longest and matters least until the status fits."""
-    for drop in (_drop_artifacts, _drop_warnings, _drop_metrics, _shorten_messages):
-        if len(json.dumps(status)) <= MAX_BYTES:
-            break
-        status = drop(copy.deepcopy(status))
-    return status
-
-
-def _drop_artifacts(status: Status) -> Status:
-    (status.get("result") or {}).pop("artifacts", None)
-    return status
-
-
-def _drop_warnings(status: Status) -> Status:
-    (status.get("result") or {}).pop("warnings", None)
-    return status
-
-
-def _drop_metrics(status: Status) -> Status:
-    (status.get("progress") or {}).pop("metrics", None)
-    return status
-
-
-def _shorten_messages(status: Status) -> Status:
-    for condition in status["conditions"]:
-        condition["message"] = condition["message"][:1000]
-    return status
 
 
 def _without_none(values: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pytest
 
 from tenyson.controller.observed import Object
 from tenyson.controller.resource.status import TenysonJobStatus
-from tenyson.controller.status import MAX_BYTES
+from tenyson.controller.status_size import MAX_BYTES
 from tests.controller.api import Namespace, eventually, result
 from tests.controller.builders import condition
 from tests.controller.fields.kueue import Kueue

@@ -5,7 +5,7 @@ from typing import Any
 
 from tenyson.controller import names
 from tenyson.controller.resource.status import TenysonJobStatus
-from tenyson.controller.status import MAX_BYTES
+from tenyson.controller.status_size import MAX_BYTES
 from tests.controller.simulation.api_server import ApiServer, Body
 from tests.controller.simulation.machinery import ENDED
 

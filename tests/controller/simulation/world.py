@@ -235,11 +235,16 @@ class World:
         return list(self.server.objects["job"].values())
 
     def _is_settled(self, job: Body) -> bool:
-        """Whether a run is over, or waits for what a person must do."""
+        """Whether a run is over, or waits for what only a person can do."""
         status = job.get("status") or {}
-        parents = {parent["job"] for parent in job["spec"].get("dependsOn", ())}
-        orphaned = bool(parents - set(self.server.objects["job"]))
-        return bool(ended(status)) or status.get("phase") == "Suspended" or orphaned
+        stands = bool(ended(status)) or status.get("phase") == "Suspended"
+        return stands or self._is_orphaned(job)
+
+    def _is_orphaned(self, job: Body) -> bool:
+        """Whether a job waits for one that was deleted, perhaps through others."""
+        parents = [parent["job"] for parent in job["spec"].get("dependsOn", ())]
+        found = self.server.objects["job"]
+        return any(name not in found or self._is_orphaned(found[name]) for name in parents)
 
     def _catch_up(self) -> None:
         """Lets the replicas hear of everything and act on it, while nothing else moves."""

@@ -4,10 +4,11 @@ from typing import Final
 
 from tenyson.controller import names
 from tenyson.controller.observed import Attempt, Child, Reference
+from tenyson.controller.phase import is_detail
 from tenyson.controller.plan.model import Pass, Plan
 from tenyson.controller.policies import ending, suspend
 from tenyson.controller.reasons import Reason
-from tenyson.controller.status import is_detail, progress_of
+from tenyson.controller.status import progress_of
 from tenyson.controller.times import parse_time
 
 _PODLESS_SECONDS: Final = 15.0

@@ -8,11 +8,12 @@ from tenyson.controller import announcements, names
 from tenyson.controller.announcements import Announcement
 from tenyson.controller.manifests.child import config_hash
 from tenyson.controller.observed import Attempt, Child, Observed, Pod, Reference
+from tenyson.controller.phase import is_detail
 from tenyson.controller.policies import adapter, pins
 from tenyson.controller.policies.check import Finding
 from tenyson.controller.policies.pins import NOTHING, Pins
 from tenyson.controller.run_spec import RunSpec
-from tenyson.controller.status import Draft, Status, is_detail
+from tenyson.controller.status import Draft, Status
 
 
 @dataclass(frozen=True, slots=True)
