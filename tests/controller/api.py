@@ -53,18 +53,25 @@ class Api:
         pair.write_text(_pem(user, "client-certificate") + _pem(user, "client-key"))
         context.load_cert_chain(pair)
         self.server = cluster["server"]
-        self._pool = urllib3.PoolManager(ssl_context=context)
+        self._pool = urllib3.PoolManager(ssl_context=context, maxsize=8)
 
     def call(
         self, method: str, path: str, body: Any = None, kind: str = "application/json"
     ) -> Object:
-        headers = {"Content-Type": kind}
-        data = None if body is None else json.dumps(body)
-        answer = self._pool.request(method, self.server + path, body=data, headers=headers)
-        content = json.loads(answer.data) if answer.data.startswith(b"{") else {}
-        if answer.status >= 400:
-            raise ApiError(answer.status, content.get("message", answer.data.decode()))
+        data = None if body is None else json.dumps(body).encode()
+        status, answer = self.raw(method, path, data, kind)
+        content = json.loads(answer) if answer.startswith(b"{") else {}
+        if status >= 400:
+            raise ApiError(status, content.get("message", answer.decode()))
         return dict(content)
+
+    def raw(
+        self, method: str, path: str, data: bytes | None = None, kind: str = "application/json"
+    ) -> tuple[int, bytes]:
+        """Returns code and body of the answer, whatever they are."""
+        headers = {"Content-Type": kind}
+        answer = self._pool.request(method, self.server + path, body=data, headers=headers)
+        return answer.status, answer.data
 
     def get(self, path: str) -> Object | None:
         try:
