@@ -203,11 +203,11 @@ class Namespace:
     def is_stopping(self, child: str) -> bool:
         return "deletionTimestamp" in self.pod(child)["metadata"]
 
-    def run(self, pod: Object) -> Object:
+    def run(self, pod: Object, node: str = "played") -> Object:
         """Binds a pod and lets it run."""
         binding = {
             "apiVersion": "v1", "kind": "Binding", "metadata": {"name": pod["metadata"]["name"]},
-            "target": {"kind": "Node", "name": "played"},
+            "target": {"kind": "Node", "name": node},
         }  # fmt: skip
         self.api.call("POST", f"{self.core}/pods/{pod['metadata']['name']}/binding", binding)
         return self.set_pod(pod, "Running", {"running": {"startedAt": _now()}})
