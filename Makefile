@@ -5,7 +5,7 @@ BIN := .venv/bin
 # The demo's cluster: `local` starts its own, `current` uses the one that KUBECONFIG points at.
 CLUSTER ?= local
 
-.PHONY: help check-system install demo demo-down test test-fast bench-operator lint types verify crds lock format cluster clean
+.PHONY: help check-system install demo demo-down test test-fast bench-operator lint types verify crds operator-doc lock format cluster clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ format: install ## Format the code
 
 crds: install ## Generate crds/ from the models
 	@$(BIN)/python -m tenyson.controller.crd
+
+operator-doc: check-system install cluster ## Fill docs/operator.md with what kubectl really prints, about 40 s (OPTIONS=--check only compares)
+	@$(BIN)/python -m hack.states $(OPTIONS)
 
 verify: install crds ## Regenerate what is generated, and fail if it was not up to date
 	@git diff --exit-code -- crds

@@ -19,10 +19,11 @@ from hack.cluster.waiting import wait_for
 from hack.demo.controller import DemoController
 from hack.demo.target import Target
 from hack.states import stories
-from hack.states.document import DOCUMENT, filled, misfits
+from hack.states.document import DOCUMENT, filled, misfits, with_tables
 from hack.states.kubelet import Kubelet
 from hack.states.printed import Printed
 from hack.states.stage import Stage
+from hack.states.tables import tables
 
 _CRDS = Path(__file__).resolve().parents[2] / "crds"
 _AT_THE_SAME_TIME = 8
@@ -48,10 +49,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1 if problems else 0
     document = DOCUMENT.read_text(encoding="utf-8")
     if options.check:
-        found = misfits(document, printed)
+        found = misfits(document, printed, only_these=bool(options.stories))
         to_terminal("\n\n".join(found) or "every block fits")
         return 1 if found else 0
-    DOCUMENT.write_text(filled(document, printed), encoding="utf-8")
+    document = with_tables(filled(document, printed), tables())
+    DOCUMENT.write_text(document, encoding="utf-8")
     return 0
 
 

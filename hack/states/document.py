@@ -1,4 +1,8 @@
-"""The blocks of docs/operator.md: each between a marker that names it and the end of its fence."""
+"""The parts of docs/operator.md that programs fill: what kubectl prints, and tables from the code.
+
+A block is a fence under `<!-- state: NAME -->`; a table lies between `<!-- table: NAME -->` and
+`<!-- /table -->`.
+"""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -9,6 +13,7 @@ from hack.states.printed import comparable
 
 DOCUMENT: Final = Path(__file__).resolve().parents[2] / "docs/operator.md"
 _BLOCK: Final = re.compile(r"<!-- state: (?P<name>[\w-]+) -->\n```console\n(?P<text>.*?)```", re.S)
+_TABLE: Final = re.compile(r"<!-- table: (?P<name>\w+) -->\n(?P<text>.*?)<!-- /table -->", re.S)
 
 
 def blocks(document: str) -> dict[str, str]:
@@ -28,12 +33,33 @@ def filled(document: str, printed: Mapping[str, str]) -> str:
     return _BLOCK.sub(block, document)
 
 
-def misfits(document: str, printed: Mapping[str, str]) -> list[str]:
-    """Returns a sentence for each state that the document shows otherwise, or not at all."""
+def with_tables(document: str, tables: Mapping[str, str]) -> str:
+    """Returns the document with its tables.
+
+    Raises:
+        KeyError: The document has a table that nothing makes.
+    """
+
+    def table(found: re.Match[str]) -> str:
+        name = found["name"]
+        return f"<!-- table: {name} -->\n{tables[name]}\n<!-- /table -->"
+
+    return _TABLE.sub(table, document)
+
+
+def misfits(document: str, printed: Mapping[str, str], *, only_these: bool = False) -> list[str]:
+    """Returns a sentence for each state that the document shows otherwise, or not at all.
+
+    Args:
+        document: The document.
+        printed: What was printed, by the names of the blocks.
+        only_these: Whether the document may have further blocks.
+    """
     present = blocks(document)
+    untold = [] if only_these else _sorted(present, printed)
     return [
         *(f"{name}: the document has no block for it" for name in _sorted(printed, present)),
-        *(f"{name}: nothing brings this state about" for name in _sorted(present, printed)),
+        *(f"{name}: nothing brings this state about" for name in untold),
         *(
             f"{name}: kubectl prints\n{text}\nand the document shows\n{present[name]}"
             for name, text in printed.items()

@@ -79,7 +79,8 @@ def deadline(stage: Stage) -> None:
 
 def pending_deadline(stage: Stage) -> None:
     """A pod that fits on no node for longer than the job may wait."""
-    stage.apply("wordle-sft", resources={"gpus": 64}, pendingDeadlineSeconds=3)
+    stage.apply("wordle-sft", resources={"gpus": 64}, pendingDeadlineSeconds=6)
+    stage.until("wordle-sft", "Starting", "PodWaiting")
     stage.until("wordle-sft", "Failed")
     stage.show("pending-deadline-exceeded", "wordle-sft", "Failed")
 

@@ -72,6 +72,7 @@ def runtime(stage: Stage) -> None:
         },
     }
     stage.make(names.API_VERSION, names.RUNTIME_KIND, "h100", spec=spec)
+    stage.settle()
     stage.apply("wordle-sft", runtimeRef={"kind": "TenysonRuntime", "name": "h100"})
     stage.run("wordle-sft-a0")
     stage.until("wordle-sft", "Running")

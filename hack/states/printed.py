@@ -12,17 +12,17 @@ _NOISE: Final = ("Last Transition Time:", "Observed Generation:")
 _CUT: Final = "  ..."
 
 _VOLATILE: Final = (
+    (r"\s+", " "),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "TIME"),
     (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID"),
     (r"(?<=-)[0-9a-f]{8}\b", "UID"),
     (r"(-a\d+(-\d)?)-[a-z0-9]{5}\b", r"\1-POD"),
     (r"(?<=Hash: )[0-9a-f]{16}", "HASH"),
+    (r"gpu-node-\d", "NODE"),
     (r"(Active Seconds|Total Time Seconds|Amount): [\d.]+", r"\1: NUMBER"),
     (r"has cost [\d.]+", "has cost NUMBER"),
     (r"\b\d+ s\b", "SECONDS"),
     (r"\b(\d+[smhd])+\b", "AGE"),
-    (r"[ \t\n-]*-{4,}[ \t\n-]*", " "),
-    (r"\s+", " "),
 )  # fmt: skip
 """What differs from one time to the next, and what it is compared as."""
 

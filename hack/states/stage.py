@@ -88,6 +88,10 @@ class Stage:
         body = {"apiVersion": api, "kind": kind, "metadata": {"name": name}, **content}
         self.api.request("POST", f"{root}/namespaces/{self.namespace}/{kind.lower()}s", body)
 
+    def settle(self) -> None:
+        """Gives the operator's watches of different kinds time to fall in step."""
+        time.sleep(_QUIET_SECONDS)
+
     def label_namespace(self, labels: dict[str, str]) -> None:
         """Labels the namespace."""
         path = f"/api/v1/namespaces/{self.namespace}"
@@ -119,9 +123,10 @@ class Stage:
     def run(self, child: str, count: int = 1) -> list[Object]:
         """Lets all pods of a child run, and returns them."""
         pods = self.pods(child, count)
+        # What happens within one second, kubectl shows in any order.
+        time.sleep(1.1)
         for pod in pods:
             self.kubelet.run(pod)
-        # What happens within one second, kubectl shows in any order.
         time.sleep(1.1)
         return pods
 

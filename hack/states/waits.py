@@ -78,6 +78,7 @@ def pod_security(stage: Stage) -> None:
     stage.label_namespace(enforce)
     as_root = {"securityContext": {"runAsNonRoot": False, "runAsUser": 0}}
     stage.make("tenyson.dev/v1alpha1", "TenysonRuntime", "as-root", spec={"pod": as_root})
+    stage.settle()
     stage.apply("wordle-sft", runtimeRef={"kind": "TenysonRuntime", "name": "as-root"})
     stage.until("wordle-sft", "Starting", "PodMissing")
     stage.show("pod-security", "wordle-sft", "Running")
@@ -100,7 +101,9 @@ def starting(stage: Stage) -> None:
     stage.until("wordle-sft", "Running")
     stage.report(pod, 120, loss=0.4127, learning_rate=0.0005)
     stage.report(pod, 180, loss=0.3981, learning_rate=0.0005, checkpoint_step=160)
-    stage.until_it("wordle-sft", "to show step 180", lambda s: s["progress"]["step"] == 180)
+    stage.until_it(
+        "wordle-sft", "to show step 180", lambda s: s.get("progress", {}).get("step") == 180
+    )
     stage.show("running", "wordle-sft")
     stage.end(pod, success())
     stage.until("wordle-sft", "Succeeded")

@@ -1,12 +1,13 @@
 """Which passes post an Event, and what it says."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from tenyson.controller import names
-from tenyson.controller.plan import Plan, child_refused, plan
+from tenyson.controller.plan import Plan, child_refused, name_taken, plan
 from tenyson.controller.reading import read_pod
 from tests.controller.builders import (
     NOW,
@@ -115,3 +116,17 @@ def test_only_what_a_person_must_mend_stalls_a_child(final: bool, reason: str, k
     assert done.status is not None
     found = {c["type"]: c["reason"] for c in done.status["conditions"]}
     assert found[kind] == reason
+
+
+def test_what_stalls_is_told_once_and_keeps_its_time() -> None:
+    first = name_taken(observe(make_job()), NOW, "Job", "j-a0")
+    assert first.status is not None
+    later = NOW + timedelta(seconds=30)
+    assert name_taken(observe(make_job(status=first.status)), later, "Job", "j-a0") == Plan()
+
+
+def test_what_goes_on_again_is_stalled_no_more() -> None:
+    stalled = name_taken(observe(make_job()), NOW, "Job", "j-a0").status
+    done = plan(observe(make_job(status=stalled)), NOW)
+    assert done.status is not None
+    assert "Stalled" not in {c["type"] for c in done.status["conditions"]}

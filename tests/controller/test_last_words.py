@@ -1,6 +1,8 @@
 """What a run that was ended says about how far it came."""
 
 import json
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -58,3 +60,19 @@ def test_the_progress_ends_at_the_last_step_that_anybody_told(
     step: int | None, progress: Any, shown: Any
 ) -> None:
     assert ended(75, step, progress)["progress"] == shown
+
+
+def test_a_pending_deadline_tells_what_the_pod_waits_for_now() -> None:
+    """The status may still say what it waited for before: such news are held back a while."""
+    before = [{"type": "Running", "status": "False", "reason": "Starting", "message": "Made.",
+               "lastTransitionTime": time()}]  # fmt: skip
+    status = {
+        "attempt": 0, "startTime": time(), "retries": {"app": 0, "infra": 0},
+        "child": {"job": "j-a0", "configHash": "c", "madeAt": time()}, "conditions": before,
+    }  # fmt: skip
+    pod = replace(make_pod(phase="Pending"), waiting="Unschedulable: no GPU")
+    job = make_job(status=status, pendingDeadlineSeconds=60)
+    done = plan(observe(job, make_child(), pod), NOW + timedelta(seconds=60))
+    assert done.status is not None
+    assert "Unschedulable: no GPU" in condition(done.status, "Running")["message"]
+    assert condition(done.status, "Running")["reason"] == "PendingTooLong"

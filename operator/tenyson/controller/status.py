@@ -98,9 +98,8 @@ class Draft:
             self.set("ProgressDeadlineExceeded", True, reason, message)
 
     def accepted(self) -> None:
-        """Says that nothing is wrong with the spec."""
+        """Says that nothing is wrong with the spec; whether it goes on must be said beside that."""
         self.set("Accepted", True, Reason.VALID)
-        self.drop("Stalled")
 
     def refused(self, reason: Reason, message: str) -> None:
         """Says that a person must act before the job can start."""
@@ -195,6 +194,10 @@ class Draft:
         if step:
             progress["step"] = step
         self.status["progress"] = progress
+
+    def so_far(self) -> Status:
+        """Returns the status as it is by now, for what is decided from it."""
+        return {**self.status, "conditions": list(self._conditions.values())}
 
     def finished(self) -> Status:
         """Returns the status, its phase derived from the conditions, within 32 KiB."""

@@ -44,7 +44,7 @@ def _end(this: Pass, attempt: Attempt) -> tuple[Child, ...]:
     if child is not None and child.ended_as:
         return ()
     if not under_way:
-        found = ending.decide(this.observed, attempt, this.now)
+        found = ending.decide(this.as_drafted(), attempt, this.now)
         if found is None:
             if not suspend.is_wanted(this.job):
                 this.draft.drop("Suspended")

@@ -113,7 +113,7 @@ class Pass:
 
         The write of a status wakes nobody, so the pass that sees a run begin sets its alarm, too.
         """
-        return replace(self.observed, job=replace(self.job, status=self.draft.finished()))
+        return replace(self.observed, job=replace(self.job, status=self.draft.so_far()))
 
     def done(
         self,
