@@ -109,9 +109,9 @@ def test_a_runtime_class_and_a_priority_class_are_passed_on(ns: Namespace) -> No
 
 def test_an_affinity_that_no_pod_can_have_is_shown_on_the_job(ns: Namespace) -> None:
     ns.create("j", placement={"affinity": {"nodeAffinity": {"nonsense": 1}}, "topologyKey": "-"})
-    refused = ns.reason("j", "Running", "ChildRefused")
+    refused = ns.reason("j", "Running", "ChildInvalid")
     assert "topologyKey" in refused["message"]
-    assert condition(ns.status("j"), "Stalled")["reason"] == "ChildRefused"
+    assert condition(ns.status("j"), "Stalled")["reason"] == "ChildInvalid"
     assert ns.children() == []
     ns.edit("j", placement={"affinity": None, "topologyKey": "zone"})
     assert ns.child("j-a0")

@@ -192,9 +192,9 @@ def test_pod_defaults_reach_the_pod(ns: Namespace) -> None:
 def test_a_runtime_that_the_api_server_would_not_take_says_so_on_the_job(ns: Namespace) -> None:
     path = make_runtime(ns, pod={"securityContext": {"runAsUser": "root"}})
     ns.create("j", runtimeRef=TEAM)
-    refused = ns.reason("j", "Running", "ChildRefused")
+    refused = ns.reason("j", "Running", "ChildInvalid")
     assert "runAsUser" in refused["message"]
-    assert condition(ns.status("j"), "Stalled")["reason"] == "ChildRefused"
+    assert condition(ns.status("j"), "Stalled")["reason"] == "ChildInvalid"
     ns.api.merge(path, {"spec": {"pod": {"securityContext": {"runAsUser": 1000}}}})
     assert ns.child("j-a0")
 
