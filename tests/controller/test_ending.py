@@ -40,6 +40,7 @@ def decided(spec: dict[str, Any], status: Any, *pods: Pod, child: Child | None =
         ({"stop": True}, RUNNING, "Stopping"),
         ({"suspend": True}, RUNNING, "Suspending"),
         (SPENT, RUNNING, "BudgetSpent"),
+        ({"budget": {"maxCost": 1.6, "pricePerHour": 36.0}}, RUNNING, "BudgetSpent"),
         ({"budget": {"maxCost": 1.61, "pricePerHour": 36.0}}, RUNNING, ""),
         (ACTIVE, RUNNING, "ActiveTooLong"),
         ({"activeDeadlineSeconds": 161}, RUNNING, ""),
@@ -193,3 +194,50 @@ def test_an_ending_that_is_under_way_is_not_decided_anew() -> None:
     assert done.status is not None
     assert done.status["child"]["ending"] == child["ending"]
     assert [c.name for c in done.delete] == ["j-a0"]
+
+
+def test_what_is_told_of_an_ending_holds_the_numbers_that_led_to_it() -> None:
+    def told(spec: dict[str, Any], status: Any, *pods: Pod) -> str:
+        job = make_job(status=status, **{"progressDeadlineSeconds": None, **spec})
+        observed = observe(job, report=STOOD_STILL, listening_since=NOW)
+        attempt = Attempt(0, make_child(), pods or (make_pod(phase="Pending"),))
+        found = ending.decide(observed, attempt, LATER)
+        return found.message if found else ""
+
+    why = [{**conditions(Running="False")[0], "message": "No node has a GPU."}]
+    assert "has cost 1.6 of spec.budget.maxCost 1.0 USD" in told(SPENT, RUNNING)
+    assert "running for 160 s" in told(ACTIVE, RUNNING)
+    assert "no step for 60 s" in told(HANGING, RUNNING)
+    waited = told({"pendingDeadlineSeconds": 50}, {**WAITING, "conditions": why})
+    assert "has waited 60 s" in waited
+    assert waited.endswith("No node has a GPU.")
+    assert "p1 of attempt 0 is going away (it was deleted)" in told(
+        {"nodes": 2}, RUNNING, rank(0), rank(1, gone=True)
+    )
+    assert "(it is being deleted)" in told({"nodes": 2}, RUNNING, rank(0), rank(1, deleting=True))
+    drained = rank(1, deleting=True, disruption="Drain")
+    assert "(Drain)" in told({"nodes": 2}, RUNNING, rank(0), drained)
+
+
+@pytest.mark.parametrize(
+    ("code", "step", "said"),
+    [
+        (75, 7, "It saved its state at step 7."),
+        (75, 0, "It saved its state at step 0."),
+        (75, None, "the pod's words"),
+        (137, 7, "It was killed before it had saved (exit code 137)."),
+        (143, None, "It was killed before it had saved (exit code 143)."),
+        (70, 7, "the pod's words"),
+    ],
+)
+def test_an_attempt_that_was_ended_says_what_it_saved(
+    code: int, step: int | None, said: str
+) -> None:
+    result = None if step is None else {"globalStep": step}
+    own = replace(outcome(BY_EXIT_CODE[code]), exit_code=code, result=result)
+    assert ending.counted(own, ending.Ending(Reason.SUSPENDING, "").to_status()).detail == said
+
+
+def test_pods_that_have_all_ended_are_lost_no_more() -> None:
+    """Their Job's own end is on its way, and tells better."""
+    assert decided({"nodes": 2}, RUNNING, rank(0, gone=True), rank(1, gone=True)) == ""
