@@ -23,15 +23,17 @@ class Machinery:
     def __init__(
         self,
         server: ApiServer,
-        exit_code: Callable[[str, int], int],
+        exit_code: Callable[[str, int], int | None],
         now: Callable[[], datetime],
     ) -> None:
         self._server = server
         self._exit_code = exit_code
-        """What an attempt of a job ends with, if it is let."""
+        """What an attempt of a job ends with, if it is let; None for never."""
         self._now = now
         """The clock of the nodes."""
         self._made = 0
+        self.has_room = True
+        """Whether any node takes a pod."""
 
     # The Job controller
 
@@ -173,20 +175,22 @@ class Machinery:
         code = self._own_code(pod)
         if phase in ENDED:
             return
-        if leaving:
+        if leaving and phase == "Pending":
+            self._server.change("pod", pod["metadata"]["name"], status={"phase": "Failed"})
+        elif leaving:
             told = {0: 75, 1: 137}.get(which % 3, code)
             self.end(pod, 75 if told is None else told)
-        elif phase == "Pending":
+        elif phase == "Pending" and not ends and self.has_room:
             status = {"phase": "Running", "startTime": format_time(self._now())}
             running = {"running": {"startedAt": format_time(self._now())}}
             self._server.change(
                 "pod", pod["metadata"]["name"], status={**status, **_container(running)}
             )
-        elif ends and code is not None and not self._waits_for_peers(pod):
+        elif phase == "Running" and ends and code is not None and not self._waits_for_peers(pod):
             self.end(pod, code)
 
     def _own_code(self, pod: Body) -> int | None:
-        """Returns what a pod ends with by itself; None where it waits for another's failure."""
+        """Returns what a pod ends with by itself; None for never, or for another's failure."""
         labels = pod["metadata"]["labels"]
         number = int(labels[names.LABEL_ATTEMPT])
         code = self._exit_code(labels[names.LABEL_JOB], number)

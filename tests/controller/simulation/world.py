@@ -20,7 +20,7 @@ class World:
     def __init__(
         self,
         specs: Mapping[str, Body],
-        codes: Sequence[int],
+        codes: Sequence[int | None],
         skews: Sequence[int] = (0,),
         node_skew: int = 0,
     ) -> None:
@@ -28,7 +28,7 @@ class World:
 
         Args:
             specs: What each job's spec sets, by the job's name.
-            codes: What each attempt ends with; the last one repeats.
+            codes: What each attempt ends with, None for never; the last one repeats.
             skews: Seconds that each replica's clock is ahead.
             node_skew: Seconds that the nodes' clocks are ahead.
         """
@@ -46,7 +46,7 @@ class World:
         for replica in self.replicas[1:]:
             replica.step_down()
 
-    def _code(self, _: str, attempt: int) -> int:
+    def _code(self, _: str, attempt: int) -> int | None:
         return self.codes[min(attempt, len(self.codes) - 1)]
 
     @property
