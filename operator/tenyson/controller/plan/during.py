@@ -13,6 +13,8 @@ from tenyson.controller.times import parse_time
 
 _PODLESS_SECONDS: Final = 15.0
 """How long a child may be without a pod before its Events are asked why."""
+_PODLESS_MOST_SECONDS: Final = 300.0
+"""Longest wait until they are asked again."""
 
 
 def plan(this: Pass, attempt: Attempt) -> Plan:
@@ -25,7 +27,7 @@ def plan(this: Pass, attempt: Attempt) -> Plan:
     delete = _end(this, attempt)
     due = _take_progress(this, attempt.number)
     settling = 1.0 if attempt.child is not None and attempt.child.ended_as else None
-    podless = _PODLESS_SECONDS if _is_podless(attempt) else None
+    podless = _podless_seconds(this, attempt)
     deadline = ending.seconds_to_next(this.as_drafted(), attempt, this.now)
     waits = [w for w in (due, settling, podless, deadline) if w is not None]
     return this.done(delete=delete, requeue_after=min(waits, default=None))
@@ -129,13 +131,26 @@ def _event_reference(child: Child) -> Reference:
     return Reference("Event", child.name, child.uid)
 
 
+def _podless_since(this: Pass, attempt: Attempt) -> float | None:
+    """Returns for how many seconds the child has been without a pod; None when it has one."""
+    made = (this.job.status.get("child") or {}).get("madeAt")
+    if made is None or not _is_podless(attempt):
+        return None
+    return (this.now - parse_time(made)).total_seconds()
+
+
+def _podless_seconds(this: Pass, attempt: Attempt) -> float | None:
+    """Returns when to ask again: soon at first, then ever more rarely."""
+    waited = _podless_since(this, attempt)
+    if waited is None:
+        return _PODLESS_SECONDS if _is_podless(attempt) else None
+    return min(max(_PODLESS_SECONDS, waited / 2), _PODLESS_MOST_SECONDS)
+
+
 def _why_podless(this: Pass, attempt: Attempt) -> Reference | None:
     """Returns the Events to read, once the child has been without a pod for long."""
-    child = attempt.child
-    made = (this.job.status.get("child") or {}).get("madeAt")
-    if child is None or made is None or not _is_podless(attempt):
-        return None
-    if (this.now - parse_time(made)).total_seconds() < _PODLESS_SECONDS:
+    child, waited = attempt.child, _podless_since(this, attempt)
+    if child is None or waited is None or waited < _PODLESS_SECONDS:
         return None
     reference = _event_reference(child)
     return None if reference in this.observed.references else reference
