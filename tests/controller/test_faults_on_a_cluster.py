@@ -93,7 +93,6 @@ def test_a_suspend_while_the_operator_was_away_is_carried_out(
     operator.start()
     eventually(lambda: ns.is_stopping("j-a0"))
     operator.restart()
-    ns.end_pod("j-a0", 75)
-    ns.remove_pod("j-a0")
+    ns.remove(ns.end_pod("j-a0", 75))
     status = ns.phase("j", "Suspended")
     assert status["attempts"][0]["class"] == "Suspended"

@@ -28,7 +28,12 @@ def test_a_job_runs_and_its_result_stands_in_the_status(cluster: Any, ns: Namesp
     assert status["result"]["metrics"] == {"train_loss": 0.25}
     assert status["result"]["outputUri"] == f"pvc://data/{ns.name}/j-{run[:8]}"
     assert status["attempts"][0]["class"] == "Completed"
-    assert {c["type"] for c in status["conditions"]} == {"Accepted", "Running", "CheckpointAvailable", "Complete"}
+    assert {c["type"] for c in status["conditions"]} == {
+        "Accepted",
+        "Running",
+        "CheckpointAvailable",
+        "Complete",
+    }
     cluster.kubectl("wait", "--for=condition=Complete", "tj/j", "-n", ns.name, "--timeout=5s")
     shown = cluster.kubectl("get", "tj", "-n", ns.name)
     assert "Succeeded" in shown
@@ -122,8 +127,7 @@ def test_a_deleted_pod_is_made_up_for(ns: Namespace) -> None:
     ns.api.call("DELETE", f"{ns.core}/pods/{pod['metadata']['name']}")
     assert ns.is_stopping("j-a0")
     assert ns.children() == ["j-a0"]
-    ns.end_pod("j-a0", 137)
-    ns.remove_pod("j-a0")
+    ns.remove(ns.end_pod("j-a0", 137))
     ns.run_to_end("j-a1", 0, result())
     status = ns.phase("j", "Succeeded")
     assert status["retries"] == {"app": 0, "infra": 1}
@@ -219,8 +223,7 @@ def test_suspend_stops_gracefully_and_resume_goes_on(ns: Namespace) -> None:
     ns.edit("j", suspend=True)
     eventually(lambda: ns.is_stopping("j-a0"))
     ns.phase("j", "Stopping")
-    ns.end_pod("j-a0", 75, result(status="stopped", global_step=2))
-    ns.remove_pod("j-a0")
+    ns.remove(ns.end_pod("j-a0", 75, result(status="stopped", global_step=2)))
     status = ns.phase("j", "Suspended")
     entry = status["attempts"][0]
     assert (entry["class"], entry["exitCode"], entry["reachedStep"]) == ("Suspended", 75, 2)

@@ -128,32 +128,21 @@ def test_reports_of_the_same_step_are_no_progress(ns: Namespace) -> None:
     eventually(is_ending, seconds=10)
 
 
-def test_steps_keep_a_run_alive(ns: Namespace) -> None:
-    ns.create("j", progressDeadlineSeconds=2)
-    pod = ns.run_pod("j-a0")
-    ns.phase("j", "Running")
-    for step in range(1, 9):
-        push_as(ns, pod, step)
-        time.sleep(0.5)
-    assert ns.status("j")["phase"] == "Running"
-
-
-def test_an_attempt_that_never_reported_is_left_alone(ns: Namespace) -> None:
-    ns.create("j", progressDeadlineSeconds=1)
-    ns.run_pod("j-a0")
-    ns.phase("j", "Running")
-    time.sleep(2.5)
-    assert ns.status("j")["phase"] == "Running"
-
-
-def test_null_lifts_a_deadline_of_a_run_under_way(ns: Namespace) -> None:
-    ns.create("j", activeDeadlineSeconds=3, progressDeadlineSeconds=3)
-    pod = ns.run_pod("j-a0")
-    ns.phase("j", "Running")
-    push_as(ns, pod, 1)
+def test_who_steps_or_never_reported_or_has_no_deadline_any_more_is_left_alone(
+    ns: Namespace,
+) -> None:
+    ns.create("steps", progressDeadlineSeconds=2)
+    ns.create("silent", progressDeadlineSeconds=1)
+    ns.create("lifted", activeDeadlineSeconds=3, progressDeadlineSeconds=3)
+    pods = {name: ns.run_pod(f"{name}-a0") for name in ("steps", "silent", "lifted")}
+    for name in pods:
+        ns.phase(name, "Running")
+    push_as(ns, pods["lifted"], 1)
     lifted = {"activeDeadlineSeconds": None, "progressDeadlineSeconds": None}
-    path = f"{ns.jobs_path}/j?fieldManager=somebody&force=true"
+    path = f"{ns.jobs_path}/lifted?fieldManager=somebody&force=true"
     apply = "application/apply-patch+yaml"
-    ns.api.call("PATCH", path, ns.manifest("j", **lifted), apply)
-    time.sleep(4)  # past both
-    assert ns.status("j")["phase"] == "Running"
+    ns.api.call("PATCH", path, ns.manifest("lifted", **lifted), apply)
+    for step in range(1, 9):  # for longer than any of the deadlines
+        push_as(ns, pods["steps"], step)
+        time.sleep(0.5)
+    assert {name: ns.status(name)["phase"] for name in pods} == dict.fromkeys(pods, "Running")

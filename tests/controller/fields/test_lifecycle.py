@@ -25,8 +25,7 @@ def test_a_suspended_run_frees_its_quota_and_goes_on_with_the_next_attempt(ns: N
     assert condition(status, "Reconciling")["reason"] == "Suspending"
     eventually(lambda: ns.is_stopping("j-a0"))
     assert ns.pod("j-a0")["metadata"]["deletionGracePeriodSeconds"] == 120
-    ns.end_pod("j-a0", 75, result(status="stopped", global_step=2))
-    ns.remove_pod("j-a0")
+    ns.remove(ns.end_pod("j-a0", 75, result(status="stopped", global_step=2)))
     status = ns.phase("j", "Suspended")
     assert condition(status, "Suspended")["status"] == "True"
     assert ns.children() == []
@@ -53,8 +52,7 @@ def test_a_suspend_taken_back_in_time_still_makes_a_new_attempt(ns: Namespace) -
     ns.edit("j", suspend=True)
     ns.phase("j", "Stopping")
     ns.edit("j", suspend=False)
-    ns.end_pod("j-a0", 75, result(status="stopped"))
-    ns.remove_pod("j-a0")
+    ns.remove(ns.end_pod("j-a0", 75, result(status="stopped")))
     status = ns.phase("j", "Starting", attempt=1)
     assert status["retries"] == {"app": 0, "infra": 0}
     assert not condition(status, "Suspended")
@@ -64,8 +62,7 @@ def test_a_run_that_ends_well_while_it_is_suspended_is_complete(ns: Namespace) -
     running(ns)
     ns.edit("j", suspend=True)
     ns.phase("j", "Stopping")
-    ns.end_pod("j-a0", 0, result())
-    ns.remove_pod("j-a0")
+    ns.remove(ns.end_pod("j-a0", 0, result()))
     ns.phase("j", "Succeeded")
 
 
@@ -85,8 +82,7 @@ def test_a_stopped_run_ends_for_good_with_its_result(ns: Namespace) -> None:
     status = ns.phase("j", "Stopping")
     assert condition(status, "Reconciling")["reason"] == "Stopping"
     eventually(lambda: ns.is_stopping("j-a0"))
-    ns.end_pod("j-a0", 75, result(status="stopped", global_step=3))
-    ns.remove_pod("j-a0")
+    ns.remove(ns.end_pod("j-a0", 75, result(status="stopped", global_step=3)))
     status = ns.phase("j", "Stopped")
     failed = condition(status, "Failed")
     assert (failed["status"], failed["reason"]) == ("True", "StopRequested")
@@ -140,8 +136,7 @@ def test_a_failure_that_no_retry_would_change_wins_over_a_stop(ns: Namespace) ->
     running(ns)
     ns.edit("j", stop=True)
     ns.phase("j", "Stopping")
-    ns.end_pod("j-a0", 72, result(status="diverged"))
-    ns.remove_pod("j-a0")
+    ns.remove(ns.end_pod("j-a0", 72, result(status="diverged")))
     assert condition(ns.phase("j", "Failed"), "Failed")["reason"] == "Diverged"
 
 
@@ -164,8 +159,7 @@ def test_a_run_under_way_is_not_deleted_by_its_time_to_live(ns: Namespace) -> No
     running(ns, ttlSecondsAfterFinished=0)
     ns.edit("j", suspend=True)
     ns.phase("j", "Stopping")
-    ns.end_pod("j-a0", 75)
-    ns.remove_pod("j-a0")
+    ns.remove(ns.end_pod("j-a0", 75))
     ns.phase("j", "Suspended")
     ns.edit("j", suspend=False)
     ns.phase("j", "Starting", attempt=1)
