@@ -23,6 +23,8 @@ class Fake:
         self.there = there
         self.reads = 0
         self.time = 0.0
+        self.warnings: dict[str, str] = {}
+        self.read_seconds = 0.0
         self.refusal = ApiError(404, "NotFound", "not found")
         self.asked: list[Mapping[str, str]] = []
 
@@ -40,6 +42,21 @@ class Fake:
     async def pods(self, namespace: str, labels: Mapping[str, str]) -> list[Any]:
         self.asked.append(labels)
         return [pod_body()]
+
+    async def warning(self, namespace: str, uid: str) -> str:
+        self.reads += 1
+        self.time += self.read_seconds
+        if uid not in self.warnings:
+            raise ApiError(500, "InternalError", "try again")
+        return self.warnings[uid]
+
+
+async def told(lookups: Lookups, uid: str) -> str:
+    found = Found()
+    event = Reference("Event", "j-a0", uid)
+    await lookups.look_up("n", (event,), found)
+    assert found.states[event] == "found"
+    return found.contents[event]
 
 
 async def looked_up(lookups: Lookups, reference: Reference, namespace: str = "n") -> str:
@@ -124,3 +141,37 @@ async def test_a_child_that_may_not_be_read_does_not_count_as_gone() -> None:
     (reference,) = gone()
     with pytest.raises(ApiError, match="403"):
         await looked_up(made(fake), reference)
+
+
+async def test_events_are_read_seldom_and_what_they_said_is_kept() -> None:
+    fake = Fake()
+    fake.warnings = {"uid-1": "exceeded quota", "uid-2": "exceeded quota"}
+    lookups = made(fake)
+    assert [await told(lookups, "uid-1") for _ in range(100)] == ["exceeded quota"] * 100
+    assert await told(lookups, "uid-2") == ""
+    assert fake.reads == 1
+    fake.time = 1.1
+    assert await told(lookups, "uid-2") == "exceeded quota"
+    assert await told(lookups, "uid-1") == "exceeded quota"
+
+
+async def test_the_longer_events_take_to_read_the_more_seldom_they_are_read() -> None:
+    fake = Fake()
+    fake.warnings, fake.read_seconds = {"uid-1": "exceeded quota"}, 2.0
+    lookups = made(fake)
+    await told(lookups, "uid-1")
+    fake.time += 39.0
+    await told(lookups, "uid-1")
+    assert fake.reads == 1
+    fake.time += 2.0
+    await told(lookups, "uid-1")
+    assert fake.reads == 2
+
+
+async def test_events_that_could_not_be_read_are_read_again() -> None:
+    fake = Fake()
+    lookups = made(fake)
+    with pytest.raises(ApiError):
+        await told(lookups, "away")
+    fake.warnings, fake.time = {"away": "exceeded quota"}, 1.1
+    assert await told(lookups, "away") == "exceeded quota"

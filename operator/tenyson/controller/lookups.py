@@ -3,6 +3,7 @@
 Also what a watch ought to have brought, where a decision hangs on its being up to date.
 """
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,12 @@ from tenyson.controller.reading import read_child
 _SEEN_SECONDS: Final = 2.0
 """How long a Secret that was there counts as there: a burst of jobs reads the one that they share
 every two seconds instead of a hundred times a second. What is missing is always looked for anew."""
+_EVENTS_PAUSE_SECONDS: Final = 1.0
+_EVENTS_PAUSE_FACTOR: Final = 20
+"""Events are not cached by the API server: to find those about one object it reads all of the
+namespace. With 600 jobs whose pods were slow to come that was most of its work, so one such read
+follows another after twenty times as long as it took, and after a second at least."""
+_TOLD_MOST: Final = 1000
 
 
 @dataclass
@@ -39,6 +46,8 @@ class Lookups:
         self._cache = cache
         self._clock = clock
         self._seen: dict[tuple[str, Reference], float] = {}
+        self._told: dict[tuple[str, Reference], str] = {}
+        self._events_from = 0.0
 
     async def look_up(
         self, namespace: str, references: tuple[Reference, ...], found: Found
@@ -71,13 +80,31 @@ class Lookups:
             return
         if kind == "Event":
             for reference in wanted:
-                found.contents[reference] = await self._cluster.warning(namespace, reference.key)
+                found.contents[reference] = await self._warning(namespace, reference)
                 found.states[reference] = "found"
             return
         _take(await self._cluster.data(kind, namespace, name), wanted, found)
         if kind == "Secret":
             there = (r for r in wanted if found.states[r] == "found")
             self._seen |= dict.fromkeys(((namespace, r) for r in there), self._clock())
+
+    async def _warning(self, namespace: str, reference: Reference) -> str:
+        """Returns what a warning says about an object; what it said last, if it is too soon."""
+        at, began = (namespace, reference), self._clock()
+        if began < self._events_from:
+            return self._told.get(at, "")
+        self._events_from = math.inf  # one at a time
+        try:
+            text = await self._cluster.warning(namespace, reference.key)
+        finally:
+            now = self._clock()
+            pause = max(_EVENTS_PAUSE_SECONDS, _EVENTS_PAUSE_FACTOR * (now - began))
+            self._events_from = now + pause
+        self._told.pop(at, None)
+        self._told[at] = text
+        if len(self._told) > _TOLD_MOST:
+            del self._told[next(iter(self._told))]
+        return text
 
     async def _read_attempt(
         self, namespace: str, name: str, reference: Reference, found: Found
