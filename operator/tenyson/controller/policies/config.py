@@ -10,6 +10,7 @@ from tenyson.controller.observed import Job, Observed
 from tenyson.controller.policies.check import Finding, refuse
 from tenyson.controller.reasons import Reason
 from tenyson.controller.run_spec import RunSpec
+from tenyson.controller.wording import sentences
 from tenyson.errors import ConfigError
 
 MAX_CONFIG_BYTES: Final = 128 * 1024
@@ -35,7 +36,7 @@ def find(observed: Observed, run: RunSpec) -> Finding | None:
         parse_config(run.config, JobType(run.spec.type.lower()), ranks=ranks)
     except ConfigError as error:
         problems = "; ".join(f"config.{problem}" for problem in error.problems)
-        return _invalid(f"{problems}. {error.hint}".strip(), run)
+        return _invalid(sentences(problems, error.hint), run)
     size = len(json.dumps(run.config).encode())
     if size > MAX_CONFIG_BYTES:
         return _invalid(
