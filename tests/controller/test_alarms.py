@@ -37,4 +37,3 @@ def test_the_pass_that_sees_a_run_back_in_its_queue_waits_for_the_pending_deadli
     job = make_job(status=status, queueName="q", pendingDeadlineSeconds=60)
     again = plan(observe(job, replace(make_child(), suspended=True)), NOW).requeue_after
     assert again == pytest.approx(60, abs=0.1)
-
