@@ -1,6 +1,5 @@
 """What runners leave behind: results made by the runner's own code, as it would make them."""
 
-from tenyson.errors import TenysonError
 from tenyson.jobs.failure import record_failure
 from tenyson.jobs.result import JobResult
 
@@ -39,6 +38,3 @@ def failed(error: BaseException, step: int = 0) -> JobResult:
     result = JobResult("set by the controller", "", total_time_seconds=12.0, global_step=step)
     record_failure(result, error)
     return result
-
-
-__all__ = ["TenysonError", "failed", "stopped", "success"]
