@@ -12,6 +12,7 @@ from benchmarks.operator.contenders import Contender
 
 Figures = dict[str, float]
 
+_LONG_SECONDS = 3600.0
 _LATE_SECONDS = 15.0
 """How late a status is written that only says the same in other words."""
 
@@ -67,12 +68,12 @@ async def many(contender: Contender, count: int, finished: int, idle_seconds: fl
         keys = _keys(count)
         await made.create_at_once(keys)
         await made.served(set(keys), 60 + count / 2)
-        await made.settle()
+        await made.settle(_LONG_SECONDS)
         figures = _memory(made, "all_active_")
         pods = await kubelet.pods_of(made.client, "research")
         await kubelet.succeed_all(made.client, pods[:finished], jobs.result())
-        await in_phase(made, finished, "Succeeded", 900)
-        await made.settle()
+        await in_phase(made, finished, "Succeeded", _LONG_SECONDS)
+        await made.settle(_LONG_SECONDS)
         figures |= _memory(made, "")
         figures |= await restart(made)
         return figures | await idle(made, idle_seconds)
@@ -80,7 +81,7 @@ async def many(contender: Contender, count: int, finished: int, idle_seconds: fl
 
 async def restart(made: Bed) -> Figures:
     """A rollout over the jobs that are there; a new job is created as the process starts."""
-    await made.settle()
+    await made.settle(_LONG_SECONDS)
     new = ("fresh", "after-restart")
     mark, began = made.mark(), time.perf_counter()
     await made.restart()
