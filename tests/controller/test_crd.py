@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from tenyson.config import JobConfig
 from tenyson.controller import crd
+from tenyson.controller.resource.spec import parse_spec
 from tenyson.controller.schema import structural
 
 
@@ -43,3 +44,9 @@ def test_a_string_without_a_maximum_is_refused() -> None:
 
     with pytest.raises(ValueError, match=r"Unbounded\.text: a string needs a max_length"):
         structural(Unbounded, defaults=False)
+
+
+def test_null_lifts_the_progress_deadline_and_nothing_said_takes_the_default() -> None:
+    spec = {"type": "SFT", "task": "a:B"}
+    assert parse_spec(spec).progress_deadline_seconds == 1800
+    assert parse_spec({**spec, "progressDeadlineSeconds": None}).progress_deadline_seconds is None

@@ -71,20 +71,20 @@ def test_the_wait_in_the_queue_is_pending_time(ns: Namespace) -> None:
 
 def test_admission_in_time_keeps_a_queued_run(ns: Namespace) -> None:
     kueue = Kueue(ns)
-    ns.create("j", queueName="gpus", pendingDeadlineSeconds=3)
+    ns.create("j", queueName="gpus", pendingDeadlineSeconds=5)
     ns.phase("j", "Queued")
     kueue.admit("j-a0")
     ns.run_pod("j-a0")
     ns.phase("j", "Running")
-    time.sleep(3.5)  # past the deadline
+    time.sleep(5)  # past the deadline
     ns.end_pod("j-a0", 0, result())
     ns.phase("j", "Succeeded")
 
 
 def test_the_wait_for_another_job_is_not_pending_time(ns: Namespace) -> None:
-    ns.create("j", dependsOn=[{"job": "parent"}], pendingDeadlineSeconds=1)
+    ns.create("j", dependsOn=[{"job": "parent"}], pendingDeadlineSeconds=4)
     ns.reason("j", "Running", "DependencyNotFound")
-    time.sleep(1.5)  # past the deadline
+    time.sleep(4)  # past the deadline
     ns.create("parent")
     ns.run_to_end("parent-a0", 0, result())
     ns.run_pod("j-a0")
@@ -131,7 +131,7 @@ def test_reports_of_the_same_step_are_no_progress(ns: Namespace) -> None:
 def test_who_steps_or_never_reported_or_has_no_deadline_any_more_is_left_alone(
     ns: Namespace,
 ) -> None:
-    ns.create("steps", progressDeadlineSeconds=2)
+    ns.create("steps", progressDeadlineSeconds=3)
     ns.create("silent", progressDeadlineSeconds=1)
     ns.create("lifted", activeDeadlineSeconds=3, progressDeadlineSeconds=3)
     pods = {name: ns.run_pod(f"{name}-a0") for name in ("steps", "silent", "lifted")}
