@@ -27,7 +27,7 @@ REASONS = {
     "refusal": "ConfigRefused", "eviction": "Evicted", "disruption": "Disrupted",
     "out of memory": "OutOfMemory", "crash": "Crashed", "killed": "Killed", "stop": "Stopped",
 }  # fmt: skip
-ORDER = ["refusal", "eviction", "out of memory", "crash", "killed", "stop", "success"]
+ORDER = ["refusal", "eviction", "out of memory", "crash", "killed", "stop"]
 
 
 def rank(index: int, ending: str) -> Pod:
@@ -38,7 +38,7 @@ def told(*pods: Pod, child: Child | None = None) -> Any:
     return outcome_of(Attempt(0, child or make_child(ended="Failed"), pods))
 
 
-@pytest.mark.parametrize("cause", ORDER[:-1])
+@pytest.mark.parametrize("cause", ORDER)
 def test_of_several_pods_the_cause_is_the_witness_and_not_its_effects(cause: str) -> None:
     """What one pod's end brings about comes after it in the order, whichever rank it is."""
     for effect in ORDER[ORDER.index(cause) + 1 :]:
@@ -46,6 +46,18 @@ def test_of_several_pods_the_cause_is_the_witness_and_not_its_effects(cause: str
             found = told(rank(0, first), rank(1, second))
             assert found.kind.reason.word == REASONS[cause], f"{cause} and {effect}"
             assert f"Pod p{(first, second).index(cause)}." in found.detail
+
+
+@pytest.mark.parametrize(("code", "reason"), [(0, "Succeeded"), (73, "BudgetReached")])
+@pytest.mark.parametrize("other", [*ORDER, "disruption"])
+def test_what_rank_0_has_saved_no_other_rank_takes_back(code: int, reason: str, other: str) -> None:
+    """The Job controller stops the others as soon as one exits with 73."""
+    done = make_pod(code=code, message='{"run_id": "r", "status": "s"}')
+    for pods in ((done, rank(1, other)), (rank(1, other), done)):
+        assert told(*pods).kind.reason.word == reason
+        assert told(*pods).result is not None
+    peer = replace(make_pod(code=code), index=1)
+    assert told(rank(0, other), peer).kind.reason.word == REASONS[other], "it saves nothing"
 
 
 def test_a_disrupted_pod_tells_more_than_one_that_crashed_for_want_of_it() -> None:

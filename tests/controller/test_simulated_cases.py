@@ -122,6 +122,7 @@ def test_a_job_that_ended_just_before_it_was_to_be_deleted_keeps_its_result() ->
     assert run.leader.busy, "the delete is on its way"
     play(run, ("end",), ("jobs",))
     run.leader.make_pass()
+    play(run, ("jobs",), ("jobs",))
     run.leader.restart()
     run.settle()
     assert run.status()["phase"] == "Succeeded"

@@ -119,17 +119,20 @@ def _weight(pod: Pod) -> tuple[bool, int, int, int]:
 
 
 def _severity(pod: Pod) -> int:
-    """Ranks endings: a refusal, the cluster's doing, the run's own failure, a stop, success.
+    """Ranks endings: done, a refusal, the cluster's doing, the run's own failure, a stop.
 
-    When one of several pods goes away, the others fail for want of it, so the cluster's doing is
-    asked before the run's failures.
+    Rank 0 is done when all is saved: what becomes of the others then takes nothing back. When one
+    of several pods goes away, the others fail for want of it, so the cluster's doing is asked
+    before the run's failures.
     """
     kind = _kind(pod)
-    if pod.exit_code in _FINAL and kind.attempt_class != "Completed":
+    if kind.attempt_class == "Completed":
+        return 7 if pod.index == 0 else 0
+    if pod.exit_code in _FINAL:
         return 6
     if pod.reason == "Evicted" or pod.disruption:
         return 5
-    return {"OOM": 4, "App": 3, "Infra": 2, "Preempted": 1}.get(kind.attempt_class, 0)
+    return {"OOM": 4, "App": 3, "Infra": 2, "Preempted": 1}[kind.attempt_class]
 
 
 def _kind(pod: Pod) -> Kind:

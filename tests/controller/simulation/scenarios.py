@@ -24,7 +24,9 @@ TROUBLE: Final = {
     **ORDERLY, "flow": 14, "time": 5, "report": 5, "queue": 2, "edit": 4, "garbage": 1,
     "delete_pod": 1, "evict_pod": 1, "lose_node": 1, "delete_child": 1,
 }  # fmt: skip
-TWO_LEADERS: Final = {**TROUBLE, "take_over": 4, "advance": 8, "work": 4, "restart": 0}
+TWO_LEADERS: Final = {
+    **TROUBLE, "take_over": 6, "advance": 8, "work": 6, "follow": 12, "restart": 0,
+}  # fmt: skip
 
 _CODES: Final = (0, 0, 1, 64, 69, 70, 71, 72, 73, 75, 137)
 _CONDITIONS: Final = ("Complete", "Failed", "Finished")

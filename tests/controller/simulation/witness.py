@@ -12,6 +12,9 @@ from tests.controller.simulation.machinery import ENDED
 _INDEX = names.ANNOTATION_INDEX
 _BUDGET = {"App": "app", "OOM": "app", "Hang": "app", "Infra": "infra", "Preempted": "infra"}
 
+_NOBODYS = ("Suspending", "Stopping", "BudgetSpent", "ActiveTooLong", "PendingTooLong")
+"""Endings by the controller that use no retry."""
+
 
 class Witness:
     """What it has seen so far, and what it holds against that."""
@@ -86,6 +89,9 @@ class Witness:
             if entry["class"] in _BUDGET:
                 counted[_BUDGET[entry["class"]]] += 1
         used = status["retries"]
+        ending = (before.get("child", {}).get("ending") or {}).get("reason")
+        if ending in _NOBODYS:
+            assert used == before["retries"], f"{ending} is no failure"
         assert sum(counted.values()) - sum(used.values()) in (0, 1), "retries are what was retried"
         assert sum(counted.values()) == sum(used.values()) or ended(status)
 
