@@ -54,9 +54,12 @@ class Draft:
     def _count_running_time(self) -> None:
         """Adds the time since the pods began to run, before that is forgotten."""
         if self._conditions.get("Running", {}).get("status") == "True":
-            shown = {**self.status, "conditions": [self._conditions["Running"]]}
-            seconds = running_time.active_seconds(shown, self._now)
-            self.status["activeSeconds"] = round(seconds, 1)
+            self.status["activeSeconds"] = round(self.active_seconds(), 1)
+
+    def active_seconds(self) -> float:
+        """Returns the running time so far; what the draft has added up is not counted again."""
+        shown = {**self.status, "conditions": list(self._conditions.values())}
+        return running_time.active_seconds(shown, self._now)
 
     def drop(self, *kinds: str) -> None:
         """Removes conditions."""

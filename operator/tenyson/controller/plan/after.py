@@ -81,7 +81,6 @@ def _record(this: Pass, outcome: Outcome) -> None:
 
 
 def _complete(this: Pass, outcome: Outcome) -> Plan:
-    _count_time(this)
     result = _result(this, outcome)
     this.draft.status["result"] = result
     if outcome.kind.reason is Reason.SUCCEEDED:
@@ -91,7 +90,6 @@ def _complete(this: Pass, outcome: Outcome) -> Plan:
 
 def _stopped(this: Pass, outcome: Outcome) -> Plan:
     """Ends the run as spec.stop or a deadline asked."""
-    _count_time(this)
     this.draft.status["result"] = _result(this, outcome)
     return standing.ended(this, "Failed", outcome.kind.reason, outcome.message)
 
@@ -100,7 +98,6 @@ def _failed(this: Pass, outcome: Outcome) -> Plan:
     limits = _limits(this)
     verdict = retry.decide(outcome, this.draft.status.get("retries") or {}, limits)
     if isinstance(verdict, retry.Over):
-        _count_time(this)
         this.draft.status["result"] = _result(this, outcome)
         return standing.ended(this, "Failed", verdict.reason, verdict.message)
     start = retry.next_start(this.job.uid, verdict.retries, limits, this.now)
@@ -109,12 +106,6 @@ def _failed(this: Pass, outcome: Outcome) -> Plan:
     if suspend.is_wanted(this.job):
         return standing.suspended(this)
     return standing.backing_off(this, start, outcome.number, outcome.message)
-
-
-def _count_time(this: Pass) -> None:
-    """Adds the last stretch of running time, before the cost is told."""
-    reason = Reason.SETTLING
-    this.draft.set("Running", False, reason, reason.say(attempt=this.job.status.get("attempt", 0)))
 
 
 def _result(this: Pass, outcome: Outcome) -> dict[str, Any]:

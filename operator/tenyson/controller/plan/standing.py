@@ -28,8 +28,7 @@ def cost(this: Pass) -> dict[str, object] | None:
     """Returns what the run has cost; None where no price is set."""
     if this.job.spec is None:
         return None
-    seconds = running_time.active_seconds(this.draft.status, this.now)
-    return running_time.cost(this.job.spec, seconds)
+    return running_time.cost(this.job.spec, this.draft.active_seconds())
 
 
 def suspended(this: Pass) -> Plan:

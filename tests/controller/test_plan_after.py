@@ -1,0 +1,297 @@
+"""The pass that records an attempt, and what follows from how it ended."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tenyson.controller import names
+from tenyson.controller.observed import Child, Pod, Report
+from tenyson.controller.plan import Plan, plan
+from tenyson.controller.times import format_exactly, format_time
+from tests.controller.builders import (
+    NOW,
+    condition,
+    gone,
+    make_child,
+    make_job,
+    make_pod,
+    observe,
+    time,
+)
+from tests.controller.plans import RESULT, RUNNING, after, wanted
+
+
+def test_success_brings_the_result_into_the_status() -> None:
+    claim = {"spec": {"output": {"volumeClaim": "data"}}}
+    status = wanted(after(0, message=RESULT, **claim))
+    folder = names.run_folder("n", "j", names.run_id("uid-j"))
+    assert status["phase"] == "Succeeded"
+    assert status["result"] == {
+        "runId": names.run_id("uid-j"), "status": "success", "totalTimeSeconds": 2.5,
+        "globalStep": 4, "metrics": {"train_loss": 0.5}, "adapterSha256": "abc", "attempt": 0,
+        "exitCode": 0, "outputUri": f"pvc://data/{folder}",
+    }  # fmt: skip
+    assert status["progress"] == {"percent": 100, "etaSeconds": 0, "step": 4}
+    assert status["completionTime"] == time()
+    assert not condition(status, "Reconciling")
+    assert not condition(status, "Stalled")
+    assert status["attempts"][0]["class"] == "Completed"
+
+
+def test_a_budget_that_is_used_up_completes_the_run() -> None:
+    status = wanted(after(73))
+    assert condition(status, "Complete")["reason"] == "BudgetReached"
+    assert status["result"]["status"] == "budget"
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [(64, "ConfigRefused"), (65, "TaskRefused"), (77, "CredentialsRefused"), (72, "Diverged")],
+)
+def test_some_exit_codes_are_never_retried(code: int, reason: str) -> None:
+    status = wanted(after(code, message="the last line"))
+    assert condition(status, "Failed")["reason"] == reason
+    assert "the last line" in condition(status, "Failed")["message"]
+    assert status["result"]["failure"]["type"] == reason
+
+
+@pytest.mark.parametrize(
+    ("code", "more", "attempt_class", "budget"),
+    [
+        (70, {}, "App", "app"),
+        (71, {}, "OOM", "app"),
+        (1, {}, "App", "app"),
+        (137, {"reason": "OOMKilled"}, "OOM", "app"),
+        (137, {}, "Infra", "infra"),
+        (143, {}, "Infra", "infra"),
+        (69, {}, "Infra", "infra"),
+        (75, {}, "Preempted", "infra"),
+        (1, {"pod_reason": "Evicted"}, "Infra", "infra"),
+        (
+            1,
+            {"conditions": [{"type": "DisruptionTarget", "status": "True", "reason": "Drain"}]},
+            "Preempted",
+            "infra",
+        ),
+    ],
+)
+def test_a_failure_counts_against_its_own_budget(
+    code: int, more: dict[str, Any], attempt_class: str, budget: str
+) -> None:
+    done = after(code, **more)
+    status = wanted(done)
+    assert status["attempts"][-1]["class"] == attempt_class
+    assert status["retries"] == {"app": 0, "infra": 0, budget: 1}
+    assert status["phase"] == "Pending"
+    assert done.requeue_after is not None
+    assert 8 <= done.requeue_after <= 12  # backoff is 10 s, give or take 2
+    assert status["nextAttemptTime"] == format_exactly(NOW + timedelta(seconds=done.requeue_after))
+
+
+def test_a_spent_budget_fails_the_run_and_the_other_one_does_not() -> None:
+    status = {**RUNNING, "retries": {"app": 2, "infra": 0}}
+    assert condition(wanted(after(70, status=status)), "Failed")["reason"] == "RetriesExhausted"
+    assert wanted(after(75, status=status))["retries"] == {"app": 2, "infra": 1}
+
+
+@pytest.mark.parametrize(
+    ("message", "reason", "code"),
+    [
+        ("Container runner for pod n/p failed with exit code 64 matching", "ConfigRefused", 64),
+        ("Pod n/p has condition DisruptionTarget matching FailJob rule", "Disrupted", None),
+        ("Job has reached the specified backoff limit", "PodDeleted", None),
+    ],
+)
+def test_without_a_pod_the_child_tells_how_it_ended(
+    message: str, reason: str, code: int | None
+) -> None:
+    child = make_child(ended="Failed", message=message, seen_ended=NOW - timedelta(seconds=5))
+    entry = wanted(plan(observe(make_job(status=RUNNING), child), NOW))["attempts"][0]
+    assert (entry["reason"], entry.get("exitCode")) == (reason, code)
+
+
+def test_a_child_that_ended_just_now_is_given_time_to_show_its_pod() -> None:
+    done = plan(observe(make_job(status=RUNNING), make_child(ended="Complete")), NOW)
+    assert wanted(done).get("attempts") is None
+    assert done.requeue_after == 1.0
+
+
+def test_a_child_deleted_by_hand_is_an_infrastructure_failure() -> None:
+    status = wanted(plan(observe(make_job(status=RUNNING), references=gone()), NOW))
+    assert status["attempts"][0]["reason"] == "PodDeleted"
+
+
+def test_a_child_that_no_watch_has_told_of_is_looked_for_before_it_counts_as_gone() -> None:
+    done = plan(observe(make_job(status=RUNNING)), NOW)
+    assert done == Plan(look_up=tuple(gone()))
+
+
+def test_suspending_deletes_the_child_and_counts_no_failure() -> None:
+    job = make_job(status=RUNNING, suspend=True)
+    stopping = plan(observe(job, make_child(), make_pod()), NOW)
+    assert stopping.delete
+    assert wanted(stopping)["phase"] == "Stopping"
+    stopped = replace(job, status=wanted(stopping))
+    status = wanted(plan(observe(stopped, make_pod(code=75), references=gone()), NOW))
+    assert (status["phase"], status["retries"]) == ("Suspended", {"app": 0, "infra": 0})
+    assert status["attempts"][0]["class"] == "Suspended"
+    resumed = plan(observe(make_job(status=status), make_pod(code=75)), NOW)
+    assert resumed.create
+    assert resumed.create[-1]["metadata"]["name"] == "j-a1"
+
+
+def test_a_resume_before_the_pod_is_gone_waits_for_it_and_goes_on() -> None:
+    job = make_job(status=RUNNING, suspend=True)
+    status = wanted(plan(observe(job, make_child(), make_pod()), NOW))
+    resumed = make_job(status=status)
+    child = make_child(deletionTimestamp=time())
+    assert plan(observe(resumed, child, make_pod()), NOW).create == ()
+    ended = plan(observe(resumed, make_pod(code=75), references=gone()), NOW)
+    assert wanted(ended)["attempts"][0]["class"] == "Suspended"
+    assert ended.requeue_after == 0.0
+
+
+def test_a_run_that_completes_while_it_is_suspended_is_complete() -> None:
+    job = make_job(status=RUNNING, suspend=True)
+    child = make_child(ended="Complete")
+    assert wanted(plan(observe(job, child, make_pod(code=0)), NOW))["phase"] == "Succeeded"
+
+
+@pytest.mark.parametrize("attempt", [0, 1])
+def test_an_attempt_that_reported_nothing_reached_no_step(attempt: int) -> None:
+    """Whether or not the status that tells of attempt 1 had been written before it ended."""
+    status = {**RUNNING, "attempt": attempt, "attempts": [
+        {"number": 0, "class": "Infra", "reason": "Killed", "endTime": time(), "reachedStep": 7},
+    ]}  # fmt: skip
+    if attempt == 0:
+        status["progress"] = {"step": 7, "updatedAt": time()}
+    child = make_child(attempt=1, ended="Failed")
+    done = plan(observe(make_job(status=status), child, make_pod(attempt=1, code=137)), NOW)
+    assert wanted(done)["attempts"][-1]["number"] == 1
+    assert "reachedStep" not in wanted(done)["attempts"][-1]
+
+
+def test_the_end_takes_the_newest_progress_along() -> None:
+    status = {**RUNNING, "progress": {"step": 1, "updatedAt": format_time(NOW)}}
+    report = Report(0, NOW + timedelta(seconds=1), step=3, metrics={"loss": 0.1})
+    job, child = make_job(status=status), make_child(ended="Failed")
+    done = plan(observe(job, child, make_pod(code=64), report=report), NOW + timedelta(seconds=1))
+    assert wanted(done)["progress"]["step"] == 3
+    assert wanted(done)["attempts"][0]["reachedStep"] == 3
+
+
+def test_ten_attempts_are_kept() -> None:
+    entry = {"class": "Infra", "reason": "Killed", "endTime": time()}
+    attempts = [{"number": n, **entry} for n in range(10)]
+    status = {**RUNNING, "attempt": 10, "attempts": attempts}
+    child, pod = make_child(attempt=10, ended="Failed"), make_pod(attempt=10, code=137)
+    kept = wanted(plan(observe(make_job(status=status), child, pod), NOW))["attempts"]
+    assert [entry["number"] for entry in kept] == list(range(1, 11))
+
+
+def rank(index: int, **ended: Any) -> Pod:
+    return replace(make_pod(**ended), name=f"p{index}", index=index)
+
+
+JUST_NOW = {"seen_ended": NOW - timedelta(seconds=1)}
+LONG_AGO = {"seen_ended": NOW - timedelta(seconds=5)}
+
+
+@pytest.mark.parametrize(
+    ("child", "pods", "over"),
+    [
+        (make_child(ended="Complete", **JUST_NOW), [rank(0, code=0)], True),
+        (make_child(ended="Complete", **JUST_NOW), [], False),
+        (make_child(ended="Complete", **LONG_AGO), [], True),
+        (make_child(ended="Complete", seen_ended=None), [], True),
+        (make_child(ended="Complete", **JUST_NOW), [rank(0, code=75)], False),
+        (make_child(ended="Complete", **JUST_NOW), [rank(1, code=0)], False),
+        (make_child(ended="Complete", **LONG_AGO), [rank(0)], False),
+        (make_child(ended="Failed", **JUST_NOW), [rank(0, code=1)], False),
+        (make_child(ended="Failed", **JUST_NOW), [rank(0, code=75), rank(1, code=1)], True),
+        (make_child(ended="Failed", **LONG_AGO), [rank(0, code=1)], True),
+        (make_child(ended="Failed", **LONG_AGO, deletionTimestamp=time()), [], False),
+        (make_child(), [rank(0, code=1), rank(1, code=1)], False),
+    ],
+)
+def test_an_attempt_is_recorded_once_its_end_is_explained(
+    child: Child, pods: list[Pod], over: bool
+) -> None:
+    """Its pods' last states may come later than its Job's: one is waited for, a little."""
+    done = plan(observe(make_job(status=RUNNING, nodes=2), child, *pods), NOW)
+    assert ("attempts" in wanted(done)) is over
+
+
+def test_an_attempt_of_which_nothing_was_written_is_written_about_whole() -> None:
+    done = plan(observe(make_job(), make_child(ended="Complete"), make_pod(code=0)), NOW)
+    status = wanted(done)
+    assert (status["attempt"], status["startTime"], status["child"]["job"]) == (0, time(), "j-a0")
+    assert condition(status, "Accepted")["status"] == "True"
+    assert done.recorded == "Completed"
+
+
+def test_a_run_that_was_told_to_stop_is_stopped_and_keeps_its_result() -> None:
+    ending = {"reason": "Stopping", "message": "m"}
+    status = {**RUNNING, "child": {**RUNNING["child"], "ending": ending}}  # type: ignore[dict-item]
+    done = after(75, status=status, message=RESULT.replace("success", "stopped"))
+    ended = wanted(done)
+    assert (ended["phase"], condition(ended, "Failed")["reason"]) == ("Stopped", "StopRequested")
+    assert (ended["result"]["status"], ended["result"]["globalStep"]) == ("stopped", 4)
+    assert done.recorded == "Stopped"
+    assert "ending" not in ended["child"]
+
+
+@pytest.mark.parametrize("code", [0, 70, 72, 73])
+def test_the_cost_counts_the_last_stretch_of_running(code: int) -> None:
+    since = {"type": "Running", "status": "True", "reason": "Running", "message": "",
+             "lastTransitionTime": time(-1800)}  # fmt: skip
+    status = {**RUNNING, "conditions": [since], "activeSeconds": 1800.0}
+    spec = {"budget": {"pricePerHour": 10.0}, "retry": {"maxRetries": 0}}
+    ended = wanted(after(code, status=status, spec=spec))
+    assert ended["result"]["cost"] == {"amount": 10.0, "currency": "USD"}
+    assert ended["activeSeconds"] == 3600
+
+
+@pytest.mark.parametrize(
+    ("code", "output", "reason"),
+    [
+        (0, {"volumeClaim": "data"}, "Saved"),
+        (73, {"uri": "s3://b"}, "Saved"),
+        (75, {"uri": "s3://b"}, "Saved"),
+        (70, {"uri": "s3://b"}, None),
+        (75, {}, "NotKept"),
+    ],
+)
+def test_who_ends_in_order_has_saved_where_it_ended(
+    code: int, output: Any, reason: str | None
+) -> None:
+    status = wanted(after(code, message=RESULT, spec={"output": output}))
+    saved = condition(status, "CheckpointAvailable")
+    assert saved.get("reason") == reason
+    assert reason != "Saved" or saved["message"] == "The newest checkpoint is of step 4."
+
+
+def test_a_run_whose_budget_is_used_up_is_not_all_done() -> None:
+    progress = {"step": 2, "totalSteps": 9, "percent": 22, "updatedAt": time()}
+    short = wanted(after(73, message=RESULT, status={**RUNNING, "progress": progress}))
+    assert short["progress"]["percent"] < 100
+    assert wanted(after(0, message=RESULT))["progress"]["percent"] == 100
+
+
+def test_a_failure_while_the_run_is_to_stand_still_waits_for_nothing() -> None:
+    status = wanted(after(70, spec={"suspend": True}))
+    assert status["phase"] == "Suspended"
+    assert status["retries"] == {"app": 1, "infra": 0}
+    assert "nextAttemptTime" not in status
+
+
+def test_an_attempt_is_recorded_though_its_spec_cannot_be_read_any_more() -> None:
+    """A newer controller may have admitted fields that this one, rolled back, does not know."""
+    status = {**RUNNING, "retries": {"app": 1, "infra": 0}}
+    done = after(70, status=status, spec={"fromTheFuture": True})
+    assert wanted(done)["attempts"][0]["reason"] == "InternalError"
+    assert wanted(done)["retries"] == {"app": 2, "infra": 0}
+    done = wanted(after(0, spec={"fromTheFuture": True}))
+    assert done["phase"] == "Succeeded"
