@@ -13,6 +13,7 @@ from tenyson.controller.times import format_exactly, format_time
 from tests.controller.builders import (
     NOW,
     condition,
+    conditions,
     gone,
     make_child,
     make_job,
@@ -295,3 +296,15 @@ def test_an_attempt_is_recorded_though_its_spec_cannot_be_read_any_more() -> Non
     assert wanted(done)["retries"] == {"app": 2, "infra": 0}
     done = wanted(after(0, spec={"fromTheFuture": True}))
     assert done["phase"] == "Succeeded"
+
+
+@pytest.mark.parametrize(
+    ("seen", "seconds"),
+    [({}, 160), ({"node": "node-1"}, 100), ({"running": True}, 100)],
+)
+def test_running_that_no_pass_saw_counts_by_the_pods_own_clock(seen: Any, seconds: int) -> None:
+    """As while the controller was away: its container ran for a minute."""
+    running = conditions(Running="True") if seen.pop("running", False) else []
+    child = {**RUNNING["child"], **seen}  # type: ignore[dict-item]
+    status = {**RUNNING, "activeSeconds": 100.0, "child": child, "conditions": running}
+    assert wanted(after(70, status=status))["activeSeconds"] == seconds

@@ -61,6 +61,16 @@ class Draft:
         shown = {**self.status, "conditions": list(self._conditions.values())}
         return running_time.active_seconds(shown, self._now)
 
+    def count_unseen(self, seconds: float) -> None:
+        """Adds the running time of an attempt that no pass has seen running.
+
+        It was shorter than a pass takes, or the controller was away meanwhile.
+        """
+        is_running = self._conditions.get("Running", {}).get("status") == "True"
+        if seconds and not is_running and "node" not in (self.status.get("child") or {}):
+            total = float(self.status.get("activeSeconds") or 0.0) + seconds
+            self.status["activeSeconds"] = round(total, 1)
+
     def drop(self, *kinds: str) -> None:
         """Removes conditions."""
         for kind in kinds:

@@ -70,6 +70,7 @@ def plan(this: Pass, attempt: Attempt) -> Plan:
 
 
 def _record(this: Pass, outcome: Outcome) -> None:
+    this.draft.count_unseen(outcome.running_seconds or 0.0)
     this.draft.record(outcome)
     this.recorded = outcome.kind.attempt_class
     step = (outcome.result or {}).get("globalStep")
