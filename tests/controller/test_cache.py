@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tenyson.controller.cache import Cache
+from tenyson.controller.dependents import Dependents
 from tests.controller.builders import child_body, conditions, job_body, pod_body
 
 
@@ -88,8 +89,8 @@ def test_nothing_is_left_of_a_deleted_job() -> None:
     cache.drop_pod(("n", "j-a0-x"))
     cache.drop_job(("n", "j"))
     cache.drop_child(("n", "j-a0"))
-    stores = [value for value in vars(cache).values() if isinstance(value, dict)]
-    assert stores == [{}] * 7
+    stores = [value for value in vars(cache).values() if isinstance(value, dict | Dependents)]
+    assert [bool(store) for store in stores] == [False] * 7
 
 
 def test_a_change_that_means_nothing_to_us_wakes_nobody() -> None:
@@ -129,3 +130,21 @@ def test_of_pods_that_a_queue_took_back_only_one_that_was_done_is_kept(
     cache.drop_pod(("n", "j-a0-x"))
     cache.put_child(taken)
     assert [pod.exit_code for pod in cache.pods_of(("n", "j"))] == kept
+
+
+def test_a_circle_of_jobs_is_woken_as_a_whole_and_once() -> None:
+    woken = Woken()
+    cache = Cache(woken)
+    cache.put_job(job_body("a", dependsOn=[{"job": "c"}]))
+    cache.put_job(job_body("b", dependsOn=[{"job": "a"}]))
+    woken.clear()
+    cache.put_job(job_body("c", dependsOn=[{"job": "b"}]))
+    assert sorted(woken) == ["a!", "b!", "c!", "c!"]
+    woken.clear()
+    edited = job_body("c")
+    edited["metadata"]["generation"] = 2
+    cache.put_job(versioned(edited, 2))
+    assert sorted(woken) == ["a!", "b!", "c!"], "the circle is broken, which concerns them all"
+    woken.clear()
+    cache.put_job(versioned(job_body("b"), 3, status={"conditions": conditions(Complete="True")}))
+    assert woken == ["b!"], "nobody waits for it any more"

@@ -4,10 +4,11 @@ Watches and our own writes feed it; a pass reads it. Versions decide between the
 older than the one that is known is ignored, in whichever order they arrive.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from tenyson.controller.dependents import Dependents
 from tenyson.controller.kept import KeptJob, keep_job
 from tenyson.controller.names import Key, run_id
 from tenyson.controller.observed import Child, Job, Object, Observed, Pod, Runtime
@@ -31,7 +32,7 @@ class Cache:
         self._pods: dict[Id, Pod] = {}
         self._children_of: dict[Key, set[Id]] = {}
         self._pods_of: dict[Key, set[Id]] = {}
-        self._waiting_on: dict[Key, set[Key]] = {}
+        self._dependents = Dependents()
 
     # Jobs
 
@@ -54,13 +55,13 @@ class Cache:
             return
         job = keep_job(body, known)
         self._jobs[key] = job
-        self._index_parents(key, known, job)
+        self._dependents.note(key, known.parents if known else (), job.parents)
         if wake:
             self._wake(key, not job.has_started)
         if known is None or (known.uid, known.parents) != (job.uid, job.parents):
-            self._wake_descendants(key)
+            self._wake_all(self._dependents.below(key))
         elif known.ended_as != job.ended_as:
-            self._wake_dependents(key)
+            self._wake_all(self._dependents.of(key))
 
     def drop_job(self, key: Key, uid: str = "") -> None:
         """Forgets a TenysonJob that was deleted; a new one of the same name stays."""
@@ -68,37 +69,15 @@ class Cache:
         if known is None or (uid and known.uid != uid):
             return
         del self._jobs[key]
-        self._index_parents(key, known, None)
+        self._dependents.note(key, known.parents, ())
         for pod in [i for i in self._pods_of.get(key, ()) if self._pods[i].gone]:
             self._forget_pod(pod)
         self._wake(key, False)
-        self._wake_descendants(key)
+        self._wake_all(self._dependents.below(key))
 
-    def _index_parents(self, key: Key, before: KeptJob | None, after: KeptJob | None) -> None:
-        old = set(before.parents) if before else set()
-        new = set(after.parents) if after else set()
-        for name in old - new:
-            waiting = self._waiting_on.get((key[0], name), set())
-            waiting.discard(key)
-            if not waiting:
-                self._waiting_on.pop((key[0], name), None)
-        for name in new - old:
-            self._waiting_on.setdefault((key[0], name), set()).add(key)
-
-    def _wake_dependents(self, key: Key) -> None:
-        for dependent in self._waiting_on.get(key, ()):
-            self._wake(dependent, True)
-
-    def _wake_descendants(self, key: Key) -> None:
-        """Wakes all that wait for a job, also through others: a circle concerns each of them."""
-        woken: set[Key] = set()
-        to_visit = [key]
-        while to_visit:
-            for dependent in self._waiting_on.get(to_visit.pop(), ()):
-                if dependent not in woken:
-                    woken.add(dependent)
-                    to_visit.append(dependent)
-                    self._wake(dependent, True)
+    def _wake_all(self, keys: Iterable[Key]) -> None:
+        for key in keys:
+            self._wake(key, True)
 
     # Children
 
