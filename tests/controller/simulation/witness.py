@@ -1,4 +1,14 @@
-"""Watches a simulation for what must never happen, at every write."""
+"""Watches a simulation for what must never happen, at every write.
+
+What holds with two leaders. A status is written only over the one that was read, so of two leaders
+one writes, and attempts are recorded once each, in order. A create is checked by its name alone. As
+long as the child of an attempt is there, whoever makes it again finds it and takes it up: there is
+one. Where it was deleted (a suspension, a hang, a lost pod, a person's hand), a leader that comes
+late may make it once more, though its attempt is recorded or the run is over. Such a stray may live
+beside the current attempt for a moment. It is never recorded, its result is never taken, the first
+leader that hears of it deletes it, and its number, older than the newest, keeps it off the files of
+the attempts after it. Strays apart, no two attempts of a run are ever live.
+"""
 
 import json
 from typing import Any
