@@ -6,7 +6,7 @@ from tenyson.controller import names
 from tenyson.controller.observed import Attempt, Child, Reference
 from tenyson.controller.phase import is_detail
 from tenyson.controller.plan.model import Pass, Plan
-from tenyson.controller.policies import ending, suspend
+from tenyson.controller.policies import ending, retry, suspend
 from tenyson.controller.reasons import Reason
 from tenyson.controller.status import progress_of
 from tenyson.controller.times import parse_time
@@ -144,7 +144,9 @@ def _podless_seconds(this: Pass, attempt: Attempt) -> float | None:
     waited = _podless_since(this, attempt)
     if waited is None:
         return _PODLESS_SECONDS if _is_podless(attempt) else None
-    return min(max(_PODLESS_SECONDS, waited / 2), _PODLESS_MOST_SECONDS)
+    # Few may ask at a time, and of jobs that always asked together always the same one would.
+    apart = 0.2 + retry.spread(f"{this.job.uid}/{waited:.0f}")
+    return apart * min(max(_PODLESS_SECONDS, waited / 2), _PODLESS_MOST_SECONDS)
 
 
 def _why_podless(this: Pass, attempt: Attempt) -> Reference | None:

@@ -63,6 +63,9 @@ def backoff_seconds(uid: str, retry: int, limits: Limits) -> float:
     The spread comes from the uid: the same on every pass, different for jobs that fail together.
     """
     doubled = limits.backoff_seconds * 2.0 ** min(retry - 1, 30)
-    digest = hashlib.sha256(f"{uid}/{retry}".encode()).digest()
-    spread = 0.8 + 0.4 * digest[0] / 255
-    return min(doubled * spread, float(limits.backoff_max_seconds))
+    return min(doubled * spread(f"{uid}/{retry}"), float(limits.backoff_max_seconds))
+
+
+def spread(text: str) -> float:
+    """Returns a factor of 0.8 to 1.2, by which what happens together comes apart."""
+    return 0.8 + 0.4 * hashlib.sha256(text.encode()).digest()[0] / 255
