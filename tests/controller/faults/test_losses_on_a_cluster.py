@@ -68,7 +68,21 @@ def removed(api: Api, operator: OperatorProcess) -> Namespace:
     return ns
 
 
-@pytest.mark.usefixtures("lost", "removed")
+@pytest.fixture(scope="module")
+def full(api: Api, operator: OperatorProcess) -> tuple[Namespace, str]:
+    """A namespace whose quota has room again, and what its job said while there was none."""
+    ns = _namespace(api, "full")
+    quota = {"metadata": {"name": "q"}, "spec": {"hard": {"pods": "0"}}}
+    api.call("POST", f"{ns.core}/resourcequotas", quota)
+    path = f"{ns.core}/resourcequotas/q"
+    eventually(lambda: api.call("GET", path).get("status", {}).get("used"))
+    ns.create("j")
+    told = ns.reason("j", "Running", "PodMissing")["message"]
+    api.call("DELETE", path)
+    return ns, told
+
+
+@pytest.mark.usefixtures("lost", "removed", "full")
 @pytest.mark.parametrize(
     ("kind", "spec"),
     [
@@ -122,15 +136,11 @@ def test_a_secret_that_goes_while_the_job_waits_for_another_is_told_of(ns: Names
     assert ns.children() == ["parent-a0"]
 
 
-def test_a_quota_of_pods_is_told_of_and_the_run_starts_once_there_is_room(ns: Namespace) -> None:
-    quota = {"metadata": {"name": "q"}, "spec": {"hard": {"pods": "0"}}}
-    ns.api.call("POST", f"{ns.core}/resourcequotas", quota)
-    path = f"{ns.core}/resourcequotas/q"
-    eventually(lambda: ns.api.call("GET", path).get("status", {}).get("used"))
-    ns.create("j")
-    told = ns.reason("j", "Running", "PodMissing")["message"]
+def test_a_quota_of_pods_is_told_of_and_the_run_starts_once_there_is_room(
+    full: tuple[Namespace, str],
+) -> None:
+    ns, told = full
     assert "exceeded quota: q" in told
-    ns.api.call("DELETE", path)
     ns.run_to_end("j-a0", 0, result())
     assert ns.phase("j", "Succeeded")["retries"] == {"app": 0, "infra": 0}
 

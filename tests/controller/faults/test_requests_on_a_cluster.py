@@ -20,13 +20,13 @@ def _on_writes(proxy: FaultProxy, fault: Fault, ns: Namespace, times: int) -> li
     return [proxy.inject(fault, *write, namespace=ns.name, times=times) for write in WRITES]
 
 
-@pytest.mark.parametrize("code", [429, 500, 503])
+@pytest.mark.parametrize("code", [429, 500])
 def test_writes_refused_for_a_while_are_made_in_the_end(
     proxy: FaultProxy, ns: Namespace, code: int
 ) -> None:
-    rules = _on_writes(proxy, faults.refuses(code), ns, times=10)
+    rules = _on_writes(proxy, faults.refuses(code), ns, times=5)
     lives(ns)
-    assert [len(rule.hits) for rule in rules] == [10, 10]
+    assert [len(rule.hits) for rule in rules] == [5, 5]
 
 
 @pytest.mark.parametrize(
@@ -112,8 +112,7 @@ def test_a_right_that_is_missing_is_told_on_the_job_and_heals_once_granted(
     ("verb", "resource"),
     [
         ("patch", "tenysonjobs/status"), ("create", "events"), ("delete", "jobs"),
-        ("list", "pods"), ("watch", "pods"), ("list", "jobs"), ("watch", "jobs"),
-        ("watch", "tenysonjobs"),
+        ("list", "pods"), ("watch", "jobs"), ("watch", "tenysonjobs"),
     ],
 )  # fmt: skip
 def test_whatever_right_is_missing_the_job_is_served_once_it_is_granted(
