@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from tests.controller.faults.proxy import BROKEN, Answer, Exchange, Fault, Lines
+from tests.controller.faults.exchange import BROKEN, Answer, Exchange, Lines
+from tests.controller.faults.proxy import Fault
 
 _REASONS: Final = {
     403: "Forbidden", 410: "Expired", 429: "TooManyRequests", 500: "InternalError",

@@ -5,6 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
+from tenyson.controller import credentials, transport
+from tenyson.controller.cluster import ApiError, Cluster
+from tenyson.controller.limiter import Limiter
 from tests.controller.api import Namespace, OperatorProcess, eventually, result
 from tests.controller.faults import faults
 from tests.controller.faults.life import AT_ONCE, ended_well, lives, pauses
@@ -99,6 +102,18 @@ def test_a_server_that_calls_every_watch_too_old_is_not_run_into_the_ground(
     before = len(proxy.seen("list", "pods"))
     time.sleep(4)
     assert len(proxy.seen("list", "pods")) - before <= 16
+
+
+async def test_a_watch_that_hears_nothing_is_given_up(
+    proxy: FaultProxy, operator: OperatorProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "_SILENCE_SECONDS", 0.5)
+    proxy.inject(faults.is_silent, "watch", "pods")
+    known = credentials.load({"KUBECONFIG": str(operator.kubeconfig)})
+    cluster = Cluster(known, Limiter(100, 100))
+    with pytest.raises(ApiError, match="Unreachable"):
+        await anext(cluster.watch("/api/v1/pods", "", ""))
+    await cluster.close()
 
 
 # From the past
