@@ -50,7 +50,7 @@ def _plan(idle_seconds: float) -> list[Scenario]:
         Scenario("failover", 50, 5, scenarios.failover, compared=False),
         Scenario(
             "many", 10_000, 500,
-            lambda who, n: scenarios.many(who, n, n * 9 // 10, idle_seconds),
+            lambda who, n: scenarios.many(who, n, idle_seconds),
             runs=1, compared=False,
         ),
     ]  # fmt: skip

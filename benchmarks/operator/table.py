@@ -83,11 +83,10 @@ SECTIONS: Mapping[str, tuple[tuple[str, tuple[Row, ...]], ...]] = {
     "long burst": (("Burst of {jobs} jobs", tuple(r for r in _BURST if r.figure != "peak_mb")),),
     "many": (
         (
-            "{jobs} jobs, most finished with a full result, the others waiting for a GPU",
+            "{jobs} jobs that wait for a GPU, each with its child Job and pod",
             (
                 Row("rss_mb", "RSS", "MB", at_most=300),
                 Row("peak_mb", "RSS at most", "MB"),
-                Row("all_active_rss_mb", "RSS when none had finished", "MB"),
             ),
         ),
         (
