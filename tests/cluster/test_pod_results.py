@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hack.cluster.fixtures import Namespace, main_state, shell_pod, terminated
+from hack.cluster.waiting import wait_for
 
 pytestmark = pytest.mark.cluster
 
@@ -70,8 +71,11 @@ def test_a_program_that_does_not_exist_is_a_start_error(namespace: Namespace) ->
 
 
 def test_a_container_killed_from_outside_ends_with_137(namespace: Namespace) -> None:
-    pod = namespace.create(shell_pod("p", "sleep 600"))
+    pod = namespace.create(shell_pod("p", "echo up; sleep 600"))
     namespace.wait_for_phase("p", "Running")
+    # Before that it is the sandbox that would be killed, and nothing would have been started.
+    kubectl = namespace.cluster.kubectl
+    wait_for(lambda: "up" in kubectl("-n", namespace.name, "logs", "p"), "the program to run")
     namespace.cluster.node.kill_container(pod["metadata"]["uid"], "main")
     assert terminated(namespace.wait_for_phase("p", "Failed"))["exitCode"] == 137
 

@@ -71,7 +71,7 @@ class Stack:
         return found or {}
 
     def wait(
-        self, name: str, until: Callable[[Object], Any], what: str, seconds: float = 120
+        self, name: str, until: Callable[[Object], Any], what: str, seconds: float = 240
     ) -> Object:
         """Returns the job's status once the condition holds for it."""
 
@@ -91,7 +91,7 @@ class Stack:
     def succeeded(self, name: str) -> Object:
         return self.wait(name, lambda s: s.get("phase") == "Succeeded", "Succeeded")
 
-    def wait_for_phase(self, name: str, phase: str, seconds: float = 120) -> Object:
+    def wait_for_phase(self, name: str, phase: str, seconds: float = 240) -> Object:
         return self.wait(name, lambda s: s.get("phase") == phase, phase, seconds)
 
     def output(self, name: str) -> Path:
@@ -104,7 +104,7 @@ class Stack:
         wait_for(
             lambda: list(folder.glob("attempt-*/checkpoint-*")),
             f"a checkpoint in {folder}",
-            60,
+            240,
         )
 
     def pod(self, name: str, attempt: int = 0) -> Object:

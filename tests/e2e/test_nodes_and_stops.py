@@ -7,7 +7,7 @@ import pytest
 
 from tenyson.jobs.result import JobResult
 
-pytestmark = [pytest.mark.cluster, pytest.mark.train]
+pytestmark = [pytest.mark.cluster, pytest.mark.train, pytest.mark.timeout(900)]
 
 LONG = {
     "training": {"max_steps": 500, "learning_rate": 0.001, "logging_steps": 50},

@@ -1,6 +1,7 @@
 """What the runner is told: image, env, telemetry, checkpoint, the Hub; and what a run may cost."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -111,6 +112,7 @@ def test_the_result_tells_what_the_run_has_cost(ns: Namespace) -> None:
     ns.create("j", budget={**DEAR, "currency": "EUR"}, nodes=2)
     pods = [ns.run(pod) for pod in ns.pods("j-a0", 2)]
     ns.phase("j", "Running")
+    time.sleep(2)  # running time is told by times to the second
     for pod in pods:
         ns.end(pod, 0, result())
     status = ns.phase("j", "Succeeded")
