@@ -5,7 +5,7 @@ BIN := .venv/bin
 # The demo's cluster: `local` starts its own, `current` uses the one that KUBECONFIG points at.
 CLUSTER ?= local
 
-.PHONY: help check-system install demo demo-down test test-fast bench-operator lint types verify crds operator-doc lock format cluster clean
+.PHONY: help check-system install demo demo-down test test-fast test-runtime bench-operator lint types verify crds operator-doc lock format cluster clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,7 +32,10 @@ test: check-system install lint types cluster ## Run every test
 	@$(BIN)/python -m pytest
 
 test-fast: install ## Run the tests that need neither a cluster nor training
-	@$(BIN)/python -m pytest -m "not cluster and not train"
+	@$(BIN)/python -m pytest -m "not cluster and not train and not long and not gpu"
+
+test-runtime: install ## Run the runtime's long tests: resumes, kills, simulations
+	@$(BIN)/python -m pytest tests/runtime tests/tasks -m long
 
 bench-operator: check-system install cluster ## Measure the operator on real control planes, about 30 minutes (OPTIONS=--quick for less)
 	@$(BIN)/python -m benchmarks.operator $(OPTIONS)

@@ -43,7 +43,7 @@ def test_all_problems_are_reported_together() -> None:
          "'learning_rate'?"),
         ({"learning_rate": 1}, "did you mean 'training.learning_rate'?"),
         ({"adaptr": {}}, "did you mean 'adapter'?"),
-        ({"rl": {"zzz": 1}}, "known here: num_generations"),
+        ({"rl": {"zzz": 1}}, "known here: engine, num_generations"),
     ],
 )  # fmt: skip
 def test_an_unknown_key_names_the_nearest_one(config: dict[str, Any], says: str) -> None:

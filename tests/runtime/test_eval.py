@@ -77,7 +77,7 @@ def test_a_fully_trained_model_is_evaluated_from_its_folder(
     make_config: Any, sum_task: Any, tmp_path: Path
 ) -> None:
     training = {"max_steps": 40, "learning_rate": 0.01}
-    config = make_config(adapter={"kind": "none"}, training=training)
+    config = make_config(adapter={"kind": "full"}, training=training)
     SFTJob(config, sum_task, output_dir=tmp_path / "full").run()
     folder = tmp_path / "full" / File.FINAL_CHECKPOINT
 

@@ -46,7 +46,7 @@ def stop_at(monkeypatch: pytest.MonkeyPatch) -> Any:
 CASES: dict[str, tuple[Any, int, dict[str, Any]]] = {
     "sft": (SFTJob, 3, {}),
     "sft, dropout": (SFTJob, 3, {"adapter": {"dropout": 0.2}}),
-    "sft, full": (SFTJob, 2, {"adapter": {"kind": "none"}}),
+    "sft, full": (SFTJob, 2, {"adapter": {"kind": "full"}}),
     "sft, packed": (SFTJob, 3, {"data": {"packing": True}}),
     "sft, at an epoch's edge": (
         SFTJob,
@@ -57,7 +57,7 @@ CASES: dict[str, tuple[Any, int, dict[str, Any]]] = {
     "rl, inside a round": (RLJob, 3, {"rl": {"steps_per_generation": 4}}),
     "rl, between iterations": (RLJob, 3, {"rl": {"num_iterations": 2}}),
     "rl, reference": (RLJob, 3, {"rl": {"beta": 0.1}}),
-    "rl, full": (RLJob, 3, {"rl": {"beta": 0.1}, "adapter": {"kind": "none"}}),
+    "rl, full": (RLJob, 3, {"rl": {"beta": 0.1}, "adapter": {"kind": "full"}}),
 }
 
 

@@ -36,7 +36,7 @@ def test_a_run_records_every_reward_and_every_completion(
 
 def test_rewards_rise(make_config: Any, sum_task: Any, tmp_path: Path) -> None:
     config = make_config(
-        adapter={"kind": "none"},
+        adapter={"kind": "full"},
         training={"max_steps": 15, "per_device_train_batch_size": 32, "learning_rate": 0.01},
     )
 

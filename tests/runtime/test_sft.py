@@ -98,7 +98,7 @@ def test_only_whole_checkpoints_are_left(trained: JobResult) -> None:
 
 def test_training_lowers_the_loss(make_config: Any, sum_task: Any, tmp_path: Path) -> None:
     training = {"max_steps": 15, "learning_rate": 0.01}
-    config = make_config(adapter={"kind": "none"}, training=training)
+    config = make_config(adapter={"kind": "full"}, training=training)
 
     SFTJob(config, sum_task, output_dir=tmp_path).run()
 
@@ -161,7 +161,7 @@ def test_a_checkpoint_of_another_run_is_refused(
         {"task": {"formats": True}},
         {"task": {"collator": True}},
         {"data": {"packing": True}},
-        {"adapter": {"kind": "none"}},
+        {"adapter": {"kind": "full"}},
         {"training": {"max_steps": None, "num_train_epochs": 0.5}},
     ],
     ids=["messages", "text", "formatting", "collator", "packing", "full", "epochs"],
@@ -383,7 +383,7 @@ def test_a_model_of_the_tasks_own(
     assert (model["name"], model["source"]) == ("task:tiny", tiny_model)
 
 
-@pytest.mark.parametrize("kind", ["lora", "none"])
+@pytest.mark.parametrize("kind", ["lora", "full"])
 def test_libraries_keep_quiet(
     kind: str, make_config: Any, sum_task: Any, tmp_path: Path, capfd: Any, caplog: Any
 ) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from trl import GRPOConfig, SFTConfig
 
-from tenyson.config.models import JobConfig
+from tenyson.config import JobConfig
 from tenyson.contract import JobType
 from tenyson.errors import ConfigError, Problem
 from tenyson.jobs._models import computes_in_bfloat16, weights_dtype
@@ -37,7 +37,7 @@ def sft_arguments(context: RunContext, *, has_eval_set: bool, formats: bool) -> 
     return SFTConfig(
         **_shared(context),
         max_length=data.max_length,
-        packing=data.packing,
+        packing=bool(data.packing),
         completion_only_loss=False if formats else data.completion_only_loss,
         assistant_only_loss=data.assistant_only_loss,
         eval_strategy="steps" if evaluates else "no",
@@ -56,14 +56,20 @@ def rl_arguments(context: RunContext) -> Any:
         temperature=rl.temperature,
         top_p=rl.top_p,
         top_k=rl.top_k,
+        min_p=rl.min_p,
+        repetition_penalty=rl.repetition_penalty,
         num_iterations=rl.num_iterations,
         steps_per_generation=rl.steps_per_generation,
         beta=rl.beta,
         epsilon=rl.epsilon,
         epsilon_high=rl.epsilon_high,
+        delta=rl.delta,
+        importance_sampling_level=rl.importance_sampling_level,
         loss_type=rl.loss_type,
         scale_rewards=rl.scale_rewards,
         reward_weights=rl.reward_weights,
+        multi_objective_aggregation=rl.multi_objective_aggregation,
+        top_entropy_quantile=rl.top_entropy_quantile,
         entropy_coef=rl.entropy_coef,
         mask_truncated_completions=rl.mask_truncated_completions,
         shuffle_dataset=rl.shuffle_dataset,

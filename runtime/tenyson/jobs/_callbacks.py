@@ -8,7 +8,7 @@ from typing import Any
 from transformers import TrainerCallback
 
 from tenyson.checkpoints.fence import Fence
-from tenyson.config.models import CheckpointConfig
+from tenyson.config.checkpoint import CheckpointConfig
 from tenyson.contract import File
 from tenyson.distributed.ranks import Ranks
 from tenyson.jobs._numbers import is_number

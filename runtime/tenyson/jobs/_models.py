@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tenyson.checkpoints import manifest
 from tenyson.checkpoints.mirror import fetch_folder
-from tenyson.config.models import JobConfig
+from tenyson.config import JobConfig
 from tenyson.contract import File, JobType
 from tenyson.errors import (
     CheckpointError,
@@ -117,7 +117,7 @@ def weights_dtype(config: JobConfig, job_type: JobType) -> torch.dtype:
             "float16": torch.float16,
         }[name]
     # Updates of full fine-tuning are smaller than bfloat16 can represent; autocast computes in it.
-    trains_all = job_type is not JobType.EVAL and config.adapter.kind == "none"
+    trains_all = job_type is not JobType.EVAL and config.adapter.kind == "full"
     return torch.bfloat16 if computes_in_bfloat16() and not trains_all else torch.float32
 
 

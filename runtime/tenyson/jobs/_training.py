@@ -40,13 +40,13 @@ def model_to_train(context: RunContext, source: str) -> tuple[Any, Adapter | Non
     stop.check()
     model = load_model(config, source, context.job_type)
     stop.check()
-    if config.adapter.kind == "none":
+    if config.adapter.kind == "full":
         if adapter is not None:
             raise ConfigError(
                 [
                     Problem(
                         "adapter.path",
-                        "adapter.kind none trains every weight of the base model "
+                        "adapter.kind full trains every weight of the base model "
                         "and cannot start from an adapter",
                     )
                 ],
@@ -202,8 +202,8 @@ def _refuse_another_run(checkpoint: Checkpoint, facts: dict[str, Any]) -> None:
 def _facts(context: RunContext) -> dict[str, Any]:
     """What a checkpoint's manifest says beside its files."""
     adapter = context.config.adapter
-    trained: Any = "none"
-    if adapter.kind == "lora":
+    trained: Any = "full"
+    if adapter.kind != "full":
         trained = {"r": adapter.r, "alpha": adapter.alpha, "targets": list(adapter.target_modules)}
     return {
         "run_id": context.result.run_id,
