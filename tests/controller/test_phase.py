@@ -1,9 +1,9 @@
 """The phase that people see, from the conditions that programs read; and the status' size."""
 
 import itertools
-import json
 from typing import Any
 
+import orjson
 import pytest
 
 from tenyson.controller.phase import phase
@@ -95,6 +95,6 @@ def test_a_status_that_holds_the_most_of_everything_fits_into_32_kib(letter: str
     }  # fmt: skip
     found = Draft(make_job(status=status), NOW).finished()
     TenysonJobStatus.model_validate(found)
-    assert len(json.dumps(found, ensure_ascii=False).encode()) <= MAX_BYTES
+    assert len(orjson.dumps(found)) <= MAX_BYTES
     assert found["result"]["failure"]["message"], "why a run failed is the last to go"
     assert all(condition["message"] for condition in found["conditions"])

@@ -1,9 +1,10 @@
 """Keeps a status within its size: what is longest and matters least goes first."""
 
 import copy
-import json
 from collections.abc import Callable
 from typing import Any, Final
+
+import orjson
 
 MAX_BYTES: Final = 32 * 1024
 Status = dict[str, Any]
@@ -12,7 +13,7 @@ Status = dict[str, Any]
 def within_limit(status: Status) -> Status:
     """Returns the status, with as little left out of it as must be."""
     for cut in _CUTS:
-        if len(json.dumps(status, ensure_ascii=False).encode()) <= MAX_BYTES:
+        if len(orjson.dumps(status)) <= MAX_BYTES:
             break
         status = copy.deepcopy(status)
         cut(status)

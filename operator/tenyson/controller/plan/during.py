@@ -146,7 +146,7 @@ def _podless_seconds(this: Pass, attempt: Attempt) -> float | None:
         return _PODLESS_SECONDS if _is_podless(attempt) else None
     # Few may ask at a time, and of jobs that always asked together always the same one would.
     apart = 0.2 + retry.spread(f"{this.job.uid}/{waited:.0f}")
-    return apart * min(max(_PODLESS_SECONDS, waited / 2), _PODLESS_MOST_SECONDS)
+    return apart * min(max(_PODLESS_SECONDS, waited), _PODLESS_MOST_SECONDS)
 
 
 def _why_podless(this: Pass, attempt: Attempt) -> Reference | None:
