@@ -36,6 +36,7 @@ def write_manifest(
     resumed_from_step: int,
     ranks: int,
     command: tuple[str, ...],
+    engine: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Writes the manifest into the output folder and returns it.
 
@@ -52,6 +53,7 @@ def write_manifest(
         resumed_from_step: Step of the checkpoint that this attempt goes on from.
         ranks: Processes that train together.
         command: The command line; empty for a run from Python.
+        engine: What samples or generates, and `why`; None in SFT.
     """
     config = without_secrets(config)
     training = config["training"]
@@ -81,6 +83,7 @@ def write_manifest(
         * training["gradient_accumulation_steps"],
         "datasets": datasets,
         "model": model,
+        "engine": engine,
         "adapter_parent": adapter_parent,
         "config": config,
         "config_sha256": sha256_of_json(config),

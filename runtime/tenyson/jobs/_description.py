@@ -42,6 +42,7 @@ def describe_run(
         resumed_from_step=context.result.resumed_from_step,
         ranks=context.ranks.size,
         command=context.options.command,
+        engine=asdict(context.engine) if context.engine else None,
     )
 
 

@@ -11,6 +11,7 @@ from tenyson.checkpoints.store import CheckpointStore
 from tenyson.config import JobConfig
 from tenyson.contract import JobType
 from tenyson.distributed.ranks import Ranks
+from tenyson.jobs.engines import Choice
 from tenyson.jobs.options import RunOptions
 from tenyson.jobs.result import JobResult
 from tenyson.progress import CHECKPOINT_STEP, Progress, ProgressEndpoint, ProgressPusher
@@ -36,6 +37,8 @@ class RunContext:
     """The processes that train together, this one among them."""
     plain_config: dict[str, Any] = field(default_factory=dict)
     """The configuration as hooks get it: resolved, a plain mapping."""
+    engine: Choice | None = None
+    """What samples or generates, once it is chosen; None in SFT."""
 
     @property
     def adapter_source(self) -> str | None:
