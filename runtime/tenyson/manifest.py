@@ -37,6 +37,7 @@ def write_manifest(
     ranks: int,
     command: tuple[str, ...],
     engine: dict[str, Any] | None = None,
+    notes: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Writes the manifest into the output folder and returns it.
 
@@ -54,6 +55,7 @@ def write_manifest(
         ranks: Processes that train together.
         command: The command line; empty for a run from Python.
         engine: What samples or generates, and `why`; None in SFT.
+        notes: What the job found out before it trained, each under a name of its own.
     """
     config = without_secrets(config)
     training = config["training"]
@@ -90,6 +92,7 @@ def write_manifest(
         "versions": _versions(),
         "hardware": _hardware(),
         "command": list(command),
+        **(notes or {}),
     }
     write_atomically(folder / File.MANIFEST, json.dumps(content, indent=2, default=str) + "\n")
     return content

@@ -43,6 +43,7 @@ def describe_run(
         ranks=context.ranks.size,
         command=context.options.command,
         engine=asdict(context.engine) if context.engine else None,
+        notes=context.notes,
     )
 
 

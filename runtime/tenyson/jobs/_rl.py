@@ -12,8 +12,8 @@ from tenyson.jobs._libraries import quiet
 from tenyson.jobs._models import load_tokenizer, locate_model
 from tenyson.jobs._recording import recording
 from tenyson.jobs._rewards import checked_rewards
+from tenyson.jobs._trained_model import model_to_train
 from tenyson.jobs._trainers import TenysonGRPOTrainer
-from tenyson.jobs._training import model_to_train
 from tenyson.jobs._training import train as train_to_the_end
 from tenyson.jobs.context import RunContext
 from tenyson.seeding import seed_everything

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
-from peft import get_peft_model
 from transformers import PrinterCallback
 from transformers.integrations import KubeflowCallback
 from transformers.trainer_callback import ProgressCallback
@@ -15,54 +14,16 @@ from tenyson.checkpoints.store import Checkpoint, CheckpointStore
 from tenyson.contract import File
 from tenyson.distributed.files import share_folder
 from tenyson.distributed.ranks import Ranks
-from tenyson.errors import CheckpointError, ConfigError, Problem, StoppedError, TaskError
+from tenyson.errors import CheckpointError, StoppedError, TaskError
 from tenyson.jobs._callbacks import EdgeCallback, MetricsCallback, drop_rows_after
 from tenyson.jobs._data import DataFacts
 from tenyson.jobs._description import describe_run
-from tenyson.jobs._models import (
-    Adapter,
-    load_model,
-    locate_adapter,
-    new_lora,
-    put_adapter,
-)
+from tenyson.jobs._models import Adapter
 from tenyson.jobs._outcome import finish
+from tenyson.jobs._weights import base_fingerprint
 from tenyson.jobs.context import RunContext, checkpoint_store
-from tenyson.seeding import seed_everything
 
 LOG = logging.getLogger("tenyson.jobs")
-
-
-def model_to_train(context: RunContext, source: str) -> tuple[Any, Adapter | None]:
-    """Returns the model with the weights that are to be trained, and the adapter it starts from."""
-    config, stop = context.config, context.options.stop
-    adapter = locate_adapter(context)
-    stop.check()
-    model = load_model(config, source, context.job_type)
-    stop.check()
-    if config.adapter.kind == "full":
-        if adapter is not None:
-            raise ConfigError(
-                [
-                    Problem(
-                        "adapter.path",
-                        "adapter.kind full trains every weight of the base model "
-                        "and cannot start from an adapter",
-                    )
-                ],
-                hint="Set adapter.kind: lora to go on training the adapter.",
-            )
-        return model, None
-    if adapter is not None:
-        return put_adapter(model, adapter, is_trainable=True), adapter
-    seed_everything(config.training.seed)  # the first matrices are drawn at random
-    try:
-        return get_peft_model(model, new_lora(config)), None
-    except ValueError as error:
-        raise ConfigError(
-            [Problem("adapter.target_modules", str(error))],
-            hint="Name layers that the model has, or all-linear.",
-        ) from error
 
 
 def train(
@@ -99,7 +60,8 @@ def train(
             trainer.remove_callback(chatty)
         if context.options.progress:  # transformers adds its own where Kubeflow's variables are set
             trainer.remove_callback(KubeflowCallback)
-        trainer.store, trainer.ranks, trainer.checkpoint_facts = store, ranks, _facts(context)
+        trainer.store, trainer.ranks = store, ranks
+        trainer.checkpoint_facts = _facts(context, trainer.model)
         checkpoint = _start_together(context, store, trainer.checkpoint_facts)
         result.resumed_from_step = result.global_step = checkpoint.step if checkpoint else 0
         describe_run(context, trainer.model, source, datasets, adapter)
@@ -190,6 +152,7 @@ def _refuse_another_run(checkpoint: Checkpoint, facts: dict[str, Any]) -> None:
                 f"{checkpoint.facts.get(name)!r}, this run's is {facts[name]!r}.",
                 hint="Use another output folder, or checkpoint.resume: never to start anew.",
             )
+    _refuse_other_rows(checkpoint, facts)
     ranks = checkpoint.facts.get("ranks", 1)
     if ranks != facts["ranks"]:
         raise CheckpointError(
@@ -199,18 +162,38 @@ def _refuse_another_run(checkpoint: Checkpoint, facts: dict[str, Any]) -> None:
         )
 
 
-def _facts(context: RunContext) -> dict[str, Any]:
+def _refuse_other_rows(checkpoint: Checkpoint, facts: dict[str, Any]) -> None:
+    """Packed and unpacked rows are other batches, and a base of other weights is another model."""
+    was_packed = checkpoint.facts.get("is_packed", False)
+    if was_packed != facts["is_packed"]:
+        raise CheckpointError(
+            f"{checkpoint.place.name} was saved with packing {'on' if was_packed else 'off'}, this "
+            f"attempt has it {'on' if facts['is_packed'] else 'off'}.",
+            hint=f"Set data.packing: {str(was_packed).lower()} to go on from it.",
+        )
+    bases = (checkpoint.facts.get("base_fingerprint"), facts["base_fingerprint"])
+    if None not in bases and bases[0] != bases[1]:
+        raise CheckpointError(
+            f"{checkpoint.place.name} was trained on a base model of other weights than those that "
+            "model.name gives now.",
+            hint="Set model.revision to the one it began with, or checkpoint.resume: never.",
+        )
+
+
+def _facts(context: RunContext, model: Any) -> dict[str, Any]:
     """What a checkpoint's manifest says beside its files."""
     adapter = context.config.adapter
     trained: Any = "full"
     if adapter.kind != "full":
-        trained = {"r": adapter.r, "alpha": adapter.alpha, "targets": list(adapter.target_modules)}
+        trained = adapter.model_dump(exclude={"path", "dropout"})
     return {
         "run_id": context.result.run_id,
         "attempt": context.result.attempt,
         "job_type": context.job_type.value,
         "model": context.config.model.name,
+        "base_fingerprint": base_fingerprint(model),
         "adapter": trained,
+        "is_packed": bool(context.notes.get("packing", {}).get("packs")),
         "ranks": context.ranks.size,
     }
 

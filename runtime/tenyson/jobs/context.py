@@ -39,6 +39,8 @@ class RunContext:
     """The configuration as hooks get it: resolved, a plain mapping."""
     engine: Choice | None = None
     """What samples or generates, once it is chosen; None in SFT."""
+    notes: dict[str, Any] = field(default_factory=dict)
+    """What parts of the job found out and the manifest is to say, each under a name of its own."""
 
     @property
     def adapter_source(self) -> str | None:

@@ -22,6 +22,7 @@ from tenyson.errors import SupersededError, TenysonError
 from tenyson.jobs.context import Reporter, RunContext, announce_start
 from tenyson.jobs.failure import as_tenyson_error, missing_library, record_failure
 from tenyson.jobs.finished import restore_finished
+from tenyson.jobs.loaders import import_loader
 from tenyson.jobs.options import HubTarget, RunOptions
 from tenyson.jobs.own_folder import leave_own_folder, make_own_folder, refuse_ranks_for_eval
 from tenyson.jobs.records import claim_folder, leave_result, upload_results
@@ -179,6 +180,7 @@ class Job(ABC):
             context.config.model.name,
         )
         try:
+            import_loader(context.config)
             self._train_or_evaluate(context)
         except ImportError as error:
             raise missing_library(error, self.label) or error from error

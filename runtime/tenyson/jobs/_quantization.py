@@ -1,0 +1,47 @@
+"""`adapter.kind: qlora`: a base of 4 bits, under low-rank matrices that train."""
+
+import importlib.util
+from typing import Any
+
+import torch
+from transformers import BitsAndBytesConfig
+
+from tenyson.config import JobConfig
+from tenyson.errors import ConfigError, DependencyError, Problem
+
+
+def four_bits(config: JobConfig) -> Any:
+    """Returns how transformers is to quantise the base; None where it is left whole.
+
+    NF4 with quantised constants, computing in bfloat16.
+    Source: Dettmers et al., QLoRA (2023), section 3.
+
+    Raises:
+        ConfigError: There is no GPU.
+        DependencyError: bitsandbytes is not installed.
+    """
+    if config.adapter.kind != "qlora":
+        return None
+    if not torch.cuda.is_available():
+        raise ConfigError(
+            [Problem("adapter.kind", "qlora holds the base in 4 bits, which needs a GPU")],
+            hint="Use lora, which trains the same matrices over the whole base, or run it where "
+            "a GPU is visible.",
+        )
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise DependencyError(
+            "adapter.kind: qlora needs bitsandbytes, which is not installed.",
+            hint='Install it beside the training libraries (pip install "bitsandbytes>=0.48"), or '
+            "use adapter.kind: lora.",
+        )
+    if config.training.fsdp:
+        raise ConfigError(
+            [Problem("training.fsdp", "a base of 4 bits (adapter.kind: qlora) cannot be split")],
+            hint="Set training.fsdp: false; each GPU holds the whole base in 4 bits.",
+        )
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )

@@ -1,0 +1,60 @@
+"""`model.loader: unsloth`, as far as it is decided before any training library is imported.
+
+Unsloth rewrites parts of transformers, TRL and PEFT while it is imported, so it must come first.
+"""
+
+import importlib
+import importlib.util
+
+from tenyson.config import JobConfig
+from tenyson.errors import ConfigError, DependencyError, Problem
+
+_INSTALL = (
+    "Install it by Unsloth's own instructions, in an environment of its own (pip install unsloth): "
+    "it wants releases of torch, transformers and trl that it names itself. Or set model.loader: "
+    "transformers."
+)
+
+
+def import_loader(config: JobConfig) -> None:
+    """Imports Unsloth where the configuration wants it, before the libraries that it rewrites.
+
+    Raises:
+        DependencyError: Unsloth is not installed.
+        ConfigError: There is no GPU, or the run is of a kind that Unsloth does not train.
+    """
+    if config.model.loader != "unsloth":
+        return
+    if importlib.util.find_spec("unsloth") is None:
+        raise DependencyError(
+            "model.loader: unsloth needs Unsloth, which is not installed.", hint=_INSTALL
+        )
+    problems = unsloth_problems(config)
+    if problems:
+        raise ConfigError(problems, hint="Or set model.loader: transformers.")
+    if not _has_gpu():
+        raise ConfigError(
+            [Problem("model.loader", "unsloth needs a GPU, and none is visible")],
+            hint="Set model.loader: transformers, or run it where a GPU is visible.",
+        )
+    importlib.import_module("unsloth")
+
+
+def unsloth_problems(config: JobConfig) -> list[Problem]:
+    """Returns what Unsloth does not do of what the configuration asks for."""
+    problems = []
+    if config.adapter.kind == "dora":
+        problems.append(Problem("adapter.kind", "dora is not trained through Unsloth"))
+    if config.training.fsdp:
+        problems.append(Problem("training.fsdp", "Unsloth does not train with FSDP"))
+    if config.model.attn_implementation is not None:
+        problems.append(
+            Problem("model.attn_implementation", "Unsloth chooses its attention kernel itself")
+        )
+    return problems
+
+
+def _has_gpu() -> bool:
+    import torch  # Unsloth does not rewrite torch: it may come before
+
+    return torch.cuda.is_available()
