@@ -27,7 +27,8 @@ class SumTask:
         return Dataset.from_list(config["task"].get("sft_rows", rows(seed=seed)))
 
     def get_sft_data_collator(self, config: Any, tokenizer: Any) -> Any:
-        return Collator(tokenizer) if config["task"].get("collator") else None
+        wanted = config["task"].get("collator")
+        return COLLATORS.get(wanted, Collator)(tokenizer) if wanted else None
 
     def get_sft_formatting_func(self, config: Any, tokenizer: Any) -> Any:
         return (lambda row: row["prompt"]) if config["task"].get("formats") else None
@@ -137,3 +138,35 @@ class Collator:
         return self._collate(examples)
 
     batches = 0
+
+
+class MaskingPadding(Collator):
+    """As transformers' own for language models: labels are the ids, padding ids are masked."""
+
+    def __call__(self, examples: list[dict[str, Any]]) -> Any:
+        batch = self._collate(examples)
+        labels = batch["input_ids"].clone()
+        labels[labels == self._collate.pad_token_id] = -100
+        return {**batch, "labels": labels}
+
+
+class MaskingAll(Collator):
+    """Masks every label."""
+
+    def __call__(self, examples: list[dict[str, Any]]) -> Any:
+        batch = self._collate(examples)
+        return {**batch, "labels": batch["labels"].fill_(-100)}
+
+
+class ForgettingLabels(Collator):
+    """Makes batches without labels."""
+
+    def __call__(self, examples: list[dict[str, Any]]) -> Any:
+        return {"input_ids": self._collate(examples)["input_ids"]}
+
+
+COLLATORS = {
+    "masks_padding": MaskingPadding,
+    "masks_all": MaskingAll,
+    "forgets_labels": ForgettingLabels,
+}

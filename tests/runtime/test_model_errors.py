@@ -48,11 +48,37 @@ def wrapped(cause: Exception, status: int | None = None) -> OSError:
     ],
     ids=["gated", "401", "unknown or private", "404", "503", "offline", "cache"],
 )
-def test_a_model_that_does_not_load(error: Any, code: ExitCode, says: str) -> None:
+def test_a_model_that_does_not_load(
+    error: Any, code: ExitCode, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
     from tenyson.jobs._models import load_error
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
 
     found = load_error(error, "org/model", "main")
 
     assert found.exit_code == code
     assert says in str(found)
     assert "org/model" in found.message
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_offline_it_says_which_cache_was_looked_at(
+    is_there: bool, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    from tenyson.jobs._models import load_error
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    if is_there:
+        (tmp_path / "models--org--model").mkdir()
+
+    found = load_error(OSError("not there"), "org/model", "v2")
+
+    assert f"looked in the cache {tmp_path}" in found.message
+    assert ("holds parts of it, but not all that revision v2 needs" in found.message) == is_there
+    assert "unset HF_HUB_OFFLINE" in found.hint

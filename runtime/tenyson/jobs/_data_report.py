@@ -1,4 +1,4 @@
-"""The report on the training data: a line in the log, `data_report` and `packing` in the manifest."""
+"""What is said of the training data: in the log, and in the manifest."""
 
 import logging
 from typing import Any

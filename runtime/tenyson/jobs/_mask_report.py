@@ -129,7 +129,7 @@ def _examples(batch: Any, pad_id: int | None) -> list[tuple[torch.Tensor, torch.
         if "position_ids" in batch and "attention_mask" not in batch:
             starts = (torch.as_tensor(batch["position_ids"])[row] == 0).nonzero().flatten().tolist()
             ends = [*starts[1:], ids.shape[1]]
-            spans = [slice(a, b) for a, b in zip(starts, ends, strict=True)]
+            spans: list[Any] = [slice(a, b) for a, b in zip(starts, ends, strict=True)]
         else:
             spans = [_kept(batch, ids[row], labels[row], row, pad_id)]
         examples += [(ids[row][span], labels[row][span]) for span in spans]

@@ -11,13 +11,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import pyarrow.compute
+import pyarrow.compute  # type: ignore[import-untyped]
 from datasets import Dataset
 from trl import SFTTrainer
 from trl.chat_template_utils import get_training_chat_template, has_generation_markers
 from trl.data_utils import is_conversational
 
-from tenyson.errors import ConfigError, Problem, TaskError
+from tenyson.errors import ConfigError, Problem, TaskError, TenysonError
 from tenyson.jobs._model_errors import short
 
 
@@ -52,6 +52,8 @@ def prepare(
         TaskError: A row cannot be rendered or tokenised, or there is no token at all.
         ConfigError: `data.assistant_only_loss` asks for what the data or the template has not.
     """
+    if formatting_func is not None:
+        dataset = _formatted(dataset, hook, formatting_func)
     whole = copy.copy(arguments)
     whole.max_length, whole.shuffle_dataset = None, False
     trainer = SimpleNamespace(  # what TRL's preparation reads of the trainer that it belongs to
@@ -60,9 +62,7 @@ def prepare(
         completion_only_loss=trains_completions_only(dataset, arguments),
     )
     try:
-        rows = SFTTrainer._prepare_dataset(
-            trainer, dataset, tokenizer, whole, False, formatting_func, "train"
-        )
+        rows = SFTTrainer._prepare_dataset(trainer, dataset, tokenizer, whole, False, None, "train")
     except RuntimeError as error:
         if "assistant_only_loss" not in str(error):
             raise
@@ -78,8 +78,7 @@ def prepare(
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise TaskError(
             f"A row of {hook} cannot be tokenised: {type(error).__name__}: {short(error)}",
-            hint="The formatting hook must return text; a chat template may refuse an order of "
-            "roles.",
+            hint="A chat template may refuse an order of roles.",
         ) from error
     ids = rows.with_format("arrow").select_columns(["input_ids"])[:]["input_ids"]
     lengths = pyarrow.compute.list_value_length(ids).to_numpy().astype(np.int64)
@@ -94,6 +93,34 @@ def trains_completions_only(dataset: Dataset, arguments: Any) -> bool:
     if arguments.completion_only_loss is not None:
         return bool(arguments.completion_only_loss)
     return {"prompt", "completion"} <= set(dataset.column_names)
+
+
+def _formatted(dataset: Dataset, hook: str, formatting_func: Callable[..., Any]) -> Dataset:
+    """Returns the rows as text alone.
+
+    Where a row has a prompt, too, TRL would train on that and its completion, and drop the text.
+    """
+
+    def as_text(row: dict[str, Any], index: int) -> dict[str, str]:
+        text = formatting_func(row)
+        if not isinstance(text, str):
+            raise TaskError(
+                f"get_sft_formatting_func made {type(text).__name__} of row {index} of {hook}; "
+                "expected text.",
+                hint="It gets one row, a dict, and returns the text to train on.",
+            )
+        return {"text": text}
+
+    try:
+        return dataset.map(as_text, with_indices=True, remove_columns=dataset.column_names)
+    except TenysonError:
+        raise
+    except Exception as error:
+        raise TaskError(
+            f"The function of get_sft_formatting_func raised {type(error).__name__}: "
+            f"{short(error)}",
+            hint=f"Its rows have the columns {', '.join(dataset.column_names)}.",
+        ) from error
 
 
 def _template(dataset: Dataset, tokenizer: Any, arguments: Any) -> str | None:
