@@ -4,9 +4,11 @@ Names of trainer arguments are TRL's. Each field is documented once, by the stri
 resource's schema and `kubectl explain` are made from the same strings.
 """
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr
 
 from tenyson.config.budget import BudgetConfig
 from tenyson.config.checkpoint import CheckpointConfig
@@ -55,29 +57,20 @@ class JobConfig(Section):
     task: dict[str, Any] = Field(default_factory=dict)
     """The task's own section; its keys are the task's."""
 
-    @model_validator(mode="after")
-    def _samples_need_a_temperature(self) -> "JobConfig":
-        if self.evaluation.num_samples > 1 and self.evaluation.temperature == 0:
-            raise ValueError(
-                "evaluation.num_samples is above 1 with evaluation.temperature 0: "
-                "greedy samples are all alike; set a temperature or num_samples: 1"
-            )
-        return self
+    _written: dict[str, str] = PrivateAttr(default_factory=dict)
 
+    @property
+    def written_as(self) -> Mapping[str, str]:
+        """By path, how a field was spelled where the configuration was read."""
+        return MappingProxyType(self._written)
 
-def rl_batch_problem(config: JobConfig, ranks: int = 1) -> str | None:
-    """Why a round of sampling cannot be split into groups; None when it can.
+    @property
+    def read_as(self) -> list[str]:
+        """One sentence for each field that was spelled otherwise, for the log and the manifest."""
+        return [f"read `{old}` as {path}" for path, old in self._written.items()]
 
-    A group may lie on several ranks: their completions of one round count together.
-    """
-    micro = config.training.per_device_train_batch_size
-    rounds = config.rl.steps_per_generation or config.training.gradient_accumulation_steps
-    group = config.rl.num_generations
-    total = micro * rounds * ranks
-    if total % group:
-        on_ranks = f" x {ranks} ranks" if ranks > 1 else ""
-        return (
-            f"{micro} completions x {rounds} micro-steps{on_ranks} = {total} per round of "
-            f"sampling, not divisible by rl.num_generations = {group}"
-        )
-    return None
+    def with_spellings(self, written: Mapping[str, str]) -> Self:
+        """Returns the same configuration, which knows how its fields were spelled."""
+        spelled = self.model_copy()
+        spelled._written = dict(written)
+        return spelled

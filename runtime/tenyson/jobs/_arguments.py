@@ -10,6 +10,7 @@ from tenyson.config import JobConfig
 from tenyson.contract import JobType
 from tenyson.errors import ConfigError, Problem
 from tenyson.jobs._models import computes_in_bfloat16, weights_dtype
+from tenyson.jobs._trainer_arguments import trl_arguments
 from tenyson.jobs.context import RunContext
 
 
@@ -34,7 +35,9 @@ def sft_arguments(context: RunContext, *, has_eval_set: bool, formats: bool) -> 
             hint="Leave it out, or return None from get_sft_formatting_func.",
         )
     evaluates = has_eval_set and config.training.eval_steps is not None
-    return SFTConfig(
+    return trl_arguments(
+        SFTConfig,
+        config.trainer_args,
         **_shared(context),
         max_length=data.max_length,
         packing=bool(data.packing),
@@ -49,7 +52,9 @@ def sft_arguments(context: RunContext, *, has_eval_set: bool, formats: bool) -> 
 def rl_arguments(context: RunContext) -> Any:
     """Returns TRL's arguments of a GRPO run with Hugging Face generation."""
     rl = context.config.rl
-    return GRPOConfig(
+    return trl_arguments(
+        GRPOConfig,
+        context.config.trainer_args,
         **_shared(context),
         num_generations=rl.num_generations,
         max_completion_length=rl.max_completion_length,
