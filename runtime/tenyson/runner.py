@@ -15,13 +15,13 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tenyson.command_line import make_parser
+from tenyson.command_line import config_overrides, make_parser
 from tenyson.contract import RUNS_FOLDER, Env, ExitCode, File, JobType
 from tenyson.distributed.place import RankPlace, places_here
 from tenyson.errors import StoppedError
-from tenyson.termination import leave_termination_message, say
+from tenyson.termination import leave_termination_message, print_json, say
 
 if TYPE_CHECKING:
     from tenyson.jobs.job import Job
@@ -54,6 +54,10 @@ class _Attempt:
         self._output_dir: Path | None = None
         self._places: tuple[RankPlace, ...] = (RankPlace(),)
         self._job: Job | None = None
+        self._is_trial = False
+        """Whether nothing is to be left in the output folder, which may be another run's."""
+        self._told: dict[str, Any] = {}
+        """What `--json` prints beside the result."""
 
     def run(self) -> int:
         """Carries the attempt out and returns its exit code."""
@@ -61,18 +65,25 @@ class _Attempt:
             # Within the try: a signal that comes at any later moment leaves a result, too.
             _watch_signals(self._stop)
             options = self._read_arguments()
-            several = len(self._places) > 1
-            result = self._run_ranks(options) if several else self._run_job(options)
+            result = self._carry_out(options)
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the edge of the process
             self._stop.defer()
             result = self._failed(error)
         _ignore_signals()
         leave_termination_message(result)
+        if "--json" in self._given and self._places[0].is_main:
+            print_json({**result.to_dict(), **self._told})
         return result.exit_code
+
+    def _carry_out(self, options: argparse.Namespace) -> "JobResult":
+        if self._is_trial:
+            return self._try_out(options)
+        return self._run_ranks(options) if len(self._places) > 1 else self._run_job(options)
 
     def _read_arguments(self) -> argparse.Namespace:
         options = self._parser.parse_args(self._given)
         self._job_type = options.job_type
+        self._is_trial = options.dry_run or options.smoke
         self._run_id = options.run_id or self._run_id
         self._output_dir = _output_folder(options.output_dir, self._run_id)
         self._places = places_here(os.environ)
@@ -89,7 +100,12 @@ class _Attempt:
         refuse_ranks_for_eval(JobType(options.job_type), self._places[0].size)
         with tempfile.TemporaryDirectory(prefix="tenyson-ranks-") as messages:
             ended = run_ranks(
-                (sys.executable, "-m", "tenyson.runner", *self._given),
+                (
+                    sys.executable,
+                    "-m",
+                    "tenyson.runner",
+                    *(g for g in self._given if g != "--json"),
+                ),
                 self._places,
                 messages=Path(messages),
                 is_stop_asked=lambda: self._stop.is_made,
@@ -100,6 +116,11 @@ class _Attempt:
             self._save(result)  # rank 0 was killed before it could
         return result
 
+    @property
+    def _given_to_ranks(self) -> list[str]:
+        """The command line without what only one process is to do."""
+        return [argument for argument in self._given if argument != "--json"]
+
     def _run_job(self, options: argparse.Namespace) -> "JobResult":
         self._job = self._prepare(options)
         result = self._job.run()
@@ -107,17 +128,33 @@ class _Attempt:
             say(f"{_summary(result)}\n")
         return result
 
+    def _try_out(self, options: argparse.Namespace) -> "JobResult":
+        """Carries out `--dry-run` or `--smoke`, in this process alone."""
+        from tenyson.running.trials import dry_run, smoke_run
+
+        job, ranks = self._prepare(options), self._places[0].size
+        self._told = dry_run(job, ranks) if options.dry_run else smoke_run(job)
+        result = self._new_result()
+        result.status = "success"
+        return result
+
     def _prepare(self, options: argparse.Namespace) -> "Job":
         from tenyson.config import load_config
         from tenyson.jobs.options import RunOptions, attempt_number
+        from tenyson.running.kinds import job_class
         from tenyson.task import check_hooks, load_task
 
         attempt = attempt_number(os.environ)
         job_type = JobType(options.job_type)
-        config = load_config(options.config, job_type, ranks=self._places[0].size)
+        config = load_config(
+            options.config,
+            job_type,
+            ranks=self._places[0].size,
+            overrides=config_overrides(options),
+        )
         task = load_task(options.task_module)
         check_hooks(task, job_type)
-        return _job_class(job_type)(
+        return job_class(job_type)(
             config,
             task,
             run_id=self._run_id,
@@ -176,7 +213,7 @@ class _Attempt:
         from tenyson.errors import SupersededError
         from tenyson.jobs.records import leave_result
 
-        if self._places[0].is_main:
+        if self._places[0].is_main and not self._is_trial:
             folder = Path(result.local_output_dir or RUNS_FOLDER)
             with contextlib.suppress(SupersededError):  # a newer attempt has started: it counts
                 leave_result(result, error, Fence(folder, result.attempt), None)
@@ -185,20 +222,6 @@ class _Attempt:
 def _output_folder(given: str | None, run_id: str) -> Path:
     named = given or os.environ.get(Env.OUTPUT_DIR)
     return Path(named) if named else Path(RUNS_FOLDER, run_id)
-
-
-def _job_class(job_type: JobType) -> "type[Job]":
-    if job_type is JobType.SFT:
-        from tenyson.jobs.sft import SFTJob
-
-        return SFTJob
-    if job_type is JobType.RL:
-        from tenyson.jobs.rl import RLJob
-
-        return RLJob
-    from tenyson.jobs.eval import EvalJob
-
-    return EvalJob
 
 
 def _watch_signals(stop: "StopRequest") -> None:

@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tenyson.contract import Env, PodPath
 
@@ -16,6 +16,14 @@ def say(text: str) -> None:
     rank = os.environ.get("RANK", "0")
     sys.stderr.write(text if rank == "0" else f"\n[rank {rank}] {text.lstrip()}")
     sys.stderr.flush()
+
+
+def print_json(content: dict[str, Any]) -> None:
+    """Prints the content on standard output, as one line of JSON."""
+    import json
+
+    sys.stdout.write(f"{json.dumps(content, ensure_ascii=False)}\n")
+    sys.stdout.flush()
 
 
 def leave_termination_message(result: "JobResult") -> None:

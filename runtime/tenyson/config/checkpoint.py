@@ -18,7 +18,7 @@ class CheckpointConfig(Section):
     """Share of the wall time that saving by time may take: slow saves come less often."""
     keep: Annotated[int, Field(ge=1, le=1000)] = 3
     """Checkpoints kept over all attempts, the newest ones."""
-    resume: Literal["auto", "never"] | Annotated[int, Field(ge=1)] = "auto"
+    resume: Literal["auto", "never"] | PositiveInt = "auto"
     """What attempts start from: `auto` the newest verified checkpoint, `never` none; or a step."""
     grace_seconds: Annotated[float, Field(gt=0, le=86_400)] | None = None
     """Time between the request to stop and the kill; None takes TENYSON_GRACE_SECONDS, else 25."""

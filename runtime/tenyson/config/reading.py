@@ -153,4 +153,6 @@ def _yaml_message(error: yaml.YAMLError) -> str:
     problem = getattr(error, "problem", None) or str(error)
     if "'\\t'" in problem or "\\t" in problem:
         problem = "a tab stands where YAML wants spaces; indent with spaces"
+    if problem == "but found another document":
+        problem = "a second document begins; a configuration is one"
     return f"{place}{problem}"

@@ -31,7 +31,7 @@ def train(context: RunContext) -> None:
     require_columns(prompts, "get_rl_dataset", ("prompt",))
     rewards = call_hook(context, "get_reward_funcs", context.plain_config, tokenizer)
     arguments = rl_arguments(context)
-    _require_a_full_round(prompts, arguments)
+    require_a_full_round(prompts, arguments)
     model, adapter = model_to_train(context, source)
     fit_to_model(arguments, model)
     with recording(context) as telemetry:
@@ -61,7 +61,7 @@ def train(context: RunContext) -> None:
         )
 
 
-def _require_a_full_round(prompts: Dataset, arguments: Any) -> None:
+def require_a_full_round(prompts: Dataset, arguments: Any) -> None:
     """TRL leaves out an incomplete round; with too few prompts that is all of them, in silence."""
     needed = arguments.generation_batch_size // arguments.num_generations
     if len(prompts) < needed:

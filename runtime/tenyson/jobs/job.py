@@ -114,6 +114,8 @@ class Job(ABC):
         place = self._place = self.options.place or own_place(os.environ)
         fence, mirror = self._claim(result)
         config = parse_config(self.config, self.job_type, ranks=place.size)
+        for line in config.read_as:
+            LOG.info("Configuration: %s", line)
         check_hooks(self.task, self.job_type)
         refuse_ranks_for_eval(self.job_type, place.size)
         stop = self.options.stop

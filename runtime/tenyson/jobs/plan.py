@@ -1,0 +1,115 @@
+"""What a run would do, as far as it can be told before it starts: pure, for `--dry-run`."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tenyson.checkpoints.layout import Place
+from tenyson.config import JobConfig
+from tenyson.contract import File, JobType
+from tenyson.jobs.result import JobResult
+
+
+@dataclass
+class Plan:
+    """What a run would do, in the order in which a reader wants it."""
+
+    job_type: str
+    lines: list[tuple[str, str]] = field(default_factory=list)
+    """A label, and what is planned; a label that repeats is shown once."""
+    warnings: list[str] = field(default_factory=list)
+
+    def add(self, label: str, text: str) -> None:
+        """Appends a line."""
+        self.lines.append((label, text))
+
+    def text(self) -> str:
+        """Returns the plan for a person to read."""
+        width = max(len(label) for label, _ in self.lines)
+        shown, last = [], ""
+        for label, text in self.lines:
+            for number, part in enumerate(text.splitlines() or [""]):
+                name = label if number == 0 and label != last else ""
+                shown.append(f"  {name:<{width}}  {part}".rstrip())
+            last = label
+        warned = [f"  warning: {warning}" for warning in self.warnings]
+        return "\n".join([f"Plan of this {self.job_type} run:", *shown, *warned])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the plan as JSON values."""
+        return asdict(self)
+
+
+def planned_steps(config: JobConfig, job_type: JobType, rows: int, ranks: int) -> int:
+    """Returns the optimiser steps of a run over so many rows."""
+    training, rl = config.training, config.rl
+    if training.max_steps is not None:
+        return training.max_steps
+    accumulation = training.gradient_accumulation_steps
+    if job_type is JobType.RL:
+        micro_steps = rl.steps_per_generation or accumulation
+        completions = training.per_device_train_batch_size * ranks * micro_steps
+        rounds = rows // (completions // rl.num_generations)  # TRL leaves out what fills no round
+        batches = rounds * micro_steps * rl.num_iterations
+    else:
+        batches = math.ceil(rows / (training.per_device_train_batch_size * ranks))
+    return math.ceil(training.num_train_epochs * max(1, math.ceil(batches / accumulation)))
+
+
+def newest_place(folder: Path) -> Place | None:
+    """Returns where the newest checkpoint of an output folder lies, by name alone."""
+    found = [*folder.glob("checkpoint-*"), *folder.glob("attempt-*/checkpoint-*")]
+    places = (Place.parse(path.relative_to(folder).as_posix()) for path in found)
+    return max((place for place in places if place is not None), default=None)
+
+
+def seconds_a_step(folder: Path) -> float | None:
+    """Returns what a step took in the newest attempt of an output folder; None without one."""
+    for path in (folder / File.JOB_RESULT, *sorted(folder.glob(f"attempt-*/{File.JOB_RESULT}"))):
+        try:
+            result = JobResult.load(path)
+        except (OSError, ValueError):
+            continue
+        done = result.global_step - result.resumed_from_step
+        if done > 0:
+            return result.total_time_seconds / done
+    return None
+
+
+def cost_lines(
+    config: JobConfig, steps_left: int | None, step_seconds: float | None
+) -> Iterator[str]:
+    """Yields what is known of a run's time and money.
+
+    Args:
+        config: Of the run.
+        steps_left: Until its end; None for an evaluation.
+        step_seconds: What a step takes; None where nobody has measured.
+    """
+    budget = config.budget
+    price, currency = budget.price_per_hour, budget.currency
+    if steps_left is not None and step_seconds is not None:
+        hours = steps_left * step_seconds / 3600
+        money = f", {hours * price:.2f} {currency} at {price:g} an hour" if price else ""
+        yield f"about {duration(hours * 3600)}{money}: {step_seconds:.3g} s a step before"
+    else:
+        yield "time unknown: no attempt has measured a step yet; --smoke does"
+    limits = [
+        f"{budget.max_hours:g} h" if budget.max_hours is not None else "",
+        f"{budget.max_cost:g} {currency}" if budget.max_cost is not None else "",
+        f"{budget.max_tokens} tokens" if budget.max_tokens is not None else "",
+    ]
+    if named := [limit for limit in limits if limit]:
+        most = f" ({budget.max_hours * price:.2f} {currency})" if budget.max_hours and price else ""
+        yield f"ends at {' or '.join(named)}{most} at the latest"
+
+
+def duration(seconds: float) -> str:
+    """Returns a time in words: `2 h 10 min`, `45 s`."""
+    whole = round(seconds)
+    if whole < 120:
+        return f"{whole} s"
+    hours, minutes = divmod(round(whole / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

@@ -1,0 +1,203 @@
+"""`--dry-run` and `--smoke`: what they tell, what they refuse, and that they leave nothing."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tenyson.config import parse_config
+from tenyson.contract import ExitCode, File, JobType
+from tenyson.jobs.plan import (
+    Plan,
+    cost_lines,
+    duration,
+    newest_place,
+    planned_steps,
+    seconds_a_step,
+)
+from tenyson.jobs.result import JobResult
+
+SFT, RL = JobType.SFT, JobType.RL
+
+
+def config_of(**sections: Any) -> Any:
+    return parse_config({"model": "m", **sections})
+
+
+@pytest.mark.parametrize(
+    ("job_type", "training", "rows", "ranks", "steps"),
+    [
+        (SFT, {"max_steps": 7}, 1000, 1, 7),
+        (SFT, {}, 20, 1, 3),
+        (SFT, {}, 20, 2, 2),
+        (SFT, {"gradient_accumulation_steps": 2}, 20, 1, 2),
+        (SFT, {"num_train_epochs": 2.0}, 20, 1, 6),
+        (RL, {}, 10, 1, 10),
+        (RL, {"per_device_train_batch_size": 16}, 11, 1, 5),
+        (RL, {"gradient_accumulation_steps": 2}, 10, 1, 5),
+    ],
+)
+def test_the_steps_of_a_run_follow_from_its_rows(
+    job_type: JobType, training: dict[str, Any], rows: int, ranks: int, steps: int
+) -> None:
+    assert planned_steps(config_of(training=training), job_type, rows, ranks) == steps
+
+
+def test_the_cost_is_told_where_a_step_was_measured_and_a_price_is_known() -> None:
+    config = config_of(budget={"price_per_hour": 3.0, "max_hours": 2})
+
+    known = list(cost_lines(config, 1200, 6.0))
+    unknown = list(cost_lines(config, 1200, None))
+
+    assert known[0] == "about 2 h 0 min, 6.00 USD at 3 an hour: 6 s a step before"
+    assert "--smoke" in unknown[0]
+    assert known[1] == unknown[1] == "ends at 2 h (6.00 USD) at the latest"
+
+
+def test_a_plan_is_read_line_by_line() -> None:
+    plan = Plan("SFT")
+    plan.add("data", "train: 5 rows")
+    plan.add("data", "evaluation: 2 rows")
+    plan.warnings.append("look out")
+
+    assert plan.text().splitlines() == [
+        "Plan of this SFT run:",
+        "  data  train: 5 rows",
+        "        evaluation: 2 rows",
+        "  warning: look out",
+    ]
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(45, "45 s"), (600, "10 min"), (3900, "1 h 5 min")])
+def test_a_duration_is_told_in_words(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
+
+
+def test_what_a_step_took_comes_from_an_earlier_attempts_result(tmp_path: Path) -> None:
+    assert seconds_a_step(tmp_path) is None
+    result = JobResult("r", "stopped", 30.0, global_step=25, resumed_from_step=10)
+    result.save(tmp_path / File.JOB_RESULT)
+
+    assert seconds_a_step(tmp_path) == 2.0
+
+
+def test_the_newest_checkpoint_is_found_by_name(tmp_path: Path) -> None:
+    assert newest_place(tmp_path) is None
+    for name in ("attempt-0/checkpoint-9", "attempt-1/checkpoint-4", "checkpoint-final"):
+        (tmp_path / name).mkdir(parents=True)
+
+    place = newest_place(tmp_path)
+
+    assert place is not None
+    assert place.name == "attempt-1/checkpoint-4"
+
+
+def content_of(folder: Path) -> dict[str, Any]:
+    return {p.relative_to(folder).as_posix(): p.stat().st_mtime_ns for p in folder.rglob("*")}
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("job_type", ["sft", "rl", "eval"])
+def test_a_dry_run_tells_the_plan_and_leaves_the_folder_as_it_is(
+    job_type: str, run_runner: Any, make_config: Any, tmp_path: Path, capfd: Any
+) -> None:
+    (tmp_path / "out" / "attempt-0" / "checkpoint-4").mkdir(parents=True)
+    before = content_of(tmp_path / "out")
+
+    run = run_runner(make_config(), job_type=job_type, extra=("--dry-run", "--set", "seed=3"))
+
+    assert run.code == 0
+    assert run.message.status == "success"
+    assert f"Plan of this {job_type.upper()} run:" in run.said
+    assert "read `seed` as" in run.said
+    assert "rows (" in run.said
+    assert "M parameters" in run.said
+    if job_type != "eval":
+        assert "from attempt-0/checkpoint-4, if it verifies" in run.said
+        assert "6, of 8 examples each" in run.said
+    if job_type == "rl":
+        assert "digit_reward, length_reward" in run.said
+        assert "8 completions a round: 2 prompts x 4" in run.said
+    assert content_of(tmp_path / "out") == before
+
+
+@pytest.mark.train
+def test_a_dry_run_refuses_what_the_run_would_refuse_and_leaves_no_result(
+    run_runner: Any, make_config: Any
+) -> None:
+    cases = [
+        (make_config(trainer_args={"adam_epsilom": 1}), "sft", ExitCode.CONFIG, "adam_epsilon"),
+        (make_config(adapter={"target_modules": ["nobody"]}), "sft", ExitCode.CONFIG, "nobody"),
+        (make_config(adapter={"path": "./nowhere"}), "sft", ExitCode.DEPENDENCY, "nowhere"),
+        (make_config(task={"reward": "unknown"}), "rl", ExitCode.TASK, "get_reward_funcs raised"),
+        (make_config(model={"name": "./nowhere"}), "eval", ExitCode.CONFIG, "no folder ./nowhere"),
+        (make_config(training={"max_steps": 0}), "sft", ExitCode.CONFIG, "training.max_steps"),
+    ]
+    for config, job_type, code, says in cases:
+        run = run_runner(config, job_type=job_type, extra=("--dry-run",))
+        assert run.code == run.message.exit_code == code, run.said
+        assert says in run.said
+        assert run.result is None
+        assert not run.folder.exists()
+
+
+@pytest.mark.train
+def test_a_smoke_run_goes_through_every_part_and_leaves_nothing(
+    run_runner: Any, make_config: Any, capsys: Any
+) -> None:
+    config = make_config(training={"max_steps": 5000}, budget={"max_hours": 1})
+
+    for job_type, stages in (("sft", 3), ("rl", 3), ("eval", 1)):
+        run = run_runner(config, job_type=job_type, extra=("--smoke",))
+        assert run.code == 0, run.said
+        lines = [line for line in run.said.splitlines() if " OK " in line]
+        assert len(lines) == stages
+        if job_type != "eval":
+            assert "2 steps saved" in lines[0]
+            assert "the same weights to the last bit" in lines[1]
+        assert "4 prompts; accuracy" in lines[-1]
+        assert not run.folder.exists()
+
+
+@pytest.mark.train
+def test_a_smoke_run_of_every_weight_evaluates_the_trained_model(
+    run_runner: Any, make_config: Any
+) -> None:
+    run = run_runner(make_config(adapter={"kind": "full"}), extra=("--smoke",))
+
+    assert run.code == 0, run.said
+    assert "the same weights to the last bit" in run.said
+    assert "evaluate  OK" in run.said
+
+
+@pytest.mark.train
+def test_a_smoke_run_ends_with_the_code_of_the_part_that_failed(
+    run_runner: Any, make_config: Any
+) -> None:
+    run = run_runner(
+        make_config(task={"reward": "raising_reward"}), job_type="rl", extra=("--smoke",)
+    )
+
+    assert run.code == ExitCode.TASK
+    assert "no such word" in run.said
+    assert " OK " not in run.said
+
+
+def test_the_result_is_one_line_of_json_on_standard_output(
+    run_runner: Any, make_config: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    from tenyson import termination
+
+    printed: list[str] = []
+    monkeypatch.setattr(
+        termination, "sys", SimpleNamespace(stdout=SimpleNamespace(write=printed.append, flush=int))
+    )
+    monkeypatch.setattr(termination, "say", lambda text: None)
+    run = run_runner(make_config(training={"max_steps": 0}), extra=("--json",))
+
+    (line,) = printed
+    assert line.endswith("\n")
+    assert line.count("\n") == 1
+    assert json.loads(line) == run.result.to_dict()
