@@ -121,12 +121,14 @@ def run_runner(
         arguments += ["--task-module", task or f"{task_file}:SumTask"]
         code = runner.main([*arguments, "--output-dir", str(folder), *extra])
         saved = folder / File.JOB_RESULT
+        captured = capsys.readouterr()
         return SimpleNamespace(
             code=code,
             folder=folder,
             result=JobResult.load(saved) if saved.is_file() else None,
             message=JobResult.from_dict(json.loads(message.read_text(encoding="utf-8"))),
-            said=capsys.readouterr().err,
+            said=captured.err,
+            printed=captured.out,
         )
 
     yield run

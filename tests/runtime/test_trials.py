@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -101,7 +100,7 @@ def content_of(folder: Path) -> dict[str, Any]:
 @pytest.mark.train
 @pytest.mark.parametrize("job_type", ["sft", "rl", "eval"])
 def test_a_dry_run_tells_the_plan_and_leaves_the_folder_as_it_is(
-    job_type: str, run_runner: Any, make_config: Any, tmp_path: Path, capfd: Any
+    job_type: str, run_runner: Any, make_config: Any, tmp_path: Path
 ) -> None:
     (tmp_path / "out" / "attempt-0" / "checkpoint-4").mkdir(parents=True)
     before = content_of(tmp_path / "out")
@@ -145,7 +144,7 @@ def test_a_dry_run_refuses_what_the_run_would_refuse_and_leaves_no_result(
 
 @pytest.mark.train
 def test_a_smoke_run_goes_through_every_part_and_leaves_nothing(
-    run_runner: Any, make_config: Any, capsys: Any
+    run_runner: Any, make_config: Any
 ) -> None:
     config = make_config(training={"max_steps": 5000}, budget={"max_hours": 1})
 
@@ -186,18 +185,21 @@ def test_a_smoke_run_ends_with_the_code_of_the_part_that_failed(
 
 
 def test_the_result_is_one_line_of_json_on_standard_output(
-    run_runner: Any, make_config: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    run_runner: Any, make_config: Any
 ) -> None:
-    from tenyson import termination
+    config = make_config(training={"max_steps": 0})
 
-    printed: list[str] = []
-    monkeypatch.setattr(
-        termination, "sys", SimpleNamespace(stdout=SimpleNamespace(write=printed.append, flush=int))
-    )
-    monkeypatch.setattr(termination, "say", lambda text: None)
-    run = run_runner(make_config(training={"max_steps": 0}), extra=("--json",))
+    assert run_runner(config).printed == ""
+    run = run_runner(config, extra=("--json",))
 
-    (line,) = printed
-    assert line.endswith("\n")
-    assert line.count("\n") == 1
-    assert json.loads(line) == run.result.to_dict()
+    assert run.printed.count("\n") == 1
+    assert json.loads(run.printed) == run.result.to_dict()
+
+
+@pytest.mark.train
+def test_a_dry_run_prints_its_plan_as_json(run_runner: Any, make_config: Any) -> None:
+    run = run_runner(make_config(), extra=("--dry-run", "--json"))
+
+    printed = json.loads(run.printed)
+    assert printed["status"] == "success"
+    assert ["start", "from step 0"] in printed["plan"]["lines"]
