@@ -105,8 +105,8 @@ def read_aliases(content: Mapping[str, Any], job_type: JobType | None = None) ->
     for name, value in content.items():
         if value is None and name not in _FLAT:  # `training:` with all its keys commented out
             del reading.content[name]
-    if isinstance(name := reading.content.get("model"), str):
-        reading.content["model"] = {"name": name}
+    if isinstance(model := reading.content.get("model"), str):
+        reading.content["model"] = {"name": model}
         reading.written["model.name"] = "model"
     for old in _ALIASES:
         if has(reading.content, old):

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Iterator
-from typing import Any, Final, get_args
+from typing import Any, Final, cast, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -98,7 +98,7 @@ def _section_at(path: list[str]) -> type[BaseModel] | None:
 def _subsection(section: type[BaseModel] | None, name: str) -> type[BaseModel] | None:
     field = section.model_fields.get(name) if section else None
     annotation = field.annotation if field else None
-    return annotation if is_section(annotation) else None
+    return cast("type[BaseModel]", annotation) if is_section(annotation) else None
 
 
 def is_section(annotation: Any) -> bool:

@@ -53,8 +53,9 @@ def checked_arguments(kind: type, trainer_args: Mapping[str, Any]) -> dict[str, 
     for name, value in trainer_args.items():
         if name in refused:
             continue
+        message: str | None
         if name in OWNED_BY_RL and kind.__name__ == "GRPOConfig":
-            message: str | None = f"has a field of its own: set {OWNED_BY_RL[name]}"
+            message = f"has a field of its own: set {OWNED_BY_RL[name]}"
         elif name not in known:
             message = _unknown(kind, name, known)
         else:
@@ -77,8 +78,8 @@ def _unknown(kind: type, name: str, known: list[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1)
     if not near:
         return f"{kind.__name__} has no such argument ({versions})"
-    field = OWNED.get(near[0])
-    meant = f"{near[0]!r}, the field {field}" if field else repr(near[0])
+    owner = OWNED.get(near[0])
+    meant = f"{near[0]!r}, the field {owner}" if owner else repr(near[0])
     return f"{kind.__name__} has no such argument ({versions}); did you mean {meant}?"
 
 
