@@ -1,10 +1,14 @@
 """Generation and scoring in an Eval job."""
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from tenyson.config.section import PositiveInt, Section, ShortString
+
+_ADAPTER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+_TAKEN_NAMES = ("base", "main", "sampled")
 
 
 class EvaluationConfig(Section):
@@ -14,13 +18,17 @@ class EvaluationConfig(Section):
     """What generates: `hf` is transformers, `vllm` the engine; auto takes vLLM on a GPU for models
     beyond 50M parameters, and says why."""
     adapters: Annotated[dict[str, ShortString], Field(max_length=32)] = {}
-    """Further adapters by name, each a folder or URI, evaluated in the same start of the engine."""
+    """Further adapters by name, each a folder or URI, evaluated in the same start of the engine;
+    their results are `results-<name>.json`, their metrics `<name>/…`."""
     include_base: bool = False
-    """Whether the base model is evaluated, too, where there is an adapter."""
+    """Whether the base model is evaluated, too, where there is an adapter; its name is `base`."""
     batch_size: Annotated[int, Field(ge=1, le=65_536)] = 64
-    """Prompts per generation batch."""
+    """Completions generated at a time by `hf`; vLLM packs its own batches."""
     max_new_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 512
     """Tokens of a completion."""
+    truncate_prompts: bool = False
+    """Whether a prompt that leaves no room for `max_new_tokens` in the context loses its
+    beginning; else it is an error."""
     temperature: Annotated[float, Field(ge=0, le=100)] = 0.0
     """Sampling temperature; 0 is greedy."""
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
@@ -29,6 +37,9 @@ class EvaluationConfig(Section):
     """Tokens kept for sampling; 0 keeps all."""
     num_samples: Annotated[int, Field(ge=1, le=1024)] = 1
     """Completions per prompt; more than one needs a temperature above 0."""
+    include_greedy: bool = False
+    """Whether each prompt is answered greedily, too; those are then the main results, and the
+    samples' results are `results-sampled.json`, their metrics `sampled/…`."""
     pass_at: Annotated[list[Annotated[int, Field(ge=1, le=1024)]], Field(max_length=16)] = []
     """Each k for which pass@k is estimated; none above `num_samples`."""
     pass_metric: ShortString | None = None
@@ -36,4 +47,29 @@ class EvaluationConfig(Section):
     max_prompts: PositiveInt | None = None
     """Prompts taken from the start of the evaluation set; None takes all."""
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 42
-    """Seeds the sampling."""
+    """Seeds the sampling; a sample follows from it, its row's id and its number alone."""
+
+    @field_validator("adapters")
+    @classmethod
+    def _names_are_file_names(cls, adapters: dict[str, str]) -> dict[str, str]:
+        for name, source in adapters.items():
+            if not _ADAPTER_NAME.fullmatch(name) or name in _TAKEN_NAMES:
+                raise ValueError(
+                    f"{name!r} cannot name an adapter: its results are results-<name>.json; take "
+                    f"up to 63 letters, digits, `_`, `-` and `.`, and none of "
+                    f"{', '.join(_TAKEN_NAMES)}"
+                )
+            if not source:
+                raise ValueError(f"{name!r} has no folder or URI")
+        return adapters
+
+    @field_validator("pass_at")
+    @classmethod
+    def _enough_samples(cls, pass_at: list[int], info: ValidationInfo) -> list[int]:
+        drawn = info.data.get("num_samples")
+        if drawn is not None and (beyond := sorted(k for k in pass_at if k > drawn)):
+            raise ValueError(
+                f"pass@{beyond[0]} cannot be estimated from evaluation.num_samples = {drawn}; "
+                f"draw at least {beyond[-1]}"
+            )
+        return pass_at
