@@ -1,14 +1,12 @@
 """Generation and scoring in an Eval job."""
 
-import re
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, field_validator
 
 from tenyson.config.section import PositiveInt, Section, ShortString
 
-_ADAPTER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
-_TAKEN_NAMES = ("base", "main", "sampled")
+TAKEN_NAMES = ("base", "main", "sampled")
 
 
 class EvaluationConfig(Section):
@@ -51,25 +49,11 @@ class EvaluationConfig(Section):
 
     @field_validator("adapters")
     @classmethod
-    def _names_are_file_names(cls, adapters: dict[str, str]) -> dict[str, str]:
-        for name, source in adapters.items():
-            if not _ADAPTER_NAME.fullmatch(name) or name in _TAKEN_NAMES:
-                raise ValueError(
-                    f"{name!r} cannot name an adapter: its results are results-<name>.json; take "
-                    f"up to 63 letters, digits, `_`, `-` and `.`, and none of "
-                    f"{', '.join(_TAKEN_NAMES)}"
-                )
-            if not source:
-                raise ValueError(f"{name!r} has no folder or URI")
-        return adapters
-
-    @field_validator("pass_at")
-    @classmethod
-    def _enough_samples(cls, pass_at: list[int], info: ValidationInfo) -> list[int]:
-        drawn = info.data.get("num_samples")
-        if drawn is not None and (beyond := sorted(k for k in pass_at if k > drawn)):
+    def _names_are_free(cls, adapters: dict[str, str]) -> dict[str, str]:
+        if taken := sorted(set(adapters) & set(TAKEN_NAMES)):
             raise ValueError(
-                f"pass@{beyond[0]} cannot be estimated from evaluation.num_samples = {drawn}; "
-                f"draw at least {beyond[-1]}"
+                f"{taken[0]!r} already names results of its own; call the adapter something else"
             )
-        return pass_at
+        if empty := sorted(name for name, source in adapters.items() if not source):
+            raise ValueError(f"{empty[0]!r} has no folder or URI")
+        return adapters
