@@ -181,3 +181,17 @@ def test_no_runner_can_flood_the_status_with_metrics(count: int) -> None:
     found = read_result(json.dumps({"run_id": "r", "status": "success", "metrics": metrics}))
     assert found is not None
     assert len(found["metrics"]) == 256
+
+
+def test_a_failure_and_a_cost_of_a_newer_runner_are_read_as_far_as_they_are_known() -> None:
+    failure = {"type": "E", "message": "", "hint": "", "traceback_path": "failure.txt", "new": 1}
+    cost = {"amount": 0.0, "currency": "USD", "rate": 2.5, "forecast": 7}
+    tokens = {"prompt": 1, "completion": 0, "trained": 5}
+    said = {"run_id": "r", "status": "failed", "failure": failure, "cost": cost, "tokens": tokens}
+
+    found = read_result(json.dumps(said))
+
+    assert found is not None
+    assert found["failure"] == {"type": "E", "message": "", "tracebackPath": "failure.txt"}
+    assert found["cost"] == {"amount": 0.0, "currency": "USD", "rate": 2.5}
+    assert found["tokens"] == tokens

@@ -42,7 +42,7 @@ def test_the_documents_fields_come_first(result: JobResult) -> None:
 
 
 def test_fields_of_a_newer_version_are_ignored(result: JobResult) -> None:
-    assert JobResult.from_dict({**result.to_dict(), "cost": 3}) == result
+    assert JobResult.from_dict({**result.to_dict(), "mood": 3}) == result
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", "null", '{"run_id": 1'])
@@ -69,6 +69,33 @@ def test_a_long_result_still_fits_a_termination_message_as_json(
     loaded = JobResult.from_dict(json.loads(message))
     assert (loaded.run_id, loaded.status) == ("r", "failed")
     assert loaded.failure is not None
+
+
+def test_what_says_nothing_takes_no_room_in_a_termination_message(result: JobResult) -> None:
+    said = json.loads(result.termination_message())
+
+    assert said["attempt"] == 0
+    assert not {"hf_repo_id", "stop_reason", "warnings", "cost", "metrics_ci"} & said.keys()
+
+
+def test_a_long_result_loses_its_files_before_its_tokens_and_its_cost(result: JobResult) -> None:
+    result.artifacts = [{"kind": "file", "path": f"file-{i}"} for i in range(200)]
+    result.dataset_fingerprints = {"train": "f" * 64}
+    result.tokens = {"prompt": 10, "completion": 20, "trained": 20}
+    result.cost = {"currency": "USD", "rate": 2.0, "amount": 0.0}
+
+    loaded = JobResult.from_dict(json.loads(result.termination_message()))
+
+    assert loaded.artifacts == []
+    assert (loaded.tokens, loaded.cost) == (result.tokens, result.cost)
+    assert loaded.dataset_fingerprints == result.dataset_fingerprints
+
+
+def test_a_failure_of_a_newer_version_loads(result: JobResult) -> None:
+    values = result.to_dict()
+    values["failure"]["severity"] = "high"
+
+    assert JobResult.from_dict(values) == result
 
 
 def test_a_short_result_is_whole_in_its_termination_message(result: JobResult) -> None:

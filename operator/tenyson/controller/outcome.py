@@ -10,13 +10,13 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_camel
 
 from tenyson.contract import ExitCode
 from tenyson.controller.observed import Attempt, Child, Pod
 from tenyson.controller.reasons import Reason
-from tenyson.controller.resource.status import ResultStatus
+from tenyson.controller.resource.status import Cost, FailureStatus, ResultStatus
 from tenyson.controller.times import seconds_between
 from tenyson.controller.wording import last_lines, one_line, sentences
 
@@ -193,10 +193,20 @@ def read_result(message: str) -> dict[str, Any] | None:
         return None
     known = set(ResultStatus.model_fields)
     values["metrics"] = _finite(values.get("metrics"))
-    if isinstance(failure := values.get("failure"), dict):
-        values["failure"] = {**failure, "hint": failure.get("hint") or None}
+    for name, model in (("failure", FailureStatus), ("cost", Cost)):
+        if isinstance(part := values.get(name), dict):
+            values[name] = _known(part, model)
     camel = {to_camel(k): v for k, v in values.items() if k in known and v not in _NOTHING}
     return _fitting(camel)
+
+
+def _known(part: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+    """Returns what of a result's part the resource has fields for; a newer runner may say more."""
+    return {
+        to_camel(name): part[name]
+        for name, field in model.model_fields.items()
+        if name in part and (field.is_required() or part[name] not in _NOTHING)
+    }
 
 
 def _finite(metrics: Any) -> dict[str, float]:

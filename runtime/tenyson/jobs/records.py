@@ -1,6 +1,6 @@
 """What an attempt finds and leaves in the output folder and its mirror: claim, results, failure."""
 
-import contextlib
+import dataclasses
 import json
 import logging
 import traceback
@@ -56,6 +56,9 @@ def leave_result(
         SupersededError: A newer attempt has started; nothing was written.
     """
     fence.check()
+    if error is not None and not isinstance(error, KeyboardInterrupt) and result.failure:
+        path = _leave_traceback(error, fence)
+        result.failure = dataclasses.replace(result.failure, traceback_path=path)
     try:
         result.save(fence.attempt_folder / File.JOB_RESULT)
         fence.write(File.JOB_RESULT, result.to_json())
@@ -64,8 +67,6 @@ def leave_result(
             "The result cannot be written to %s: %s", fence.folder / File.JOB_RESULT, trouble
         )
         return
-    if error is not None and not isinstance(error, KeyboardInterrupt):
-        _leave_traceback(error, fence)
     if mirror is not None:
         try:
             _upload_result(mirror, fence)
@@ -75,11 +76,15 @@ def leave_result(
             LOG.warning("The result is only in the output folder: %s", trouble.message)
 
 
-def _leave_traceback(error: BaseException, fence: Fence) -> None:
+def _leave_traceback(error: BaseException, fence: Fence) -> str | None:
+    """Returns the file's name; None where it could not be written: the result says what failed."""
     text = "".join(traceback.format_exception(error))
-    with contextlib.suppress(OSError):  # the result says what failed
+    try:
         write_atomically(fence.attempt_folder / File.FAILURE, text)
         fence.write(File.FAILURE, text)
+    except OSError:
+        return None
+    return str(File.FAILURE)
 
 
 def _upload_result(mirror: Mirror, fence: Fence) -> None:

@@ -90,6 +90,8 @@ class FailureStatus(ApiModel):
     """What was given and what was expected."""
     hint: Annotated[str, Field(max_length=2048)] | None = None
     """What to do next."""
+    traceback_path: Text | None = None
+    """File with the traceback, relative to the output folder."""
 
 
 class Artifact(ApiModel):
@@ -112,6 +114,8 @@ class Cost(ApiModel):
     """Running hours of all attempts, times nodes, times budget.pricePerHour."""
     currency: Text
     """Currency of the amount."""
+    rate: float | None = None
+    """Price of an hour, where the runner knows one."""
 
 
 class ResultStatus(ApiModel):
@@ -155,6 +159,18 @@ class ResultStatus(ApiModel):
     """What the run has cost, where budget.pricePerHour is set."""
     telemetry: Annotated[dict[str, int], Field(max_length=16)] | None = None
     """Rows written to the database, and rows spooled to the output folder."""
+    tokens: Annotated[dict[str, int], Field(max_length=16)] | None = None
+    """Tokens of the last attempt: prompt, completion (sampled) and trained."""
+    tokens_per_second: float | None = None
+    """Tokens read and sampled a second."""
+    phase_seconds: Annotated[dict[str, float], Field(max_length=16)] | None = None
+    """Where the last attempt's time went: load, generate, reward, forward_backward, save, eval."""
+    peak_memory: Annotated[dict[str, int], Field(max_length=8)] | None = None
+    """Most bytes held: rss in the host, cuda on the GPU."""
+    engine: Text | None = None
+    """What sampled: hf or vllm."""
+    manifest_uri: Text | None = None
+    """Where run_manifest.json is."""
     artifacts: Annotated[list[Artifact], Field(max_length=64)] | None = None
     """Files left behind."""
     warnings: Annotated[list[Text], Field(max_length=32)] | None = None
