@@ -77,6 +77,10 @@ class File:
 
     JOB_RESULT: Final = "job_result.json"
     RESULTS: Final = "results.json"
+    NAMED_RESULTS: Final = "results-{name}.json"
+    """Of the further models that one evaluation compares."""
+    EVAL_SAMPLES: Final = "eval_samples.jsonl"
+    """What an evaluation has generated so far; its next attempt goes on from there."""
     MANIFEST: Final = "run_manifest.json"
     METRICS: Final = "metrics.jsonl"
     TELEMETRY_SPOOL: Final = "telemetry_spool.jsonl"

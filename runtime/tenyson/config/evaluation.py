@@ -50,7 +50,7 @@ class EvaluationConfig(Section):
     @field_validator("adapters")
     @classmethod
     def _names_are_free(cls, adapters: dict[str, str]) -> dict[str, str]:
-        if taken := sorted(set(adapters) & set(TAKEN_NAMES)):
+        if taken := sorted(n for n in adapters if n in TAKEN_NAMES or n.endswith("-sampled")):
             raise ValueError(
                 f"{taken[0]!r} already names results of its own; call the adapter something else"
             )

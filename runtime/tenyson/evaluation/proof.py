@@ -53,7 +53,7 @@ def _require_numbers(log_probs: Sequence[LogProbs], what: str) -> None:
 
 
 def _largest_change(base: Sequence[LogProbs], adapted: Sequence[LogProbs]) -> float:
-    """Returns the largest difference over tokens that both name; inf where they name no same one."""
+    """Returns the largest difference over tokens that both name; inf where they share none."""
     shared = [
         abs(before[token] - after[token])
         for before, after in zip(base, adapted, strict=True)

@@ -84,41 +84,67 @@ def locate_adapter(context: RunContext) -> Adapter | None:
     source = context.adapter_source
     if source is None:
         return None
-    if "://" in source:
-        folder = fetch_folder(source, context.output_dir / FETCHED_ADAPTER)
-    else:
-        folder = Path(source).expanduser()
+    return fetch_adapter(
+        source, context.output_dir / FETCHED_ADAPTER, context.options.adapter_sha256
+    )
+
+
+def fetch_adapter(source: str, target: Path, sha256: str | None = None) -> Adapter:
+    """Returns an adapter, checked.
+
+    Args:
+        source: Its folder, or a URI.
+        target: Where one behind a URI is copied to.
+        sha256: What its hash must be; None accepts any.
+
+    Raises:
+        CheckpointError: It is no adapter, not what its manifest says, or has another hash.
+    """
+    is_remote = "://" in source
+    folder = fetch_folder(source, target) if is_remote else Path(source).expanduser()
     folder = _adapter_folder(folder, source)
     facts: dict[str, Any] = {}
     if (folder / File.CHECKPOINT_MANIFEST).is_file():
         facts = manifest.verify(folder)
     found = sha256_of_file(folder / ADAPTER_WEIGHTS)
-    wanted = context.options.adapter_sha256
-    if wanted and wanted.lower() != found:
+    if sha256 and sha256.lower() != found:
         raise CheckpointError(
-            f"The adapter in {source} has SHA-256 {found}, expected {wanted}.",
+            f"The adapter in {source} has SHA-256 {found}, expected {sha256}.",
             hint="It was written again after the run that it comes from; run that job again.",
         )
     return Adapter(folder, found, facts.get("model"), facts.get("base_fingerprint"))
 
 
-def put_adapter(model: Any, adapter: Adapter, *, is_trainable: bool) -> Any:
+def put_adapter(
+    model: Any, adapter: Adapter, *, is_trainable: bool, name: str = "default"
+) -> Any:
     """Returns the model with the adapter on it, every tensor of the file proved to be in use.
+
+    Args:
+        model: The base, or one that has adapters already.
+        adapter: The adapter.
+        is_trainable: Whether it is to be trained further.
+        name: What PEFT calls it; holds no dot.
 
     Raises:
         CheckpointError: The adapter does not fit this model, or was trained on another.
     """
     require_its_base(model, adapter)
+    folder = str(adapter.folder)
     try:
-        with_adapter = PeftModel.from_pretrained(
-            model, str(adapter.folder), is_trainable=is_trainable
-        )
+        if isinstance(model, PeftModel):
+            model.load_adapter(folder, adapter_name=name, is_trainable=is_trainable)
+            with_adapter = model
+        else:
+            with_adapter = PeftModel.from_pretrained(
+                model, folder, adapter_name=name, is_trainable=is_trainable
+            )
     except (RuntimeError, ValueError, OSError) as error:
         raise CheckpointError(
             f"The adapter in {adapter.folder} does not fit the model: {short(error)}",
             hint=_OF_ITS_BASE,
         ) from error
-    check_adapter(with_adapter, adapter.folder)
+    check_adapter(with_adapter, adapter.folder, name)
     return with_adapter
 
 
@@ -139,24 +165,24 @@ def require_its_base(model: Any, adapter: Adapter) -> None:
         )
 
 
-def check_adapter(model: Any, folder: Path) -> None:
-    """Refuses a model whose `default` adapter is not exactly what the folder's file holds."""
+def check_adapter(model: Any, folder: Path, name: str = "default") -> None:
+    """Refuses a model on which the adapter of this name is not exactly what the file holds."""
     saved = load_file(folder / ADAPTER_WEIGHTS)
-    loaded = get_peft_model_state_dict(model, adapter_name="default")
+    loaded = get_peft_model_state_dict(model, adapter_name=name)
     if different := sorted(saved.keys() ^ loaded.keys()):
         raise CheckpointError(
             f"The adapter in {folder} does not fit the model: {len(different)} of its "
             f"{len(saved)} tensors have no match, {different[0]} for one.",
             hint=_OF_ITS_BASE,
         )
-    for name, tensor in saved.items():
+    for key, tensor in saved.items():
         if not tensor.isfinite().all():
             raise CheckpointError(
-                f"The adapter in {folder} is broken: {name} holds NaN or an infinity.",
+                f"The adapter in {folder} is broken: {key} holds NaN or an infinity.",
                 hint="Use an earlier checkpoint of the run that saved it.",
             )
-        if not torch.equal(loaded[name].cpu(), tensor.to(loaded[name].dtype)):
-            raise CheckpointError(f"The adapter in {folder} was not loaded: {name} differs.")
+        if not torch.equal(loaded[key].cpu(), tensor.to(loaded[key].dtype)):
+            raise CheckpointError(f"The adapter in {folder} was not loaded: {key} differs.")
 
 
 def _adapter_folder(folder: Path, source: str) -> Path:

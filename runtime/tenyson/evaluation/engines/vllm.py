@@ -45,8 +45,11 @@ class ServedAdapter:
 
     @property
     def number(self) -> int:
-        """vLLM's id for it. vLLM keeps what it loaded under an id, changed files or not; one that
-        follows from the weights can never be stale."""
+        """VLLM's id for it.
+
+        What was loaded under an id is kept, changed files or not; an id that follows from the
+        weights can never be stale.
+        """
         return int(self.sha256[:8], 16) % (2**31 - 1) + 1
 
 
@@ -140,10 +143,14 @@ class VLLMEngine:
 
     def first_log_probs(self, prompts: Sequence[Sequence[int]], model: str) -> list[LogProbs]:
         """Returns the likeliest first tokens; see `Engine.first_log_probs`."""
-        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind, SamplingParams
 
         params = SamplingParams(
-            max_tokens=1, temperature=0.0, logprobs=PROBED_TOKENS, detokenize=False
+            max_tokens=1,
+            temperature=0.0,
+            logprobs=PROBED_TOKENS,
+            detokenize=False,
+            output_kind=RequestOutputKind.FINAL_ONLY,
         )
         waiting = [self._add(tuple(ids), params, model) for ids in prompts]
         found: dict[str, LogProbs] = {}
@@ -166,7 +173,7 @@ class VLLMEngine:
         except (ValueError, RuntimeError, OSError) as error:
             raise CheckpointError(
                 f"vLLM cannot serve the adapter in {adapter.folder}: {error}",
-                hint="Use the base model that the adapter was trained on, or evaluation.engine: hf.",
+                hint="Use the adapter's own base model, or evaluation.engine: hf.",
             ) from error
         for found in self._llm.collective_rpc(
             "unmatched_modules", args=(adapter.number, str(adapter.folder))
@@ -182,7 +189,7 @@ class VLLMEngine:
         name = str(next(self._ids))
         self._engine.add_request(
             name,
-            {"prompt_token_ids": list(ids)},
+            self._llm.renderer.render_cmpl([{"prompt_token_ids": list(ids)}])[0],
             params,
             lora_request=None if model == BASE else self._lora(model),
         )
@@ -196,7 +203,7 @@ class VLLMEngine:
         return LoRARequest(adapter.sha256, adapter.number, str(adapter.folder))
 
     def _params(self, sampling: Sampling, key: str, draw: Draw) -> Any:
-        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind, SamplingParams
 
         return SamplingParams(
             max_tokens=sampling.max_new_tokens,
@@ -206,6 +213,7 @@ class VLLMEngine:
             seed=None if draw.is_greedy else sampling.seed_of(key, draw),
             stop_token_ids=list(self._tokens.stops),
             detokenize=False,
+            output_kind=RequestOutputKind.FINAL_ONLY,
         )
 
 
@@ -221,7 +229,7 @@ def _start(
 ) -> Any:
     # In a process of its own the engine could be neither stepped nor asked about its adapters.
     os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
-    os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
     from vllm import LLM
 
