@@ -6,12 +6,10 @@ from typing import Any
 import pytest
 
 from tenyson.contract import File
-from tenyson.errors import CheckpointError, StoppedError, TaskError
+from tenyson.errors import CheckpointError, TaskError
 from tenyson.jobs.eval import EvalJob
-from tenyson.jobs.options import RunOptions
 from tenyson.jobs.result import JobResult
 from tenyson.jobs.sft import SFTJob
-from tenyson.jobs.stop import StopRequest
 
 pytestmark = pytest.mark.train
 
@@ -23,8 +21,8 @@ def adapter(tmp_path_factory: Any, sum_task: Any, build_config: Any) -> JobResul
     return SFTJob(config, sum_task, output_dir=tmp_path_factory.mktemp("adapter")).run()
 
 
-def results_of(folder: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((folder / File.RESULTS).read_text(encoding="utf-8"))
+def results_of(folder: Path, name: str = File.RESULTS) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / name).read_text(encoding="utf-8"))
     return content
 
 
@@ -46,18 +44,36 @@ def test_results_have_every_row_in_the_datasets_order(
     assert result.metrics.keys() == {"accuracy"}
 
 
-def test_greedy_answers_do_not_depend_on_the_batch(
-    make_config: Any, sum_task: Any, tmp_path: Path
-) -> None:
+def test_no_answer_depends_on_the_batch(make_config: Any, sum_task: Any, tmp_path: Path) -> None:
+    draws = {"temperature": 1.0, "top_k": 30, "top_p": 0.95, "num_samples": 3}
     for size in (1, 3, 64):
-        config = make_config(evaluation={"batch_size": size})
+        config = make_config(evaluation={"batch_size": size, "include_greedy": True, **draws})
         EvalJob(config, sum_task, output_dir=tmp_path / str(size)).run()
 
-    answers = [
-        [row["completion"] for row in results_of(tmp_path / str(size))["detailed_results"]]
-        for size in (1, 3, 64)
-    ]
-    assert answers[0] == answers[1] == answers[2]
+    def answers(size: int, name: str) -> list[Any]:
+        return [
+            row.get("completion") or row["completions"]
+            for row in results_of(tmp_path / str(size), name)["detailed_results"]
+        ]
+
+    for name in ("results.json", "results-sampled.json"):
+        assert answers(1, name) == answers(3, name) == answers(64, name)
+
+
+def test_no_sample_depends_on_the_rows_beside_it(
+    make_config: Any, sum_task: Any, tmp_path: Path
+) -> None:
+    asked = [{"id": f"q{i}", "prompt": f"{i}+{i}=", "completion": "5"} for i in range(5)]
+    settings = {"temperature": 1.0, "num_samples": 2}
+    found = {}
+    for name, rows in (("all", asked), ("some", [asked[4], asked[1]])):
+        config = make_config(task={"eval_rows": rows}, evaluation=settings)
+        EvalJob(config, sum_task, output_dir=tmp_path / name).run()
+        found[name] = {
+            row["id"]: row["completions"] for row in results_of(tmp_path / name)["detailed_results"]
+        }
+
+    assert found["some"] == {key: found["all"][key] for key in ("q4", "q1")}
 
 
 def test_the_adapter_is_what_is_evaluated(
@@ -157,32 +173,19 @@ def test_an_adapter_of_another_model_is_refused(
         EvalJob(config, sum_task, output_dir=tmp_path / "out").run()
 
 
-def test_an_evaluation_stops_between_batches(
-    make_config: Any, sum_task: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from tenyson.jobs.context import Reporter
-
-    stop = StopRequest()
-    monkeypatch.setattr(Reporter, "update", lambda self, progress: stop.make("SIGTERM"))
-    job = EvalJob(make_config(), sum_task, output_dir=tmp_path, options=RunOptions(stop=stop))
-
-    with pytest.raises(StoppedError):
-        job.run()
-
-    assert job.result is not None
-    assert (job.result.exit_code, job.result.global_step) == (75, 4)
-
-
 @pytest.mark.parametrize(
     ("task", "says"),
     [
         ({"eval_rows": [{"question": "1+1"}]}, "get_eval_dataset returned rows without"),
         ({"eval_rows": [{"prompt": "1+1="}] * 2}, "compute_metrics raised KeyError"),
         ({"eval_rows": [{"id": 1, "prompt": "1"}] * 2}, "two rows with the id '1'"),
+        ({"eval_rows": []}, "get_eval_dataset returned no rows"),
+        ({"eval_rows": [{"prompt": ""}]}, "row '0' is empty"),
+        ({"eval_rows": [{"prompt": "1" * 125}]}, "row '0' has 125 tokens"),
         ({"metrics": {"accuracy": "high"}}, "no metric that is a number"),
         ({"metrics": {"metrics": {"a": 1}, "detailed_results": []}}, "0 detailed_results for 10"),
     ],
-    ids=["columns", "raises", "ids", "no number", "details"],
+    ids=["columns", "raises", "ids", "no rows", "empty", "long", "no number", "details"],
 )
 def test_bad_input_names_the_hook(
     task: dict[str, Any], says: str, make_config: Any, sum_task: Any, tmp_path: Path
@@ -203,3 +206,48 @@ def test_metrics_without_details_are_taken_with_a_warning(
     assert result.metrics == {"accuracy": 0.5}
     assert any("paired test" in warning for warning in result.warnings)
     assert any("note" in warning for warning in result.warnings)
+
+
+def test_pass_at_k_and_intervals_stand_beside_the_metrics(
+    adapter: JobResult, make_config: Any, sum_task: Any, tmp_path: Path
+) -> None:
+    draws = {"temperature": 1.0, "num_samples": 4, "include_greedy": True, "pass_at": [1, 4]}
+    config = make_config(adapter={"path": adapter.local_output_dir}, evaluation=draws)
+
+    result = EvalJob(config, sum_task, output_dir=tmp_path).run()
+
+    sampled = results_of(tmp_path, "results-sampled.json")
+    samples = [[s["correct"] for s in row["samples"]] for row in sampled["detailed_results"]]
+    any_right = sum(any(row) for row in samples) / len(samples)
+    assert result.metrics["sampled/correct_pass@4"] == pytest.approx(any_right)
+    assert result.metrics["sampled/correct_pass@1"] == result.metrics["sampled/accuracy"]
+    assert result.metrics_ci.keys() == result.metrics.keys()
+    low, high = result.metrics_ci["accuracy"]
+    assert low <= result.metrics["accuracy"] <= high
+    assert sampled["intervals"]["accuracy"]["n"] == 10
+
+
+@pytest.mark.parametrize(
+    ("metric", "says"),
+    [("right", "a number 'right' that is 0 or 1"), (None, "Such numbers there: none")],
+)
+def test_pass_at_k_of_a_number_that_is_not_there_is_refused(
+    metric: str | None, says: str, make_config: Any, sum_task: Any, tmp_path: Path
+) -> None:
+    detailed = [{"share": 0.5, "correct": float(metric is not None)} for _ in range(20)]
+    if metric is None:
+        detailed = [{"share": 0.5} for _ in range(20)]
+    config = make_config(
+        task={"metrics": {"metrics": {"accuracy": 0.5}, "detailed_results": detailed}},
+        evaluation={
+            "temperature": 1.0,
+            "num_samples": 2,
+            "pass_at": [2],
+            "pass_metric": metric,
+        },
+    )
+
+    with pytest.raises(TaskError) as raised:
+        EvalJob(config, sum_task, output_dir=tmp_path).run()
+
+    assert says in str(raised.value)

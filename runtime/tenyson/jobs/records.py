@@ -43,6 +43,8 @@ def upload_results(mirror: Mirror, fence: Fence) -> None:
     folder = fence.folder
     for name in (File.MANIFEST, File.METRICS, File.RESULTS):
         mirror.upload_file(folder / name)
+    for path in sorted(folder.glob(File.NAMED_RESULTS.format(name="*"))):
+        mirror.upload_file(path)
     if (folder / File.FINAL_CHECKPOINT).is_dir():
         upload_final(folder / File.FINAL_CHECKPOINT, fence.attempt, mirror)
 

@@ -1,0 +1,144 @@
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tenyson.contract import File
+from tenyson.errors import StoppedError
+from tenyson.jobs.context import Reporter
+from tenyson.jobs.eval import EvalJob
+from tenyson.jobs.options import RunOptions
+from tenyson.jobs.result import JobResult
+from tenyson.jobs.stop import StopRequest
+from tenyson.progress import Progress
+
+pytestmark = pytest.mark.train
+
+SAMPLES = {"temperature": 1.0, "num_samples": 2, "include_greedy": True, "batch_size": 12}
+"""Four prompts a batch, ten in all."""
+
+
+def stop_at(rows: int, config: Any, task: Any, folder: Path, uri: str | None = None) -> JobResult:
+    """Evaluates until some rows are done, and is stopped there as by a signal."""
+    stop = StopRequest()
+    shown = Reporter.update
+
+    def update(self: Reporter, progress: Progress) -> None:
+        shown(self, progress)
+        if progress.step >= rows:
+            stop.make("SIGTERM")
+
+    job = EvalJob(
+        config,
+        task,
+        run_id="run",
+        output_dir=folder,
+        options=RunOptions(stop=stop, output_uri=uri),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Reporter, "update", update)
+        with pytest.raises(StoppedError):
+            job.run()
+    assert job.result is not None
+    return job.result
+
+
+def evaluate(config: Any, task: Any, folder: Path, uri: str | None = None) -> JobResult:
+    options = RunOptions(output_uri=uri)
+    return EvalJob(config, task, run_id="run", output_dir=folder, options=options).run()
+
+
+def answers_of(folder: Path) -> list[Any]:
+    return [
+        json.loads((folder / name).read_text(encoding="utf-8"))["detailed_results"]
+        for name in (File.RESULTS, "results-sampled.json")
+    ]
+
+
+def ids_of(folder: Path) -> list[str]:
+    lines = (folder / File.EVAL_SAMPLES).read_text(encoding="utf-8").splitlines()
+    return [json.loads(line)["id"] for line in lines]
+
+
+def test_a_stopped_evaluation_generates_only_what_is_missing_and_ends_the_same(
+    make_config: Any, sum_task: Any, tmp_path: Path
+) -> None:
+    config = make_config(evaluation=SAMPLES)
+    at_once = evaluate(config, sum_task, tmp_path / "at-once")
+    folder = tmp_path / "stopped"
+
+    stopped = stop_at(4, config, sum_task, folder)
+    kept = (folder / File.EVAL_SAMPLES).read_bytes()
+    resumed = evaluate(config, sum_task, folder)
+
+    assert (stopped.exit_code, stopped.global_step) == (75, 4)
+    assert (resumed.resumed_from_step, resumed.global_step) == (4, 10)
+    assert (folder / File.EVAL_SAMPLES).read_bytes().startswith(kept)
+    assert sorted(ids_of(folder)) == sorted(f"r{i}" for i in range(10))
+    assert resumed.metrics == at_once.metrics
+    assert answers_of(folder) == answers_of(tmp_path / "at-once")
+
+
+def test_samples_come_back_from_the_mirror_when_the_folder_is_lost(
+    make_config: Any, sum_task: Any, tmp_path: Path
+) -> None:
+    config = make_config(evaluation=SAMPLES)
+    uri = f"file://{tmp_path / 'mirror'}"
+    stop_at(4, config, sum_task, tmp_path / "pod-0", uri)
+    shutil.rmtree(tmp_path / "pod-0")
+
+    resumed = evaluate(config, sum_task, tmp_path / "pod-1", uri)
+
+    assert resumed.resumed_from_step == 4
+    assert len(ids_of(tmp_path / "mirror")) == 10
+    assert (tmp_path / "mirror" / "results-sampled.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"evaluation": {**SAMPLES, "temperature": 0.9}}, "another model, adapter or other"),
+        ({"checkpoint": {"every_seconds": None, "resume": "never"}}, ""),
+    ],
+    ids=["other settings", "resume: never"],
+)
+def test_answers_that_do_not_count_are_generated_anew(
+    change: dict[str, Any], says: str, make_config: Any, sum_task: Any, tmp_path: Path
+) -> None:
+    stop_at(4, make_config(evaluation=SAMPLES), sum_task, tmp_path)
+
+    resumed = evaluate(make_config(**{"evaluation": SAMPLES, **change}), sum_task, tmp_path)
+
+    assert resumed.resumed_from_step == 0
+    assert len(ids_of(tmp_path)) == 14
+    assert any(says in warning for warning in resumed.warnings) or not says
+
+
+def test_a_damaged_line_is_generated_again_and_told_of(
+    make_config: Any, sum_task: Any, tmp_path: Path
+) -> None:
+    config = make_config(evaluation=SAMPLES)
+    whole = evaluate(config, sum_task, tmp_path)
+    before = answers_of(tmp_path)
+    path = tmp_path / File.EVAL_SAMPLES
+    content = bytearray(path.read_bytes())
+    content[content.index(b'"text": "') + 9] ^= 1
+    path.write_bytes(content)
+
+    again = evaluate(config, sum_task, tmp_path)
+
+    assert again.resumed_from_step == 9
+    assert any("1 lines of eval_samples.jsonl were damaged" in w for w in again.warnings)
+    assert again.metrics == whole.metrics
+    assert answers_of(tmp_path) == before
+
+
+def test_a_stop_is_seen_between_two_tokens(make_config: Any, sum_task: Any, tmp_path: Path) -> None:
+    config = make_config(evaluation={**SAMPLES, "batch_size": 999, "max_new_tokens": 100})
+
+    stopped = stop_at(0, config, sum_task, tmp_path)
+
+    assert (stopped.exit_code, stopped.global_step) == (75, 0)
+    assert not (tmp_path / File.EVAL_SAMPLES).exists()
