@@ -134,12 +134,11 @@ def open_engine(
     from tenyson.evaluation.engines.hf import HFEngine
 
     model = load_model(context.config, source, JobType.EVAL)
-    names = {}
-    for place, evaluated in enumerate(m for m in models if m.adapter is not None):
-        names[evaluated.name] = f"adapter_{place}"
-        model = put_adapter(
-            model, evaluated.adapter, is_trainable=False, name=names[evaluated.name]
-        )
+    names: dict[str, str] = {}
+    for evaluated in models:
+        if evaluated.adapter is not None:
+            name = names[evaluated.name] = f"adapter_{len(names)}"
+            model = put_adapter(model, evaluated.adapter, is_trainable=False, name=name)
     return HFEngine(
         model.to("cuda" if torch.cuda.is_available() else "cpu"),
         tokenizer,
