@@ -115,9 +115,7 @@ def fetch_adapter(source: str, target: Path, sha256: str | None = None) -> Adapt
     return Adapter(folder, found, facts.get("model"), facts.get("base_fingerprint"))
 
 
-def put_adapter(
-    model: Any, adapter: Adapter, *, is_trainable: bool, name: str = "default"
-) -> Any:
+def put_adapter(model: Any, adapter: Adapter, *, is_trainable: bool, name: str = "default") -> Any:
     """Returns the model with the adapter on it, every tensor of the file proved to be in use.
 
     Args:

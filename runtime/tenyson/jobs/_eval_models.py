@@ -1,8 +1,6 @@
 """Which models an evaluation looks at, and the engine that runs them all."""
 
-import importlib.util
 import json
-import logging
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +13,7 @@ from tenyson.contract import JobType
 from tenyson.errors import ConfigError, Problem
 from tenyson.evaluation.completions import BASE
 from tenyson.evaluation.engines.engine import Engine
+from tenyson.jobs._engines import engine_of
 from tenyson.jobs._models import (
     ADAPTER_CONFIG,
     Adapter,
@@ -26,9 +25,8 @@ from tenyson.jobs._models import (
     weights_dtype,
 )
 from tenyson.jobs.context import RunContext
-from tenyson.jobs.engines import Choice, Need, choose_engine
+from tenyson.jobs.engines import Choice, Need
 
-LOG = logging.getLogger("tenyson.jobs")
 MAIN = "main"
 """What engines call the adapter of `adapter.path`."""
 FETCHED = "adapter-{name}"
@@ -97,16 +95,14 @@ def choose(
     """
     kinds = {_kind(model) for model in models}
     kept_whole = [m for model in models for m in model.adapter_config.get("modules_to_save") or ()]
-    choice = choose_engine(
-        context.config.evaluation.engine,
+    choice = engine_of(
+        context,
         Need.EVALUATION,
-        has_gpu=torch.cuda.is_available(),
-        has_vllm=importlib.util.find_spec("vllm") is not None,
-        parameters=_count_parameters(context, source, model_config),
+        _count_parameters(context, source, model_config),
         adapter_kind="dora" if "dora" in kinds else "lora" if "lora" in kinds else "none",
         modules_to_save=tuple(kept_whole),
     )
-    LOG.info("Completions come from %s: %s.", choice.engine, choice.why)
+    context.result.engine, context.result.engine_reason = choice.engine, choice.why
     return choice
 
 
