@@ -182,3 +182,22 @@ def test_resume_refuses_what_is_no_step(given: str) -> None:
 
     with pytest.raises(ConfigError, match="expected auto, never or a step"):
         make_parser().parse_args(["--job-type", "sft", "--config", "c", f"--resume={given}"])
+
+
+@pytest.mark.train
+def test_the_log_and_the_manifest_say_what_was_read_as_what(
+    run_runner: Any, make_config: Any, tiny_model: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = make_config()
+    del config["model"], config["training"]["max_steps"]
+
+    with caplog.at_level("INFO", logger="tenyson"):
+        run = run_runner({**config, "model": tiny_model, "steps": 1})
+
+    assert run.code == 0, run.said
+    assert "Configuration: read `steps` as training.max_steps" in caplog.text
+    manifest = json.loads((run.folder / "run_manifest.json").read_text(encoding="utf-8"))
+    assert manifest["read_as"] == [
+        "read `model` as model.name",
+        "read `steps` as training.max_steps",
+    ]

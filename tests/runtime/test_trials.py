@@ -113,6 +113,11 @@ def test_a_dry_run_tells_the_plan_and_leaves_the_folder_as_it_is(
     assert "read `seed` as" in run.said
     assert "rows (" in run.said
     assert "M parameters" in run.said
+    if job_type == "sft":
+        assert "stop token trained: yes" in run.said
+        assert "(⟦what is trained⟧)" in run.said
+    else:
+        assert "hf: there is no GPU" in run.said
     if job_type != "eval":
         assert "from attempt-0/checkpoint-4, if it verifies" in run.said
         assert "6, of 8 examples each" in run.said

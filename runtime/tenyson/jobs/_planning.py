@@ -4,28 +4,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from datasets import Dataset
 from peft import get_peft_model
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from tenyson.config import JobConfig
 from tenyson.contract import JobType
 from tenyson.errors import ConfigError, Problem
-from tenyson.jobs._arguments import rl_arguments, sft_arguments
-from tenyson.jobs._data import (
-    call_hook,
-    callable_of,
-    dataset_of,
-    facts_of,
-    optional_dataset_of,
-    require_columns,
-)
+from tenyson.jobs._adapters import locate_adapter, new_lora, require_modules
+from tenyson.jobs._engines import engine_of
 from tenyson.jobs._libraries import quiet
-from tenyson.jobs._models import load_error, load_tokenizer, locate_adapter, locate_model, new_lora
-from tenyson.jobs._rl import require_a_full_round
-from tenyson.jobs._sft import USABLE_COLUMNS
+from tenyson.jobs._models import load_error, load_tokenizer, locate_model
+from tenyson.jobs._planned_data import plan_eval, plan_rl, plan_sft
 from tenyson.jobs.context import RunContext
+from tenyson.jobs.engines import Need
 from tenyson.jobs.plan import Plan, cost_lines, newest_place, planned_steps, seconds_a_step
+
+_PLANNED_DATA = {JobType.SFT: plan_sft, JobType.RL: plan_rl, JobType.EVAL: plan_eval}
 
 
 def plan_run(context: RunContext, ranks: int, output_dir: Path) -> Plan:
@@ -45,71 +39,24 @@ def plan_run(context: RunContext, ranks: int, output_dir: Path) -> Plan:
         plan.add("configuration", line)
     source = locate_model(context)
     tokenizer = load_tokenizer(context.config, source)
-    rows = _PLANNED[context.job_type](context, plan, tokenizer)
-    _plan_model(context, plan, source)
+    model = _model_without_weights(context.config, source)
+    rows = _PLANNED_DATA[context.job_type](context, plan, tokenizer, model.config)
+    _plan_model(context, plan, model)
     _plan_end(context, plan, rows, ranks, output_dir)
     plan.warnings += context.result.warnings
     return plan
 
 
-def _plan_sft(context: RunContext, plan: Plan, tokenizer: Any) -> int:
-    hooks = (context.plain_config, tokenizer)
-    formats = callable_of(context, "get_sft_formatting_func", *hooks) is not None
-    callable_of(context, "get_sft_data_collator", *hooks)
-    data = dataset_of(context, "get_sft_dataset", *hooks)
-    evaluation = optional_dataset_of(context, "get_sft_eval_dataset", *hooks)
-    if not formats:
-        require_columns(data, "get_sft_dataset", *USABLE_COLUMNS)
-    _plan_rows(plan, "train", data)
-    if evaluation is not None:
-        _plan_rows(plan, "evaluation", evaluation)
-    sft_arguments(context, has_eval_set=evaluation is not None, formats=formats)
-    return len(data)
-
-
-def _plan_rl(context: RunContext, plan: Plan, tokenizer: Any) -> int:
-    prompts = dataset_of(context, "get_rl_dataset", context.plain_config)
-    require_columns(prompts, "get_rl_dataset", ("prompt",))
-    rewards = call_hook(context, "get_reward_funcs", context.plain_config, tokenizer)
-    arguments = rl_arguments(context)
-    require_a_full_round(prompts, arguments)
-    _plan_rows(plan, "train", prompts)
-    names = ", ".join(getattr(reward, "__name__", repr(reward)) for reward in rewards)
-    plan.add("rewards", names)
-    group = arguments.num_generations
-    plan.add(
-        "sampling",
-        f"{arguments.generation_batch_size} completions a round: "
-        f"{arguments.generation_batch_size // group} prompts x {group}, for "
-        f"{arguments.steps_per_generation * arguments.num_iterations} micro-steps",
-    )
-    return len(prompts)
-
-
-def _plan_eval(context: RunContext, plan: Plan, tokenizer: Any) -> int:
-    prompts = dataset_of(context, "get_eval_dataset", context.plain_config)
-    require_columns(prompts, "get_eval_dataset", ("prompt",))
-    _plan_rows(plan, "evaluation", prompts)
-    settings = context.config.evaluation
-    rows = min(len(prompts), settings.max_prompts or len(prompts))
-    plan.add("sampling", f"{rows} prompts x {settings.num_samples}, {settings.batch_size} at once")
-    return rows
-
-
-_PLANNED = {JobType.SFT: _plan_sft, JobType.RL: _plan_rl, JobType.EVAL: _plan_eval}
-
-
-def _plan_rows(plan: Plan, role: str, dataset: Dataset) -> None:
-    facts = facts_of(dataset)
-    columns = ", ".join(facts.columns)
-    plan.add("data", f"{role}: {facts.rows} rows ({columns}), sha256 {facts.fingerprint[:12]}…")
-
-
-def _plan_model(context: RunContext, plan: Plan, source: str) -> None:
+def _plan_model(context: RunContext, plan: Plan, model: Any) -> None:
     config = context.config
-    model = _model_without_weights(config, source)
     total = sum(parameter.numel() for parameter in model.parameters())
     plan.add("model", f"{config.model.name}: {total / 1e6:,.2f} M parameters")
+    if context.job_type is not JobType.SFT:
+        is_rl = context.job_type is JobType.RL
+        need = Need.RL if is_rl else Need.EVALUATION
+        has_adapter = is_rl or context.adapter_source is not None
+        engine = engine_of(context, need, total, adapter_kind=None if has_adapter else "none")
+        plan.add("engine", f"{engine.engine}: {engine.why}")
     adapter = locate_adapter(context)
     if adapter is not None:
         plan.add("adapter", f"starts from {context.adapter_source}, sha256 {adapter.sha256[:12]}…")
@@ -138,6 +85,7 @@ def _model_without_weights(config: JobConfig, source: str) -> Any:
 
 
 def _trained_parameters(config: JobConfig, model: Any) -> int:
+    require_modules(model, config.adapter.modules_to_save)
     try:
         with torch.device("meta"):
             adapted = get_peft_model(model, new_lora(config))

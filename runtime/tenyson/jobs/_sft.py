@@ -38,7 +38,7 @@ def train(context: RunContext) -> None:
     hooks = (context.plain_config, tokenizer)
     formatting_func = callable_of(context, "get_sft_formatting_func", *hooks)
     collator = callable_of(context, "get_sft_data_collator", *hooks)
-    data = _examples(context, formatting_func is not None, hooks)
+    data = examples_of(context, formatting_func is not None, hooks)
     arguments = sft_arguments(
         context, has_eval_set="eval" in data, formats=formatting_func is not None
     )
@@ -90,7 +90,7 @@ def prepare_all(
     }
 
 
-def _examples(context: RunContext, formats: bool, hooks: tuple[Any, ...]) -> dict[str, Dataset]:
+def examples_of(context: RunContext, formats: bool, hooks: tuple[Any, ...]) -> dict[str, Dataset]:
     """Returns the training set and, where the task has one, the evaluation set."""
     data = {"train": dataset_of(context, HOOKS["train"], *hooks)}
     evaluation = optional_dataset_of(context, HOOKS["eval"], *hooks)

@@ -137,6 +137,7 @@ class Job(ABC):
                 mirror=mirror,
                 ranks=ranks,
                 plain_config=config.model_dump(),
+                notes={"read_as": config.read_as} if config.read_as else {},
             )
             self._do_the_work(context)
             ranks.part()

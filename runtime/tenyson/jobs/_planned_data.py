@@ -1,0 +1,125 @@
+"""What a plan says of a task's data: read by the same hooks and checks as a run's."""
+
+from collections.abc import Callable
+from typing import Any
+
+from datasets import Dataset
+from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
+
+from tenyson.jobs._arguments import rl_arguments, sft_arguments
+from tenyson.jobs._context_length import require_room, require_room_to_answer
+from tenyson.jobs._data import (
+    call_hook,
+    callable_of,
+    dataset_of,
+    facts_of,
+    require_columns,
+)
+from tenyson.jobs._data_report import decide_packing, report_data, summary, warnings_of
+from tenyson.jobs._mask_report import describe_example, report_masks, sample_of, stop_ids_of
+from tenyson.jobs._preparation import Prepared
+from tenyson.jobs._rl import require_a_full_round
+from tenyson.jobs._sft import examples_of, prepare_all
+from tenyson.jobs.context import RunContext
+from tenyson.jobs.plan import Plan
+
+SHOWN_CHARACTERS = 600
+ROLES = {"train": "train", "eval": "evaluation"}
+
+
+def plan_sft(context: RunContext, plan: Plan, tokenizer: Any, model_config: Any) -> int:
+    """Adds the examples, the mask and an example of it; returns the rows that are trained on."""
+    hooks = (context.plain_config, tokenizer)
+    formatting_func = callable_of(context, "get_sft_formatting_func", *hooks)
+    collator = callable_of(context, "get_sft_data_collator", *hooks)
+    formats = formatting_func is not None
+    data = examples_of(context, formats, hooks)
+    for role, dataset in data.items():
+        _plan_rows(plan, ROLES[role], dataset)
+    arguments = sft_arguments(context, has_eval_set="eval" in data, formats=formats)
+    prepared = prepare_all(data, tokenizer, arguments, formatting_func)
+    max_length = context.config.data.max_length
+    for own in prepared.values():
+        require_room(int(own.lengths.max()), max_length, model_config)
+    choice = decide_packing(
+        context, prepared["train"], model_config, has_collator=collator is not None
+    )
+    plan.add("packing", f"{'on' if choice.packs else 'off'}: {choice.why}")
+    _plan_mask(context, plan, prepared["train"], tokenizer, collator)
+    return len(data["train"])
+
+
+def plan_rl(context: RunContext, plan: Plan, tokenizer: Any, model_config: Any) -> int:
+    """Adds the prompts, the rewards and a round of sampling; returns the prompts."""
+    prompts = dataset_of(context, "get_rl_dataset", context.plain_config)
+    require_columns(prompts, "get_rl_dataset", ("prompt",))
+    _plan_rows(plan, "train", prompts)
+    rewards = call_hook(context, "get_reward_funcs", context.plain_config, tokenizer)
+    arguments = rl_arguments(context)
+    require_a_full_round(prompts, arguments)
+    longest = require_room_to_answer(
+        prompts, "get_rl_dataset", tokenizer, model_config, arguments.max_completion_length
+    )
+    answer = arguments.max_completion_length
+    plan.add("prompts", f"{longest} tokens the longest, and up to {answer} of an answer")
+    plan.add("rewards", ", ".join(getattr(reward, "__name__", repr(reward)) for reward in rewards))
+    completions, group = arguments.generation_batch_size, arguments.num_generations
+    plan.add(
+        "sampling",
+        f"{completions} completions a round: {completions // group} prompts x {group}, for "
+        f"{arguments.steps_per_generation * arguments.num_iterations} micro-steps",
+    )
+    return len(prompts)
+
+
+def plan_eval(context: RunContext, plan: Plan, tokenizer: Any, model_config: Any) -> int:
+    """Adds the prompts and what is sampled; returns the prompts that are evaluated."""
+    prompts = dataset_of(context, "get_eval_dataset", context.plain_config)
+    require_columns(prompts, "get_eval_dataset", ("prompt",))
+    _plan_rows(plan, "evaluation", prompts)
+    settings = context.config.evaluation
+    rows = min(len(prompts), settings.max_prompts or len(prompts))
+    drawn = "greedy" if settings.temperature == 0 else f"at temperature {settings.temperature:g}"
+    plan.add(
+        "sampling",
+        f"{rows} prompts x {settings.num_samples}, {settings.batch_size} at once, {drawn}",
+    )
+    return rows
+
+
+def _plan_rows(plan: Plan, role: str, dataset: Dataset) -> None:
+    facts = facts_of(dataset)
+    columns = ", ".join(facts.columns)
+    plan.add("data", f"{role}: {facts.rows} rows ({columns}), sha256 {facts.fingerprint[:12]}…")
+
+
+def _plan_mask(
+    context: RunContext,
+    plan: Plan,
+    prepared: Prepared,
+    tokenizer: Any,
+    collator: Callable[..., Any] | None,
+) -> None:
+    limit = context.config.data.max_length
+    rows = [
+        {name: values[:limit] for name, values in row.items()}
+        for row in sample_of(prepared.rows, ("input_ids", "labels"))
+    ]
+    masks = report_masks(
+        rows,
+        collator or DataCollatorForLanguageModeling(pad_token_id=tokenizer.pad_token_id),
+        batch_size=context.config.training.per_device_train_batch_size,
+        stop_ids=stop_ids_of(tokenizer),
+        pad_id=tokenizer.pad_token_id,
+    )
+    examples = len(prepared.lengths)
+    cut = int((prepared.lengths > limit).sum()) if limit is not None else 0
+    if not masks.trained_tokens:
+        report_data(context, masks, prepared, None)  # refuses it in its own words
+    plan.add("mask", summary(masks, examples, cut, limit))
+    plan.warnings += warnings_of(masks, examples, cut, 0, limit)
+    if collator is None:
+        shown = describe_example(tokenizer, rows[0]["input_ids"], rows[0]["labels"])
+        if len(shown) > SHOWN_CHARACTERS:
+            shown = f"{shown[:SHOWN_CHARACTERS]}…"
+        plan.add("example", f"{shown}\n(⟦what is trained⟧)")
