@@ -19,6 +19,7 @@ def save(store: CheckpointStore, step: int, text: str = "weights") -> Path:
         (folder / "adapter.bin").write_text(f"{text} {step}", encoding="utf-8")
         (folder / "ref").mkdir()
         (folder / "ref" / "adapter.bin").write_text("reference", encoding="utf-8")
+    assert store._uploads.wait(30)
     return store.folder / f"attempt-{store._fence.attempt}/checkpoint-{step}"
 
 

@@ -45,6 +45,9 @@ class Attempt:
         with self.store.saving(name, step=step, attempt=self.number) as aside:
             (aside / "a.bin").write_text(f"{name} of {self.number}", encoding="utf-8")
             yield aside
+        assert self.store._uploads.wait(30)
+        if self.store._superseded is not None:
+            raise self.store._superseded
 
     def save(self, name: str) -> None:
         with self.saving(name):

@@ -12,6 +12,7 @@ from tenyson.jobs.options import RunOptions
 from tenyson.jobs.rl import RLJob
 from tenyson.jobs.sft import SFTJob
 from tenyson.jobs.stop import StopRequest
+from tests.runtime.sum_task import rows
 
 pytestmark = pytest.mark.train
 
@@ -43,25 +44,58 @@ def stop_at(monkeypatch: pytest.MonkeyPatch) -> Any:
     return arm
 
 
+EIGHT_PROMPTS = {"rl_rows": rows(8)}
+TWO_MICRO_BATCHES = {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 2}
+
 CASES: dict[str, tuple[Any, int, dict[str, Any]]] = {
     "sft": (SFTJob, 3, {}),
     "sft, dropout": (SFTJob, 3, {"adapter": {"dropout": 0.2}}),
     "sft, full": (SFTJob, 2, {"adapter": {"kind": "full"}}),
     "sft, packed": (SFTJob, 3, {"data": {"packing": True}}),
-    "sft, at an epoch's edge": (
+    "sft, in the second epoch": (
         SFTJob,
-        8,
-        {"training": {"max_steps": None, "num_train_epochs": 1.5}},
+        5,
+        {"training": {**TWO_MICRO_BATCHES, "max_steps": 7}, "task": {"sft_rows": rows(32)}},
     ),
     "rl": (RLJob, 3, {}),
     "rl, inside a round": (RLJob, 3, {"rl": {"steps_per_generation": 4}}),
     "rl, between iterations": (RLJob, 3, {"rl": {"num_iterations": 2}}),
     "rl, reference": (RLJob, 3, {"rl": {"beta": 0.1}}),
-    "rl, full": (RLJob, 3, {"rl": {"beta": 0.1}, "adapter": {"kind": "full"}}),
+    "rl, in the second epoch": (RLJob, 5, {"task": EIGHT_PROMPTS}),
 }
+MORE_CASES: dict[str, tuple[Any, int, dict[str, Any]]] = {
+    "sft, dora": (SFTJob, 3, {"adapter": {"kind": "dora"}}),
+    "sft, at an epoch's edge": (
+        SFTJob,
+        8,
+        {"training": {"max_steps": None, "num_train_epochs": 1.5}},
+    ),
+    "sft, a row of metrics under way": (SFTJob, 4, {"training": {"logging_steps": 3}}),
+    "sft, packed, in the second epoch": (
+        SFTJob,
+        5,
+        {"data": {"packing": True}, "training": {"per_device_train_batch_size": 3}},
+    ),
+    "rl, full": (RLJob, 3, {"rl": {"beta": 0.1}, "adapter": {"kind": "full"}}),
+    "rl, between rounds": (RLJob, 4, {"rl": {"steps_per_generation": 4}}),
+    "rl, between rounds of iterations": (RLJob, 4, {"rl": {"num_iterations": 2}}),
+    "rl, rounds and iterations": (
+        RLJob,
+        3,
+        {"rl": {"steps_per_generation": 2, "num_iterations": 2}, "adapter": {"dropout": 0.2}},
+    ),
+    "rl, accumulation inside a round": (
+        RLJob,
+        3,
+        {"training": TWO_MICRO_BATCHES, "rl": {"steps_per_generation": 8}},
+    ),
+    "rl, at an epoch's edge": (RLJob, 4, {"task": EIGHT_PROMPTS}),
+    "rl, a row of metrics under way": (RLJob, 4, {"training": {"logging_steps": 3}}),
+}
+MORE = [pytest.param(name, marks=pytest.mark.long) for name in MORE_CASES]
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [*CASES, *MORE])
 def test_a_resumed_run_is_exact(
     name: str,
     make_config: Any,
@@ -71,7 +105,7 @@ def test_a_resumed_run_is_exact(
     weights_of: Any,
     largest_difference: Any,
 ) -> None:
-    job, step, sections = CASES[name]
+    job, step, sections = (CASES | MORE_CASES)[name]
     compare_with_uninterrupted(
         job, step, make_config(**sections), sum_task, tmp_path, stop_at,
         weights_of, largest_difference,

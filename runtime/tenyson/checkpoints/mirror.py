@@ -223,7 +223,8 @@ def _open(uri: str) -> tuple[Any, str]:
     try:
         import fsspec.core
 
-        files, root = fsspec.core.url_to_fs(uri)
+        # Listings that it remembers know nothing of what other attempts write.
+        files, root = fsspec.core.url_to_fs(uri, use_listings_cache=False)
     except ImportError as error:
         raise DependencyError(
             f"{uri} needs a library that is not installed: {error}.",

@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from tenyson.checkpoints import manifest
+from tenyson.checkpoints.disk_full import is_disk_full, no_space
 from tenyson.checkpoints.fence import Fence
 from tenyson.checkpoints.final import put_in_place
 from tenyson.checkpoints.layout import Place
 from tenyson.checkpoints.mirror import Mirror
+from tenyson.checkpoints.rotation import Verified, surplus
+from tenyson.checkpoints.uploads import Uploads
 from tenyson.contract import File
 from tenyson.errors import CheckpointError, SupersededError, TenysonError
 from tenyson.files import sync_folder
@@ -56,7 +59,7 @@ class CheckpointStore:
 
         Args:
             fence: Of an attempt that has claimed the output folder.
-            keep: Checkpoints kept over all attempts, the newest ones.
+            keep: Verified checkpoints kept over all attempts, the newest ones.
             mirror: Copies go there.
             pinned_step: Checkpoints of this step are kept whatever their age.
         """
@@ -68,6 +71,9 @@ class CheckpointStore:
         self._keep = keep
         self._mirror = mirror
         self._pinned_step = pinned_step
+        self._is_verified = Verified()
+        self._uploads = Uploads(self._carry_up)
+        self._superseded: SupersededError | None = None
         for left_over in self._own.glob(f"{_ASIDE_PREFIX}*"):  # a save that was killed
             shutil.rmtree(left_over, ignore_errors=True)
 
@@ -76,22 +82,48 @@ class CheckpointStore:
         """Yields an empty folder; when the block ends well, it has become `name`, sealed.
 
         `checkpoint-final` comes to lie in the output folder, others in the attempt's own. A block
-        that raises, or a process that dies in it, leaves what was there before.
+        that raises, or a process that dies in it, leaves what was there before. The copy for the
+        mirror goes up after it, beside the training.
 
         Raises:
             SupersededError: A newer attempt has started; nothing of this one is left.
+            DependencyError: The disk is full.
         """
-        self._fence.check()
-        with self._aside() as aside:
+        self._check()
+        with self._aside() as aside, self._disk_full_is_said(name, aside):
             yield aside
             manifest.seal(aside, **facts)
-            self._fence.check()
+            self._check()
             if name == File.FINAL_CHECKPOINT:
                 put_in_place(aside, self._fence)
                 return  # goes up with the results, and counts for no rotation
             self._replace(aside, self._own / name)
+            self._is_verified.note(self._own / name)
         self._rotate()
-        self._upload(self._own / name)
+        if self._mirror is not None:
+            self._uploads.put(self._own / name)
+
+    def finish_uploads(self, seconds: float | None = None) -> None:
+        """Returns when every copy is in the mirror, or time is up, which becomes a warning.
+
+        Args:
+            seconds: How long to wait; None waits for as long as it takes.
+
+        Raises:
+            SupersededError: An upload found that a newer attempt has started.
+        """
+        if not self._uploads.wait(seconds):
+            names = " and ".join(folder.name for folder in self._uploads.pending())
+            self._warn(
+                f"{names} is only in the output folder: there was no time left for its upload."
+            )
+        self._uploads.close()
+        if self._superseded is not None:
+            raise self._superseded
+
+    def drop_uploads(self) -> None:
+        """Begins no further upload: a newer attempt has started."""
+        self._uploads.close()
 
     def places(self) -> list[Place]:
         """Returns where the folder has checkpoints, finished or not, the oldest first."""
@@ -212,30 +244,56 @@ class CheckpointStore:
             return "Its own attempt has just removed it; another one is used."
         return f"It is now {target.name}; another one is used."
 
+    def _check(self) -> None:
+        if self._superseded is not None:
+            raise self._superseded
+        self._fence.check()
+
+    @contextlib.contextmanager
+    def _disk_full_is_said(self, name: str, aside: Path) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            # Asked here, while what was written so far still takes its space.
+            if not isinstance(error, TenysonError) and is_disk_full(error, aside):
+                kept = [place.name for place in self.places() if self._has_manifest(place)]
+                raise no_space(name, self.folder, aside, kept) from error
+            raise
+
     def _rotate(self) -> None:
-        finished = [p for p in self.places() if self._has_manifest(p)]
-        for place in self._surplus(finished):
+        ours = [p for p in self._up_to_ours(self.places()) if self._has_manifest(p)]
+        old = surplus(
+            ours, self.folder, self._keep, self._is_verified, pinned_step=self._pinned_step
+        )
+        for place in old:
+            folder = self.folder / place.name
+            if self._uploads.holds(folder):
+                continue  # the next rotation finds it
             self._fence.check()
             # Its manifest goes first: a rotation that is cut short leaves nothing that verifies.
-            (self.folder / place.name / File.CHECKPOINT_MANIFEST).unlink(missing_ok=True)
-            shutil.rmtree(self.folder / place.name, ignore_errors=True)
+            (folder / File.CHECKPOINT_MANIFEST).unlink(missing_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)
 
-    def _surplus(self, places: list[Place]) -> list[Place]:
-        """Returns those of this attempt and older ones that are beyond the number to keep."""
-        ours = sorted(p for p in places if p.attempt <= self._fence.attempt)
-        return [p for p in ours[: -self._keep] if p.step != self._pinned_step]
+    def _up_to_ours(self, places: list[Place]) -> list[Place]:
+        """Returns the places of this attempt and older ones; newer ones are not ours to touch."""
+        return sorted(place for place in places if place.attempt <= self._fence.attempt)
 
     def _has_manifest(self, place: Place) -> bool:
         return (self.folder / place.name / File.CHECKPOINT_MANIFEST).is_file()
 
-    def _upload(self, folder: Path) -> None:
-        if self._mirror is None:
-            return
-        with self._mirror_trouble_is_a_warning():
-            self._mirror.upload_folder(folder, folder.relative_to(self.folder).as_posix())
-            self._mirror.upload_file(self.folder / File.METRICS)
-            for place in self._surplus(self._mirrored()):
-                self._mirror.remove(place.name)
+    def _carry_up(self, folder: Path) -> None:
+        """Copies a checkpoint to the mirror and rotates there; on the uploads' thread."""
+        assert self._mirror is not None
+        try:
+            with self._mirror_trouble_is_a_warning():
+                self._mirror.upload_folder(folder, folder.relative_to(self.folder).as_posix())
+                self._mirror.upload_file(self.folder / File.METRICS)
+                for place in self._up_to_ours(self._mirrored())[: -self._keep]:
+                    if place.step != self._pinned_step:
+                        self._mirror.remove(place.name)
+        except SupersededError as error:
+            self._superseded = error  # raised where the trainer saves next, or ends
+            self._uploads.close()
 
     @contextlib.contextmanager
     def _mirror_trouble_is_a_warning(self) -> Iterator[None]:
@@ -244,8 +302,9 @@ class CheckpointStore:
             yield
         except SupersededError:
             raise
-        except TenysonError as error:
-            self._warn(f"A checkpoint is only in the output folder: {error.message}")
+        except (TenysonError, OSError) as error:
+            reason = error.message if isinstance(error, TenysonError) else error
+            self._warn(f"A checkpoint is only in the output folder: {reason}")
 
     def _warn(self, message: str) -> None:
         LOG.warning(message)

@@ -1,99 +1,22 @@
 """TRL's trainers, changed in three places: how they save, how they resume, when they give up."""
 
-import contextlib
-import os
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import torch
-from peft import PeftModel, set_peft_model_state_dict
-from safetensors.torch import load_file
 from trl import GRPOTrainer, SFTTrainer
 
-from tenyson.checkpoints.store import CheckpointStore
-from tenyson.distributed.files import collect_files
-from tenyson.distributed.ranks import Ranks
 from tenyson.errors import DivergedError
-from tenyson.jobs._models import ADAPTER_WEIGHTS, check_adapter
+from tenyson.jobs._exact import ExactResume
+from tenyson.jobs._micro_batches import cut_anew
+from tenyson.jobs._round_seeds import EpochSampler, RoundSeeds
 
-EXTRA_STATE = "tenyson_state{rank}.pt"
-"""What the trainers hold beside what they save themselves; on several ranks one file each."""
 
-
-class _Guarded:
+class _Guarded(ExactResume):
     """Saves whole checkpoints only, resumes exactly, and stops before a step that is not finite."""
-
-    args: Any
-    model: Any
-    state: Any
-    store: CheckpointStore
-    ranks: Ranks
-    checkpoint_facts: dict[str, Any]
-    _aside: Path | None = None
-
-    def _get_output_dir(self, trial: Any) -> str:
-        return str(self._aside or self.args.output_dir)
-
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        name = f"checkpoint-{self.state.global_step}"
-        facts = {**self.checkpoint_facts, "step": self.state.global_step}
-        with self.ranks.saving(), self._saving(name, facts) as aside:
-            self._aside = aside
-            try:
-                super()._save_checkpoint(model, trial)  # type: ignore[misc]
-            finally:
-                self._aside = None
-            for path in (aside / name).iterdir():
-                os.rename(path, aside / path.name)
-            (aside / name).rmdir()
-            (aside / "README.md").unlink(missing_ok=True)  # PEFT's form, to be filled in by hand
-            torch.save(self._extra_state(), aside / self._extra_state_name())
-            collect_files(self.ranks, aside)
-
-    @contextlib.contextmanager
-    def _saving(self, name: str, facts: dict[str, Any]) -> Iterator[Path]:
-        """Yields where this rank saves: rank 0 the checkpoint, others what they add to it."""
-        if self.ranks.is_main:
-            with self.store.saving(name, **facts) as aside:
-                yield aside
-        else:
-            with tempfile.TemporaryDirectory(dir=self.args.output_dir) as own:
-                yield Path(own)
-
-    def _extra_state_name(self) -> str:
-        return EXTRA_STATE.format(rank=f"_{self.ranks.place.rank}" if self.ranks.size > 1 else "")
-
-    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
-        """Writes none: the run's manifest says more."""
-
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        super()._load_from_checkpoint(resume_from_checkpoint, model)  # type: ignore[misc]
-        if isinstance(self.model, PeftModel):
-            # With a reference adapter beside the trained one, transformers loads only the former.
-            folder = Path(resume_from_checkpoint)
-            tensors = load_file(folder / ADAPTER_WEIGHTS)
-            set_peft_model_state_dict(self.model, tensors, adapter_name="default")
-            check_adapter(self.model, folder)
-
-    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
-        super()._load_optimizer_and_scheduler(checkpoint)  # type: ignore[misc]
-        if checkpoint is None:
-            return
-        if (path := Path(checkpoint) / self._extra_state_name()).is_file():
-            state = torch.load(path, map_location=self.args.device, weights_only=True)
-            self._restore_extra_state(state)
-
-    def _extra_state(self) -> dict[str, Any]:
-        return {"total_train_tokens": getattr(self, "_total_train_tokens", 0)}
-
-    def _restore_extra_state(self, state: dict[str, Any]) -> None:
-        self._total_train_tokens = state["total_train_tokens"]
 
     def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         """Returns the loss of a micro-step, which is finite."""
-        loss: torch.Tensor = super().training_step(*args, **kwargs)  # type: ignore[misc]
+        loss = super().training_step(*args, **kwargs)
         if not torch.isfinite(loss):
             raise self._diverged("loss", loss)
         return loss
@@ -124,16 +47,45 @@ class TenysonGRPOTrainer(_Guarded, GRPOTrainer):  # type: ignore[misc]
 
     TRL saves neither its micro-step counter nor the completions still to be used, so a run that
     resumed inside a round (`steps_per_generation` or `num_iterations` above 1) went elsewhere.
+    Nor does it save where its order of prompts and its sampling stand: those follow from the seed
+    and the place here (`_round_seeds`).
     """
 
     _step: int
     _buffered_inputs: Any
+    _round_seeds: RoundSeeds | None = None
+
+    def _get_train_sampler(self, dataset: Any = None) -> EpochSampler:
+        return EpochSampler(
+            data_source=self.train_dataset if dataset is None else dataset,
+            mini_repeat_count=self.num_generations,
+            batch_size=self.args.generation_batch_size // self.num_generations,
+            repeat_count=self.num_iterations * self.args.steps_per_generation,
+            shuffle=self.shuffle_dataset,
+            seed=self.args.seed,
+        )
+
+    def _generate(self, prompts: list[Any]) -> Any:
+        if self._round_seeds is None:
+            self._round_seeds = RoundSeeds(self.args.seed, self.ranks.place.rank)
+        phase = "rl" if self.model.training else "eval"
+        with self._round_seeds.round(phase, self._step):
+            return super()._generate(prompts)
 
     def _extra_state(self) -> dict[str, Any]:
-        own = {"step": self._step, "buffered_inputs": self._buffered_inputs}
+        own = {
+            "step": self._step,
+            "buffered_inputs": self._buffered_inputs,
+            "micro_batch_size": self.args.per_device_train_batch_size,
+        }
         return {**super()._extra_state(), **own}
 
     def _restore_extra_state(self, state: dict[str, Any]) -> None:
         super()._restore_extra_state(state)
-        self._step = state["step"]
-        self._buffered_inputs = state["buffered_inputs"]
+        # Memory may have run out since: a micro-batch is then smaller, and there are more of them.
+        size = self.args.per_device_train_batch_size
+        saved_size = state.get("micro_batch_size", size)
+        self._step = state["step"] * saved_size // size
+        buffered = state["buffered_inputs"]
+        self._buffered_inputs = buffered and cut_anew(buffered, saved_size, size)
+        self._round_seeds = None

@@ -14,7 +14,7 @@ from tenyson.checkpoints.store import Checkpoint, CheckpointStore
 from tenyson.contract import File
 from tenyson.distributed.files import share_folder
 from tenyson.distributed.ranks import Ranks
-from tenyson.errors import CheckpointError, StoppedError, TaskError
+from tenyson.errors import StoppedError, TaskError
 from tenyson.jobs._callbacks import EdgeCallback, MetricsCallback, drop_rows_after
 from tenyson.jobs._data import DataFacts
 from tenyson.jobs._description import describe_run
@@ -22,6 +22,8 @@ from tenyson.jobs._models import Adapter
 from tenyson.jobs._outcome import finish
 from tenyson.jobs._weights import base_fingerprint
 from tenyson.jobs.context import RunContext, checkpoint_store
+from tenyson.jobs.recipe import changed_settings, recipe, refuse_another_run
+from tenyson.jobs.uploading import uploads_finished
 
 LOG = logging.getLogger("tenyson.jobs")
 
@@ -61,19 +63,20 @@ def train(
         if context.options.progress:  # transformers adds its own where Kubeflow's variables are set
             trainer.remove_callback(KubeflowCallback)
         trainer.store, trainer.ranks = store, ranks
-        trainer.checkpoint_facts = _facts(context, trainer.model)
+        rows = {role: facts.fingerprint for role, facts in datasets.items()}
+        trainer.checkpoint_facts = {
+            **recipe(context, trainer.args, rows),
+            "base_fingerprint": base_fingerprint(trainer.model),
+        }
         checkpoint = _start_together(context, store, trainer.checkpoint_facts)
         result.resumed_from_step = result.global_step = checkpoint.step if checkpoint else 0
         describe_run(context, trainer.model, source, datasets, adapter)
         context.options.stop.check()
-        try:
+        with uploads_finished(context, store):
             _train_from(trainer, checkpoint)
-        finally:
-            for warning in store.warnings:
-                context.warn(warning)
-        result.global_step = trainer.state.global_step
-        _stop_if_asked(context, trainer)
-        finish(context, trainer, store)
+            result.global_step = trainer.state.global_step
+            _stop_if_asked(context, trainer)
+            finish(context, trainer, store)
 
 
 def _train_from(trainer: Any, checkpoint: Checkpoint | None) -> None:
@@ -88,6 +91,7 @@ def _train_from(trainer: Any, checkpoint: Checkpoint | None) -> None:
         return
     # transformers would train one step more: it looks for the end only after a step.
     trainer._load_from_checkpoint(str(folder))
+    trainer.check_weights(folder)
     trainer.state = type(trainer.state).load_from_json(str(folder / "trainer_state.json"))
 
 
@@ -128,8 +132,10 @@ def _start_from(
     else:
         checkpoint = store.newest() if wanted == "auto" else store.at_step(wanted)
     if checkpoint is not None:
-        _refuse_another_run(checkpoint, facts)
+        refuse_another_run(checkpoint.place.name, checkpoint.facts, facts)
         LOG.info("Going on from %s", checkpoint.place.name)
+        if changed := changed_settings(checkpoint.facts, facts):
+            context.warn(f"Going on with other settings than before: {'; '.join(changed)}.")
     step = checkpoint.step if checkpoint else 0
     store.set_aside_after(step)
     metrics = context.output_dir / File.METRICS
@@ -142,60 +148,6 @@ def _start_from(
         context.mirror.fetch(metrics.name, metrics)
     drop_rows_after(context.fence, step)
     return checkpoint
-
-
-def _refuse_another_run(checkpoint: Checkpoint, facts: dict[str, Any]) -> None:
-    for name in ("job_type", "model", "adapter"):
-        if checkpoint.facts.get(name) != facts[name]:
-            raise CheckpointError(
-                f"{checkpoint.place.name} is of another run: its {name} is "
-                f"{checkpoint.facts.get(name)!r}, this run's is {facts[name]!r}.",
-                hint="Use another output folder, or checkpoint.resume: never to start anew.",
-            )
-    _refuse_other_rows(checkpoint, facts)
-    ranks = checkpoint.facts.get("ranks", 1)
-    if ranks != facts["ranks"]:
-        raise CheckpointError(
-            f"{checkpoint.place.name} was saved on {ranks} rank(s), this attempt has "
-            f"{facts['ranks']}: batches and random states are split by ranks.",
-            hint=f"Run on {ranks} again, or set checkpoint.resume: never to start anew.",
-        )
-
-
-def _refuse_other_rows(checkpoint: Checkpoint, facts: dict[str, Any]) -> None:
-    """Packed and unpacked rows are other batches, and a base of other weights is another model."""
-    was_packed = checkpoint.facts.get("is_packed", False)
-    if was_packed != facts["is_packed"]:
-        raise CheckpointError(
-            f"{checkpoint.place.name} was saved with packing {'on' if was_packed else 'off'}, this "
-            f"attempt has it {'on' if facts['is_packed'] else 'off'}.",
-            hint=f"Set data.packing: {str(was_packed).lower()} to go on from it.",
-        )
-    bases = (checkpoint.facts.get("base_fingerprint"), facts["base_fingerprint"])
-    if None not in bases and bases[0] != bases[1]:
-        raise CheckpointError(
-            f"{checkpoint.place.name} was trained on a base model of other weights than those that "
-            "model.name gives now.",
-            hint="Set model.revision to the one it began with, or checkpoint.resume: never.",
-        )
-
-
-def _facts(context: RunContext, model: Any) -> dict[str, Any]:
-    """What a checkpoint's manifest says beside its files."""
-    adapter = context.config.adapter
-    trained: Any = "full"
-    if adapter.kind != "full":
-        trained = adapter.model_dump(exclude={"path", "dropout"})
-    return {
-        "run_id": context.result.run_id,
-        "attempt": context.result.attempt,
-        "job_type": context.job_type.value,
-        "model": context.config.model.name,
-        "base_fingerprint": base_fingerprint(model),
-        "adapter": trained,
-        "is_packed": bool(context.notes.get("packing", {}).get("packs")),
-        "ranks": context.ranks.size,
-    }
 
 
 def _stop_if_asked(context: RunContext, trainer: Any) -> None:
