@@ -229,6 +229,8 @@ def test_a_checkpoint_damaged_in_the_mirror_is_passed_over(tmp_path: Path, mirro
 class _RecordedFiles:
     """A storage that notes the order in which files arrive."""
 
+    protocol = "s3"
+
     def __init__(self) -> None:
         self.put: list[str] = []
 

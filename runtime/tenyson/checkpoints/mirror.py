@@ -20,6 +20,7 @@ from tenyson.errors import CheckpointError, CredentialsError, DependencyError, T
 
 LOG = logging.getLogger("tenyson.checkpoints")
 TRIES = 3
+_OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"})
 
 
 class Mirror:
@@ -108,7 +109,7 @@ class Mirror:
         """Writes a small file whole; asks no guard."""
         remote = f"{self._root}/{name}"
         self._make_folder(remote)
-        if "file" not in self._files.protocol:  # an object appears whole, or not at all
+        if "file" not in _protocols(self._files):  # an object appears whole, or not at all
             self._try(lambda: self._files.pipe_file(remote, content.encode()))
             return
         aside = f"{self._root}/.{name}.{uuid.uuid4().hex[:8]}.tmp"
@@ -139,6 +140,8 @@ class Mirror:
         self._try(lambda: self._files.put_file(str(path), remote))
 
     def _make_folder(self, remote: str) -> None:
+        if _OBJECT_STORES.intersection(_protocols(self._files)):
+            return  # they have none; asked for one, they make a bucket of a misspelled name
         self._try(lambda: self._files.makedirs(remote.rsplit("/", 1)[0], exist_ok=True))
 
     def _get(self, remote: str, target: Path) -> None:
@@ -195,6 +198,10 @@ def _is_whole(folder: Path) -> bool:
         return not (folder / File.CHECKPOINT_MANIFEST).is_file() or bool(manifest.verify(folder))
     except CheckpointError:
         return False
+
+
+def _protocols(files: Any) -> tuple[str, ...]:
+    return (files.protocol,) if isinstance(files.protocol, str) else tuple(files.protocol)
 
 
 def _allow() -> None:

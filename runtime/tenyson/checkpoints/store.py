@@ -99,9 +99,9 @@ class CheckpointStore:
                 return  # goes up with the results, and counts for no rotation
             self._replace(aside, self._own / name)
             self._is_verified.note(self._own / name)
-        self._rotate()
         if self._mirror is not None:
             self._uploads.put(self._own / name)
+        self._rotate()
 
     def finish_uploads(self, seconds: float | None = None) -> None:
         """Returns when every copy is in the mirror, or time is up, which becomes a warning.
