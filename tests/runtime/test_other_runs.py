@@ -51,7 +51,7 @@ def recipe_with(
         result=SimpleNamespace(run_id="r", attempt=1),
     )
     given = SimpleNamespace(**{**ARGUMENTS, **(arguments or {})})
-    return {**recipe(context, given, {"train": data}), "base_sha256": base}
+    return {**recipe(context, given, {"train": data}), "base_fingerprint": base}
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def recipe_with(
     [
         ({"model": {"name": "n"}}, "its model is 'm', this run's is 'n'"),
         ({"model": {"name": "m", "revision": "v2"}}, "its revision is 'main'"),
-        ({"base": "c" * 64}, "base model's weights"),
+        ({"base": "c" * 64}, "base model's fingerprint"),
         ({"adapter": {"r": 8}}, "its adapter is"),
         ({"adapter": {"kind": "dora"}}, "its adapter is"),
         ({"ranks": 2}, "saved on 1 rank"),
@@ -69,7 +69,7 @@ def recipe_with(
             "trained on other data: the fingerprint of the rows was train aaa",
         ),
         ({"arguments": {"seed": 43}}, "with seed 42, this attempt has 43"),
-        ({"arguments": {"packing": True}}, "with packing False"),
+        ({"arguments": {"packing": True}}, "saved with packing off"),
         ({"arguments": {"gradient_accumulation_steps": 1}}, "with examples_per_step 16"),
     ],
     ids=str,
@@ -121,7 +121,7 @@ def test_a_checkpoint_on_other_rows_or_another_base_model_is_refused_by_a_run(
     assert raised.value.exit_code == ExitCode.TASK
     scale_weights(model)
     longer = {**config, "training": {**config["training"], "max_steps": 8}}
-    with pytest.raises(CheckpointError, match="base model's weights"):
+    with pytest.raises(CheckpointError, match="base model's fingerprint"):
         SFTJob(longer, sum_task, run_id="r", output_dir=tmp_path / "run").run()
 
 
