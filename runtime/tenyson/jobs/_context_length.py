@@ -5,6 +5,7 @@ from typing import Any
 from datasets import Dataset
 
 from tenyson.errors import ConfigError, Problem, TaskError
+from tenyson.jobs._models import require_vocabulary
 
 MEASURED_PROMPTS = 256
 """Prompts of which the tokens are counted: the longest by their characters."""
@@ -44,16 +45,17 @@ def require_room(longest: int, max_length: int | None, model_config: Any) -> Non
 
 
 def require_room_to_answer(
-    prompts: Dataset, hook: str, tokenizer: Any, model_config: Any, max_completion_length: int
+    prompts: Dataset, hook: str, tokenizer: Any, model: Any, max_completion_length: int
 ) -> int:
     """Returns the tokens of the longest prompt; a completion after it fits the context, too.
 
     Raises:
-        ConfigError: It does not fit; says which row, and both lengths.
+        ConfigError: It does not fit, or the model does not know a token; says which row.
         TaskError: A prompt cannot be tokenised.
     """
-    longest, row = _longest(prompts, hook, tokenizer)
-    context = context_length(model_config)
+    longest, row, largest_id = _longest(prompts, hook, tokenizer)
+    require_vocabulary(model, tokenizer, largest_id)
+    context = context_length(model.config)
     if context is not None and longest + max_completion_length > context:
         if longest >= context:
             raise TaskError(
@@ -75,13 +77,16 @@ def require_room_to_answer(
     return longest
 
 
-def _longest(prompts: Dataset, hook: str, tokenizer: Any) -> tuple[int, int]:
+def _longest(prompts: Dataset, hook: str, tokenizer: Any) -> tuple[int, int, int]:
+    """Returns the longest prompt's tokens and row, and the largest id of all that were counted."""
     texts = [
         _text(prompt, tokenizer, f"row {i} of {hook}") for i, prompt in enumerate(prompts["prompt"])
     ]
     by_characters = sorted(range(len(texts)), key=lambda i: -len(texts[i]))[:MEASURED_PROMPTS]
     counted = tokenizer([texts[i] for i in by_characters])["input_ids"]
-    return max((len(ids), row) for ids, row in zip(counted, by_characters, strict=True))
+    largest_id = max((token for ids in counted for token in ids), default=0)
+    length, row = max((len(i), -row) for i, row in zip(counted, by_characters, strict=True))
+    return length, -row, largest_id
 
 
 def _text(prompt: Any, tokenizer: Any, where: str) -> str:

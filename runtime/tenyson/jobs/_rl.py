@@ -6,6 +6,7 @@ from datasets import Dataset
 
 from tenyson.errors import TaskError
 from tenyson.jobs._arguments import fit_to_model, rl_arguments
+from tenyson.jobs._context_length import require_room_to_answer
 from tenyson.jobs._data import call_hook, dataset_of, facts_of, require_columns
 from tenyson.jobs._generations import GenerationRecorder
 from tenyson.jobs._libraries import quiet
@@ -34,6 +35,8 @@ def train(context: RunContext) -> None:
     require_a_full_round(prompts, arguments)
     model, adapter = model_to_train(context, source)
     fit_to_model(arguments, model)
+    length = arguments.max_completion_length
+    require_room_to_answer(prompts, "get_rl_dataset", tokenizer, model, length)
     with recording(context) as telemetry:
         weights = context.config.rl.reward_weights
         recorder = GenerationRecorder(

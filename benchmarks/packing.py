@@ -1,0 +1,138 @@
+"""Time of a token in packed rows over that in padded ones, and what Tenyson decides from lengths.
+
+    python benchmarks/packing.py [--steps 6] [--pairs 3]
+
+For several distributions of lengths and widths of a model. Runs come in pairs of the same TRL
+trainer, one padded and one packed; the measured ratio is the median over the pairs of packed over
+padded seconds per trained token, the estimate is what `tenyson.jobs.packing` decides by. Below 0.9
+of the estimate rows are packed. The bar: the decision is right wherever the measured ratio is
+clear, which is outside 0.8 to 1.25.
+"""
+
+import argparse
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from tenyson.jobs.packing import Shape, choose_packing, padding_share, relative_time
+
+CLEAR = (0.8, 1.25)
+
+
+def lengths_of(name: str, longest: int) -> list[int]:
+    """Returns the lengths of 2,000 examples."""
+    rng = random.Random(0)
+    draw = {
+        "even": lambda: longest // 8,
+        "uniform": lambda: rng.randint(longest // 16, longest),
+        "log-normal": lambda: min(longest, max(4, int(rng.lognormvariate(3.0, 1.0)))),
+        "few long": lambda: longest if rng.random() < 0.05 else longest // 16,
+    }[name]
+    return [draw() for _ in range(2_000)]
+
+
+def seconds_per_token(lengths: Sequence[int], shape: Shape, packing: bool, steps: int) -> float:
+    """Returns the time of a real token, from the end of the first step to that of the last."""
+    from datasets import Dataset
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, TrainerCallback
+    from trl import SFTConfig, SFTTrainer
+
+    ends: list[tuple[float, int]] = []
+
+    class Watch(TrainerCallback):
+        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            ends.append((time.perf_counter(), trainer.real_tokens))
+
+    class Counting(SFTTrainer):
+        real_tokens = 0
+
+        def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+            mask = inputs.get("attention_mask", inputs["input_ids"] != -1)
+            self.real_tokens += int(mask.sum())
+            return super().compute_loss(model, inputs, *args, **kwargs)
+
+    rng = random.Random(1)
+    rows = [{"input_ids": [rng.randint(4, 60) for _ in range(n)]} for n in lengths]
+    config = LlamaConfig(
+        vocab_size=64,
+        hidden_size=shape.hidden_size,
+        intermediate_size=3 * shape.hidden_size,
+        num_hidden_layers=2,
+        num_attention_heads=max(2, shape.hidden_size // 64),
+        max_position_embeddings=shape.max_length,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = SFTConfig(
+            folder,
+            max_steps=steps,
+            per_device_train_batch_size=shape.rows,
+            max_length=shape.max_length,
+            packing=packing,
+            use_cpu=True,
+            bf16=False,
+            gradient_checkpointing=False,
+            save_strategy="no",
+            report_to="none",
+            disable_tqdm=True,
+        )
+        trainer = Counting(
+            model=LlamaForCausalLM(config),
+            args=arguments,
+            train_dataset=Dataset.from_list(rows),
+            processing_class=_tokenizer(PreTrainedTokenizerFast),
+            callbacks=[Watch()],
+        )
+        trainer.train()
+    (start, before), (end, after) = ends[0], ends[-1]
+    return (end - start) / (after - before)
+
+
+def _tokenizer(fast: Any) -> Any:
+    from tokenizers import Tokenizer, models
+
+    words = {"<pad>": 0, "<eos>": 1, "<unk>": 2}
+    tokenizer = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
+    return fast(tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<eos>")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--steps", type=int, default=6)
+    parser.add_argument("--pairs", type=int, default=3)
+    options = parser.parse_args()
+    import datasets
+    import torch
+    import transformers
+
+    torch.set_num_threads(1)
+    datasets.disable_progress_bars()
+    transformers.utils.logging.set_verbosity_error()
+    wrong = 0
+    print(f"{'lengths':<12}{'width':>6}{'rows':>5}{'padding':>9}{'measured':>10}{'estimate':>10}")
+    for width, rows, longest in ((128, 8, 256), (512, 4, 256), (512, 4, 64)):
+        for name in ("even", "uniform", "log-normal", "few long"):
+            lengths = lengths_of(name, longest)
+            shape = Shape(rows, longest, width, skips_between=False)
+            ratios = []
+            for pair in range(options.pairs):
+                order = (True, False) if pair % 2 else (False, True)
+                times = {p: seconds_per_token(lengths, shape, p, options.steps) for p in order}
+                ratios.append(times[True] / times[False])
+            measured, estimate = statistics.median(ratios), relative_time(lengths, shape)
+            packs = choose_packing(None, lengths, shape, None).packs
+            is_wrong = (packs and measured > CLEAR[1]) or (not packs and measured < CLEAR[0])
+            wrong += is_wrong
+            print(
+                f"{name:<12}{width:>6}{rows:>5}{padding_share(lengths, rows):>9.0%}"
+                f"{measured:>10.2f}{estimate:>10.2f}  {'packed' if packs else 'padded'}"
+                f"{'  WRONG' if is_wrong else ''}",
+                flush=True,
+            )
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
