@@ -365,8 +365,9 @@ def test_results_and_checkpoints_are_copied_to_the_uri(
         "attempt-0", "attempt-1",
     }  # fmt: skip
     own = {path.name for path in (tmp_path / "bucket/attempt-1").iterdir()}
-    assert own == {"checkpoint-3", File.FINAL_CHECKPOINT, File.JOB_RESULT}
-    assert [path.name for path in (tmp_path / "bucket/attempt-0").iterdir()] == [File.JOB_RESULT]
+    assert own == {"checkpoint-3", File.FINAL_CHECKPOINT, File.JOB_RESULT, File.MANIFEST}
+    first = {path.name for path in (tmp_path / "bucket/attempt-0").iterdir()}
+    assert first == {File.JOB_RESULT, File.MANIFEST}
     assert again.resumed_from_step == 2
     assert [row["step"] for row in metric_rows(tmp_path / "two")] == [1, 2, 3]
 

@@ -15,13 +15,17 @@ from tenyson.jobs._numbers import is_number
 from tenyson.jobs.context import Reporter
 from tenyson.jobs.result import JobResult
 from tenyson.jobs.stop import StopRequest
+from tenyson.jobs.tokens import TokenCounts
 from tenyson.progress import CHECKPOINT_STEP, Progress, StepClock
 
 
 class MetricsCallback(TrainerCallback):  # type: ignore[misc]
     """Appends every logged row to metrics.jsonl, and reports progress."""
 
-    def __init__(self, fence: Fence, reporter: Reporter, result: JobResult) -> None:
+    def __init__(
+        self, fence: Fence, reporter: Reporter, result: JobResult, tokens: TokenCounts
+    ) -> None:
+        self._tokens = tokens
         self._fence = fence
         self._path = fence.folder / File.METRICS
         self._reporter = reporter
@@ -50,6 +54,8 @@ class MetricsCallback(TrainerCallback):  # type: ignore[misc]
         if not logs or "train_runtime" in logs:
             return
         numbers = {n: float(v) for n, v in logs.items() if is_number(v)}
+        if "loss" in numbers and (rate := self._tokens.rate_since_last()) is not None:
+            numbers["tokens_per_second"] = round(rate, 1)
         row = {"step": state.global_step, **numbers, "attempt": self._fence.attempt, "time": _now()}
         self._fence.check()
         with open(self._path, "a", encoding="utf-8") as file:

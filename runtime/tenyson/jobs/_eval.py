@@ -52,7 +52,7 @@ def evaluate(context: RunContext) -> None:
     context.result.adapter_sha256 = main.sha256 if main else None
     context.options.stop.check()
     described = SimpleNamespace(config=model_config)
-    describe_run(context, described, source, {"eval": facts_of(dataset)}, main)
+    describe_run(context, described, source, {"eval": facts_of(dataset)}, main, tokenizer)
     longest = max(len(request.ids) for request in prepared.requests)
     engine = open_engine(
         context,

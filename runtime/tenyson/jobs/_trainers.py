@@ -9,6 +9,7 @@ from tenyson.errors import DivergedError
 from tenyson.jobs._exact import ExactResume
 from tenyson.jobs._micro_batches import cut_anew
 from tenyson.jobs._round_seeds import EpochSampler, RoundSeeds
+from tenyson.jobs._timing import TimedGRPO, TimedSFT
 
 
 class _Guarded(ExactResume):
@@ -38,11 +39,11 @@ class _Guarded(ExactResume):
         )
 
 
-class TenysonSFTTrainer(_Guarded, SFTTrainer):  # type: ignore[misc]
+class TenysonSFTTrainer(TimedSFT, _Guarded, SFTTrainer):  # type: ignore[misc]
     """TRL's SFTTrainer with whole checkpoints."""
 
 
-class TenysonGRPOTrainer(_Guarded, GRPOTrainer):  # type: ignore[misc]
+class TenysonGRPOTrainer(TimedGRPO, _Guarded, GRPOTrainer):  # type: ignore[misc]
     """TRL's GRPOTrainer with whole checkpoints that hold the round of sampling they were taken in.
 
     TRL saves neither its micro-step counter nor the completions still to be used, so a run that

@@ -17,9 +17,10 @@ from tenyson.distributed.ranks import Ranks
 from tenyson.errors import StoppedError, TaskError
 from tenyson.jobs._callbacks import EdgeCallback, MetricsCallback, drop_rows_after
 from tenyson.jobs._data import DataFacts
-from tenyson.jobs._description import describe_run
+from tenyson.jobs._description import describe_run, parents_of
 from tenyson.jobs._models import Adapter
 from tenyson.jobs._outcome import finish
+from tenyson.jobs._timing import measured
 from tenyson.jobs._weights import base_fingerprint
 from tenyson.jobs.context import RunContext, checkpoint_store
 from tenyson.jobs.recipe import changed_settings, recipe, refuse_another_run
@@ -54,7 +55,7 @@ def train(
     _require_the_same_data(ranks, datasets)
     store = checkpoint_store(context)
     with closing(context.reporter.line):
-        metrics = MetricsCallback(context.fence, context.reporter, result)
+        metrics = MetricsCallback(context.fence, context.reporter, result, context.tokens)
         edge = EdgeCallback(config.checkpoint, context.options.stop, ranks)
         trainer = make_trainer([metrics, edge, *callbacks])
         context.options.stop.check()  # it has tokenised the whole data set
@@ -67,13 +68,15 @@ def train(
         trainer.checkpoint_facts = {
             **recipe(context, trainer.args, rows),
             "base_fingerprint": base_fingerprint(trainer.model),
+            "parent_runs": parents_of(adapter),
         }
         checkpoint = _start_together(context, store, trainer.checkpoint_facts)
         result.resumed_from_step = result.global_step = checkpoint.step if checkpoint else 0
-        describe_run(context, trainer.model, source, datasets, adapter)
+        describe_run(context, trainer.model, source, datasets, adapter, trainer.processing_class)
         context.options.stop.check()
         with uploads_finished(context, store):
-            _train_from(trainer, checkpoint)
+            with measured(trainer, context.phases, context.tokens):
+                _train_from(trainer, checkpoint)
             result.global_step = trainer.state.global_step
             _stop_if_asked(context, trainer)
             finish(context, trainer, store)

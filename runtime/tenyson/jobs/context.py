@@ -14,6 +14,8 @@ from tenyson.distributed.ranks import Ranks
 from tenyson.jobs.engines import Choice
 from tenyson.jobs.options import RunOptions
 from tenyson.jobs.result import JobResult
+from tenyson.jobs.tokens import TokenCounts
+from tenyson.phases import Phases
 from tenyson.progress import CHECKPOINT_STEP, Progress, ProgressEndpoint, ProgressPusher
 from tenyson.progress_line import ProgressLine
 
@@ -41,6 +43,10 @@ class RunContext:
     """What samples or generates, once it is chosen; None in SFT."""
     notes: dict[str, Any] = field(default_factory=dict)
     """What parts of the job found out and the manifest is to say, each under a name of its own."""
+
+    phases: Phases = field(default_factory=Phases)
+    """Where the attempt's time goes; `with context.phases.measure("save")`."""
+    tokens: TokenCounts = field(default_factory=TokenCounts)
 
     @property
     def adapter_source(self) -> str | None:

@@ -23,10 +23,13 @@ from tenyson.jobs.context import Reporter, RunContext, announce_start
 from tenyson.jobs.failure import as_tenyson_error, missing_library, record_failure
 from tenyson.jobs.finished import restore_finished
 from tenyson.jobs.loaders import import_loader
+from tenyson.jobs.measurements import add_measurements
 from tenyson.jobs.options import HubTarget, RunOptions
 from tenyson.jobs.own_folder import leave_own_folder, make_own_folder, refuse_ranks_for_eval
 from tenyson.jobs.records import claim_folder, leave_result, upload_results
 from tenyson.jobs.result import JobResult
+from tenyson.jobs.tokens import TokenCounts
+from tenyson.phases import Phases
 from tenyson.task import check_hooks
 
 LOG = logging.getLogger("tenyson.jobs")
@@ -76,6 +79,8 @@ class Job(ABC):
         self._place = RankPlace()
         self._ranks = Ranks()
         self._started = 0.0
+        self._phases = Phases()
+        self._tokens = TokenCounts()
 
     def run(self) -> JobResult:
         """Carries out one attempt, and leaves `job_result.json` whatever happens.
@@ -89,6 +94,7 @@ class Job(ABC):
         # For good: a stop while the result is written must not undo a run that is done.
         self.options.stop.defer()
         self._started = time.monotonic()
+        self._phases, self._tokens = Phases(), TokenCounts()
         result = self.result = new_result(self)
         try:
             self._carry_out(result)
@@ -138,6 +144,8 @@ class Job(ABC):
                 ranks=ranks,
                 plain_config=config.model_dump(),
                 notes={"read_as": config.read_as} if config.read_as else {},
+                phases=self._phases,
+                tokens=self._tokens,
             )
             self._do_the_work(context)
             ranks.part()
@@ -200,6 +208,7 @@ class Job(ABC):
     def _leave_behind(self, result: JobResult, error: BaseException | None = None) -> None:
         """Writes the result, as far as the surroundings still allow; rank 0 does so for all."""
         result.total_time_seconds = round(time.monotonic() - self._started, 3)
+        add_measurements(result, self._phases, self._tokens)
         if not self._place.is_main:
             leave_own_folder(self.output_dir, self._place.rank, error)
             return

@@ -57,6 +57,10 @@ class RunOptions:
     """Where the trained weights are pushed to; None pushes nothing."""
     command: tuple[str, ...] = ()
     """The command line, for the manifest; empty for a run from Python."""
+    replay_of: str | None = None
+    """Manifest of the run that this one repeats; it is compared with before training."""
+    replay_force: bool = False
+    """Whether such a repetition goes on where its data or its weights are not the original's."""
     stop: StopRequest = field(default_factory=StopRequest)
     place: RankPlace | None = None
     """Where this process stands among the ranks; None reads torchrun's variables."""
@@ -88,6 +92,8 @@ class RunOptions:
             progress=endpoint,
             hub=HubTarget.from_environment(env),
             command=command,
+            replay_of=env.get(Env.REPLAY_OF) or None,
+            replay_force=env.get(Env.REPLAY_FORCE) == "1",
             stop=stop or StopRequest(),
             place=place,
             leave_word=leave_word,
