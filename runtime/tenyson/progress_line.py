@@ -1,62 +1,87 @@
-"""Progress for a reader: one line redrawn on a terminal, a line now and then in a log."""
+"""Progress for a reader of a log: a line now and then, the first and the last step always."""
 
 import sys
-from typing import TextIO
+import time
+from collections.abc import Callable, Mapping
+from typing import Protocol, TextIO
 
 from tenyson.progress import Progress
 
-LINES_PER_RUN = 20
-"""Lines that a whole run leaves in a log, about."""
+SECONDS_BETWEEN_LINES = 10.0
+SHOWN = ("loss", "reward")
+
+
+class ProgressDisplay(Protocol):
+    """Shows progress until it is closed."""
+
+    def update(self, progress: Progress) -> None:
+        """Takes the newest progress."""
+
+    def close(self) -> None:
+        """Leaves the place to what follows."""
 
 
 class ProgressLine:
     """Writes progress to a stream in plain words."""
 
-    def __init__(self, label: str, unit: str = "step", stream: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        label: str,
+        unit: str = "step",
+        stream: TextIO | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._label = label
         self._unit = unit
         self._stream = stream or sys.stderr
-        self._is_terminal = self._stream.isatty()
-        self._drawn = 0
+        self._now = now
+        self._lines = 0
+        self._written_at = 0.0
         self._last_step = -1
 
     def update(self, progress: Progress) -> None:
         """Shows the progress, where it is time for that."""
-        text = describe(progress, self._label, self._unit)
-        if self._is_terminal:
-            self._stream.write("\r" + text.ljust(self._drawn))
-            self._stream.flush()
-            self._drawn = len(text)
-        elif self._is_due(progress):
-            self._stream.write(text + "\n")
-            self._stream.flush()
+        if not self._is_due(progress):
+            return
+        self._lines += 1
+        self._written_at, self._last_step = self._now(), progress.step
+        self._stream.write(describe(progress, self._label, self._unit) + "\n")
+        self._stream.flush()
 
     def close(self) -> None:
-        """Ends the line on a terminal, so that what follows starts on its own."""
-        if self._is_terminal and self._drawn:
-            self._stream.write("\n")
-            self._stream.flush()
-            self._drawn = 0
+        """Ends nothing: each line has its end."""
 
     def _is_due(self, progress: Progress) -> bool:
-        every = max(1, progress.total_steps // LINES_PER_RUN)
-        is_new = progress.step != self._last_step
-        starts_block = progress.step // every != self._last_step // every
-        self._last_step = progress.step
-        return is_new and (starts_block or progress.step >= progress.total_steps)
+        if progress.step == self._last_step:
+            return False
+        # The start, then the first step, which shows whether it trains at all.
+        is_first = self._lines < 2
+        is_last = progress.step >= progress.total_steps
+        return is_first or is_last or self._now() - self._written_at >= SECONDS_BETWEEN_LINES
 
 
 def describe(progress: Progress, label: str, unit: str) -> str:
-    """Returns `SFT step 12/100 (12 %) · loss 0.4321 · ETA 1m 05s`."""
-    parts = [f"{label} {unit} {progress.step}/{progress.total_steps} ({progress.percentage} %)"]
-    parts += [
-        f"{name} {progress.metrics[name]:.4g}"
-        for name in ("loss", "reward", "learning_rate")
-        if name in progress.metrics
-    ]
+    """Returns `SFT step 12/100 (12 %) · loss 0.4321 · 1.2k tok/s · ETA 1m 05s`."""
+    head = f"{label} {unit} {progress.step}/{progress.total_steps} ({progress.percentage} %)"
+    return " · ".join([head, *details(progress)])
+
+
+def details(progress: Progress) -> list[str]:
+    """Returns what there is to say beside how far it is: metrics, speed, time left."""
+    metrics = progress.metrics
+    parts = [f"{name} {metrics[name]:.4g}" for name in SHOWN if name in metrics]
+    if speed := _speed(metrics):
+        parts.append(speed)
     if progress.remaining_seconds is not None and progress.step < progress.total_steps:
         parts.append(f"ETA {duration(progress.remaining_seconds)}")
-    return " · ".join(parts)
+    return parts
+
+
+def _speed(metrics: Mapping[str, float]) -> str:
+    rate = metrics.get("tokens_per_second")
+    if rate is None:
+        return ""
+    return f"{rate / 1000:.1f}k tok/s" if rate >= 1000 else f"{rate:.0f} tok/s"
 
 
 def duration(seconds: float) -> str:

@@ -251,8 +251,11 @@ def _listen_to_logs(rank: int) -> None:
     """Shows what the libraries and the runtime log, one plain line each, on standard error."""
     import logging
 
+    from tenyson.log_handler import StandardErrorHandler
+
     prefix = f"[rank {rank}] " if rank else ""
-    logging.basicConfig(format=f"{prefix}%(message)s", stream=sys.stderr, level=logging.WARNING)
+    handlers = [StandardErrorHandler()]
+    logging.basicConfig(format=f"{prefix}%(message)s", handlers=handlers, level=logging.WARNING)
     # What concerns all ranks is rank 0's to tell.
     logging.getLogger("tenyson.ranks" if rank else "tenyson").setLevel(logging.INFO)
 

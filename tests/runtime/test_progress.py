@@ -1,5 +1,6 @@
 import io
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from tenyson.jobs.eval import EvalJob
 from tenyson.jobs.options import RunOptions
 from tenyson.jobs.sft import SFTJob
 from tenyson.progress import Progress, ProgressEndpoint, ProgressPusher, StepClock, wire_format
+from tenyson.progress_bar import progress_display
 from tenyson.progress_line import ProgressLine, duration
 
 
@@ -136,34 +138,63 @@ def test_the_time_left_is_the_pace_of_this_attempt_alone() -> None:
     assert clock.remaining_seconds(54) == 92
 
 
-def test_a_log_gets_few_lines_and_the_last_one() -> None:
-    stream = io.StringIO()
-    line = ProgressLine("SFT", stream=stream)
+def test_a_log_gets_the_first_and_the_last_step_and_a_line_every_ten_seconds() -> None:
+    stream, clock = io.StringIO(), Clock()
+    line = ProgressLine("SFT", stream=stream, now=clock)
 
     for step in range(1001):
-        line.update(Progress(step, 1000, {"loss": 0.25}, 61.0))
+        clock.seconds = step / 16  # exact in floating point
+        line.update(Progress(step, 1000, {"loss": 0.25, "tokens_per_second": 1234.5}, 61.0))
     line.update(Progress(1000, 1000, {"eval_loss": 0.2}))
     line.close()
 
     lines = stream.getvalue().splitlines()
-    assert 15 <= len(lines) <= 25
-    assert lines[1] == "SFT step 50/1000 (5 %) · loss 0.25 · ETA 1m 01s"
-    assert lines[-1] == "SFT step 1000/1000 (100 %) · loss 0.25"
+    steps = [int(said.split()[2].partition("/")[0]) for said in lines]
+    assert steps == [0, 1, 161, 321, 481, 641, 801, 961, 1000]
+    assert lines[1] == "SFT step 1/1000 (0 %) · loss 0.25 · 1.2k tok/s · ETA 1m 01s"
+    assert lines[-1] == "SFT step 1000/1000 (100 %) · loss 0.25 · 1.2k tok/s"
 
 
-def test_a_terminal_gets_one_line_redrawn() -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
+class Clock:
+    seconds = 0.0
 
+    def __call__(self) -> float:
+        return self.seconds
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("columns", "has_bar"), [(100, True), (40, False)])
+def test_a_terminal_gets_a_bar_that_ends_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, columns: int, has_bar: bool
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", str(columns))
     stream = Terminal()
-    line = ProgressLine("Eval", "row", stream=stream)
+    display = progress_display("Eval", "row", stream)
 
-    line.update(Progress(1, 2, {}, 3.0))
-    line.update(Progress(2, 2))
-    line.close()
+    display.update(Progress(1, 2, {}, 3.0))
+    display.update(Progress(2, 2, {"tokens_per_second": 950}))
+    display.close()
 
-    assert stream.getvalue() == "\rEval row 1/2 (50 %) · ETA 3s\rEval row 2/2 (100 %)        \n"
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stream.getvalue())
+    last = shown.rstrip().splitlines()[-1].rpartition("\r")[2]
+    assert last.startswith("Eval")
+    assert last.endswith("row 2/2 · 950 tok/s")
+    assert ("━" in last) is has_bar
+    assert len(last) <= columns
+
+
+def test_a_terminal_that_cannot_redraw_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    stream = Terminal()
+
+    progress_display("RL", "step", stream).update(Progress(1, 2, {"reward": 0.5}))
+
+    assert stream.getvalue() == "RL step 1/2 (50 %) · reward 0.5\n"
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.4, "0s"), (65, "1m 05s"), (11220, "3h 07m")])

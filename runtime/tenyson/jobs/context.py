@@ -17,7 +17,7 @@ from tenyson.jobs.result import JobResult
 from tenyson.jobs.tokens import TokenCounts
 from tenyson.phases import Phases
 from tenyson.progress import CHECKPOINT_STEP, Progress, ProgressEndpoint, ProgressPusher
-from tenyson.progress_line import ProgressLine
+from tenyson.progress_bar import progress_display
 
 
 @dataclass
@@ -97,7 +97,7 @@ class Reporter:
         """Takes where progress is pushed; quiet, as ranks other than 0 are, it goes nowhere."""
         label = {JobType.SFT: "SFT", JobType.RL: "RL", JobType.EVAL: "Eval"}[job_type]
         unit = "row" if job_type is JobType.EVAL else "step"
-        self.line = ProgressLine(label, unit, _Nowhere() if is_quiet else None)
+        self.line = progress_display(label, unit, _Nowhere() if is_quiet else None)
         self._pusher = ProgressPusher(endpoint) if endpoint and not is_quiet else None
 
     def announce(self, progress: Progress) -> None:
