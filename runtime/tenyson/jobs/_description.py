@@ -104,15 +104,20 @@ def _write(context: RunContext, text: str) -> None:
 
 def _model_facts(context: RunContext, model: Any, source: str) -> dict[str, Any]:
     """Returns what identifies the base model, for the manifest."""
-    facts: dict[str, Any] = {"name": context.config.model.name, "source": source}
+    name = context.config.model.name
     if Path(source).is_dir():
-        return facts | weights_of_folder(Path(source))
+        place = str(Path(source).resolve())
+        return {"name": name, "source": place, **weights_of_folder(Path(source))}
     revision = context.config.model.revision
-    return facts | {"revision": getattr(model.config, "_commit_hash", None) or revision}
+    commit = getattr(model.config, "_commit_hash", None)
+    return {"name": name, "source": source, "revision": commit or revision}
 
 
 def _adapter_facts(context: RunContext, adapter: Adapter | None) -> dict[str, Any] | None:
     """Returns what identifies the adapter that the run starts from, for the manifest."""
     if adapter is None:
         return None
-    return {"path": context.adapter_source, "sha256": adapter.sha256}
+    path = str(context.adapter_source)
+    if "://" not in path:
+        path = str(Path(path).expanduser().resolve())
+    return {"path": path, "sha256": adapter.sha256}

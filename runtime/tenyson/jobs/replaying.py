@@ -1,13 +1,13 @@
 """A run that repeats another: before it trains it shows that it starts from the same."""
 
-import json
 import logging
 from pathlib import Path
 from typing import Any
 
-from tenyson.errors import ConfigError, Problem, TaskError
+from tenyson.errors import TaskError
 from tenyson.jobs.context import RunContext
 from tenyson.manifest.differences import differences, refused
+from tenyson.manifest.reading import read_manifest
 from tenyson.manifest.table import difference_lines
 
 LOG = logging.getLogger("tenyson.jobs")
@@ -43,30 +43,3 @@ def check_replay(context: RunContext, content: dict[str, Any]) -> None:
             hint="Bring back what the original had, or use --force to run it all the same.",
         )
     context.warn(f"Repeats run {original.get('run_id')} on other {named}.")
-
-
-def read_manifest(path: Path) -> dict[str, Any]:
-    """Returns the content of a manifest, given the file or the output folder that holds it.
-
-    Raises:
-        ConfigError: It is not there, or is none.
-    """
-    from tenyson.contract import File
-
-    file = path / File.MANIFEST if path.is_dir() else path
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise _refused(path, "there is no such file") from error
-    except (OSError, ValueError) as error:
-        raise _refused(path, f"cannot be read: {error}") from error
-    if not isinstance(content, dict) or "config" not in content or "job_type" not in content:
-        raise _refused(path, "is no manifest of a run: it has no config and no job_type")
-    return content
-
-
-def _refused(path: Path, message: str) -> ConfigError:
-    return ConfigError(
-        [Problem(str(path), message)],
-        hint="Give the run_manifest.json of a run, or its output folder.",
-    )

@@ -77,8 +77,9 @@ def _config(manifest: Mapping[str, Any]) -> Facts:
             yield path, value
 
 
-_CONFIG_OF_A_PLACE = ("telemetry.db_url", "checkpoint.resume")
-"""Where rows go, and what an attempt starts from, say nothing of what it comes to."""
+_CONFIG_OF_A_PLACE = ("telemetry.db_url", "checkpoint.resume", "model.revision")
+"""Where rows go, and what an attempt starts from, say nothing of what it comes to; what a branch
+was at the time does, and stands among the weights."""
 
 
 def _data(manifest: Mapping[str, Any]) -> Facts:

@@ -1,0 +1,1 @@
+"""`tenyson`, the command: each of its words is a module of this package, loaded when it is used."""
