@@ -23,7 +23,9 @@ IMMUTABLE: Final = (
 DEADLINES: Final = ("activeDeadlineSeconds", "pendingDeadlineSeconds", "progressDeadlineSeconds")
 """Fields of the spec that may only be raised, or lifted, once the run has started."""
 
-_OPEN: Final = {Env.HUB_TOKEN}
+_OPEN: Final = {
+    Env.HUB_TOKEN, Env.IMAGE_DIGEST, Env.GIT_SHA, Env.REPLAY_OF, Env.REPLAY_FORCE,
+}  # fmt: skip
 """Variables of the contract that people may set themselves."""
 _RANKS: Final = {
     "PET_NNODES", "PET_NPROC_PER_NODE", "PET_NODE_RANK", "PET_MASTER_ADDR", "PET_MASTER_PORT",
