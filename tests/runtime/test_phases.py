@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tenyson.contract import File
+from tenyson.jobs.eval import EvalJob
 from tenyson.jobs.result import JobResult
 from tenyson.jobs.rl import RLJob
 from tenyson.jobs.sft import SFTJob
@@ -97,6 +98,20 @@ def test_an_sft_run_tells_its_times_tokens_and_memory(
     assert (result.tokens_per_second or 0) > 1
     assert all(row["tokens_per_second"] > 0 for row in rows(tmp_path) if "loss" in row)
     assert 2**26 < result.peak_memory["rss"] < 2**36
+
+
+@pytest.mark.train
+def test_an_evaluation_tells_what_it_read_and_sampled(
+    make_config: Any, sum_task: Any, tmp_path: Path
+) -> None:
+    result = EvalJob(make_config(), sum_task, output_dir=tmp_path).run()
+
+    assert_explained(result)
+    assert {"load", "generate", "reward"} <= set(result.phase_seconds)
+    answers = json.loads((tmp_path / File.RESULTS).read_text())["detailed_results"]
+    sampled = sum(answer["completion_tokens"] for answer in answers)
+    assert result.tokens == {"prompt": 10 * 4, "completion": sampled, "trained": 0}
+    assert (result.tokens_per_second or 0) > 1
 
 
 @pytest.mark.train

@@ -66,10 +66,12 @@ def evaluate(context: RunContext) -> None:
         changes = _prove(context, engine, prepared, models)
         sampling = _sampling(context)
         completions = answer_all(context, engine, models, prepared.requests, sampling)
+        context.phases.turn_to("save")
         for model in models:
             facts = _facts(model, engine, changes)
             for answers in _answer_sets(model, facts, completions[model.name], sampling):
-                scored = score(context, tokenizer, rows, answers)
+                with context.phases.measure("reward"):
+                    scored = score(context, tokenizer, rows, answers)
                 telemetry.record_eval_samples(telemetry_samples(rows, ids, scored))
                 write_results(context, rows, ids, scored)
 

@@ -47,8 +47,10 @@ def answer_all(
     restored = sum(map(len, known.values()))
     context.result.resumed_from_step = restored
     progress = _RowsDone(context, restored, len(models) * len(requests))
+    prompt_tokens = {request.key: len(request.ids) for request in requests}
+    context.tokens.start()
     try:
-        with closing(context.reporter.line):
+        with closing(context.reporter.line), context.phases.measure("generate"):
             progress.show()
             for model in models:
                 for batch in engine.generate(
@@ -60,8 +62,13 @@ def answer_all(
                 ):
                     log.keep(model, batch)
                     known[model.name] |= batch
+                    context.tokens.add_sampled(
+                        prompt=sum(prompt_tokens[key] for key in batch),
+                        completion=sum(c.tokens for drawn in batch.values() for c in drawn),
+                    )
                     progress.add(len(batch))
     finally:
+        context.tokens.stop()
         log.upload()
     return {name: [found[r.key] for r in requests] for name, found in known.items()}
 
@@ -84,7 +91,9 @@ class _RowsDone:
     def show(self) -> None:
         self._context.result.global_step = self._done
         left = self._clock.remaining_seconds(self._done)
-        self._context.reporter.update(Progress(self._done, self._total, {}, left))
+        rate = self._context.tokens.rate()
+        metrics = {} if rate is None else {"tokens_per_second": rate}
+        self._context.reporter.update(Progress(self._done, self._total, metrics, left))
 
 
 class _KeptSamples:

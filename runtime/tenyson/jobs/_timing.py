@@ -93,9 +93,7 @@ class TimedGRPO(Timed):
         if own_mask is not None:  # an environment or a tool has written the rest
             own = int(sum(sum(mask) for mask in own_mask))
             read, written = read + written - own, own
-        self.tokens.prompt += self._over_ranks(read)
-        self.tokens.completion += self._over_ranks(written)
-        self.tokens.processed = self.tokens.prompt + self.tokens.completion
+        self.tokens.add_sampled(prompt=self._over_ranks(read), completion=self._over_ranks(written))
         return sampled
 
     def _calculate_rewards(self, *args: Any, **kwargs: Any) -> Any:

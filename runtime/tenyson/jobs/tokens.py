@@ -31,6 +31,12 @@ class TokenCounts:
         """Stops that clock: what comes now is no work on tokens."""
         self._ended = self.now()
 
+    def add_sampled(self, *, prompt: int, completion: int) -> None:
+        """Counts completions and the prompts that they answer."""
+        self.prompt += prompt
+        self.completion += completion
+        self.processed = self.prompt + self.completion
+
     def rate_since_last(self) -> float | None:
         """Returns tokens a second since the last call, or the start; None without any."""
         now, (then, before) = self.now(), self._last
