@@ -4,7 +4,8 @@ Only the places are measured at which one phase turns into another, by a reading
 the counts of tokens stay on their device until the trainer logs.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -109,13 +110,19 @@ class TimedGRPO(Timed):
         return super()._compute_loss(model, inputs)  # type: ignore[misc]
 
 
-def measure(trainer: Any, phases: Phases, tokens: TokenCounts) -> None:
-    """Starts the clocks of a trainer that is about to train, those of its vLLM engine too."""
+@contextmanager
+def measured(trainer: Any, phases: Phases, tokens: TokenCounts) -> Iterator[None]:
+    """Counts the training within, that of its vLLM engine too; what comes after it is saving."""
     trainer.phases, trainer.tokens = phases, tokens
-    phases.turn_to("forward_backward")
-    tokens.start()
     if (engine := getattr(trainer, "vllm_generation", None)) is not None:
         engine.sync_weights = _measured(engine.sync_weights, phases, "sync")
+    phases.turn_to("forward_backward")
+    tokens.start()
+    try:
+        yield
+    finally:
+        tokens.stop()
+        phases.turn_to("save")
 
 
 def _measured(function: Callable[..., Any], phases: Phases, phase: str) -> Callable[..., Any]:
