@@ -130,6 +130,30 @@ CASES: dict[str, tuple[JobType | None, Sections, str, Sections]] = {
         "adapter.modules_to_save: adapter.kind full trains every layer whole already",
         {"adapter": {"modules_to_save": []}},
     ),
+    "four bits": (
+        SFT,
+        {"adapter": {"kind": "qlora"}, "training": {"fsdp": True}},
+        "training.fsdp: a base of 4 bits (adapter.kind: qlora) cannot be split",
+        {"training": {"fsdp": False}},
+    ),
+    "unsloth and dora": (
+        RL,
+        {"model": {"loader": "unsloth"}, "adapter": {"kind": "dora"}},
+        "adapter.kind: dora is not trained through Unsloth",
+        {"adapter": {"kind": "qlora"}},
+    ),
+    "unsloth and fsdp": (
+        SFT,
+        {"model": {"loader": "unsloth"}, "training": {"fsdp": True}},
+        "training.fsdp: Unsloth does not train with FSDP",
+        {"model": {"loader": "transformers"}},
+    ),
+    "unsloth and a kernel": (
+        SFT,
+        {"model": {"loader": "unsloth", "attn_implementation": "eager"}},
+        "model.attn_implementation: Unsloth chooses its attention kernel itself",
+        {"model": {"attn_implementation": None}},
+    ),
     "packing": (
         SFT,
         {"data": {"packing": True, "max_length": None}},

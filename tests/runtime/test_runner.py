@@ -196,9 +196,9 @@ def test_a_signal_after_the_work_leaves_a_finished_run_finished(
 def test_a_signal_while_the_model_is_loaded_stops_before_training(
     moment: str, run_runner: Any, make_config: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tenyson.jobs import _sft, _training
+    from tenyson.jobs import _sft, _trained_model
 
-    owner = _training if moment == "load_model" else _sft
+    owner = _trained_model if moment == "load_model" else _sft
     original = getattr(owner, moment)
 
     def signalled(*args: Any) -> Any:
@@ -206,7 +206,7 @@ def test_a_signal_while_the_model_is_loaded_stops_before_training(
         return original(*args)
 
     monkeypatch.setattr(owner, moment, signalled)
-    monkeypatch.setattr(_training, "get_peft_model", None)
+    monkeypatch.setattr(_trained_model, "get_peft_model", None)
 
     run = run_runner(make_config())
 

@@ -137,6 +137,9 @@ def test_a_dry_run_refuses_what_the_run_would_refuse_and_leaves_no_result(
         (make_config(adapter={"path": "./nowhere"}), "sft", ExitCode.DEPENDENCY, "nowhere"),
         (make_config(task={"reward": "unknown"}), "rl", ExitCode.TASK, "get_reward_funcs raised"),
         (make_config(model={"name": "./nowhere"}), "eval", ExitCode.CONFIG, "no folder ./nowhere"),
+        (make_config(adapter={"kind": "qlora"}), "sft", ExitCode.CONFIG, "which needs a GPU"),
+        (make_config(task={"eval_rows": []}), "eval", ExitCode.TASK, "returned no rows"),
+        (make_config(evaluation={"max_new_tokens": 9000}), "eval", ExitCode.TASK, "no room"),
         (make_config(training={"max_steps": 0}), "sft", ExitCode.CONFIG, "training.max_steps"),
     ]
     for config, job_type, code, says in cases:

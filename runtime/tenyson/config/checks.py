@@ -173,6 +173,30 @@ def _full(config: JobConfig) -> Iterator[Problem]:
         )
 
 
+def _four_bits(config: JobConfig) -> Iterator[Problem]:
+    if config.adapter.kind == "qlora" and config.training.fsdp:
+        yield Problem(
+            "training.fsdp",
+            "a base of 4 bits (adapter.kind: qlora) cannot be split; set it to false: each GPU "
+            "holds the whole base",
+        )
+
+
+def _unsloth(config: JobConfig) -> Iterator[Problem]:
+    if config.model.loader != "unsloth":
+        return
+    remedy = "set model.loader: transformers"
+    if config.adapter.kind == "dora":
+        yield Problem("adapter.kind", f"dora is not trained through Unsloth; {remedy}")
+    if config.training.fsdp:
+        yield Problem("training.fsdp", f"Unsloth does not train with FSDP; {remedy}")
+    if config.model.attn_implementation is not None:
+        yield Problem(
+            "model.attn_implementation",
+            f"Unsloth chooses its attention kernel itself; leave it out, or {remedy}",
+        )
+
+
 def _packing(config: JobConfig) -> Iterator[Problem]:
     if config.data.packing and config.data.max_length is None:
         yield Problem("data.packing", "needs data.max_length: it is the length of a packed row")
@@ -219,7 +243,7 @@ _OF_ANY: Final[tuple[Check, ...]] = (
     _trainer_arguments,
 )
 _OF_TYPE: Final[dict[JobType, tuple[Check, ...]]] = {
-    JobType.SFT: (_rollback, _full, _packing),
-    JobType.RL: (_rollback, _full, _sampled_length),
+    JobType.SFT: (_rollback, _full, _four_bits, _unsloth, _packing),
+    JobType.RL: (_rollback, _full, _four_bits, _unsloth, _sampled_length),
     JobType.EVAL: (_evaluated_length, _served_adapter),
 }

@@ -39,13 +39,13 @@ def evaluate(context: RunContext) -> None:
     context.options.stop.check()  # the libraries' import takes long
     settings = context.config.evaluation
     seed_everything(settings.seed)
-    dataset = _prompts(context)
+    dataset = prompts_of(context)
     rows = dataset.to_list()
-    ids = _row_ids(rows)
+    ids = row_ids(rows)
     source = locate_model(context)
     tokenizer = load_tokenizer(context.config, source)
     model_config = load_model_config(context, source)
-    prepared = _prepare(context, tokenizer, model_config, rows, ids)
+    prepared = prepare_rows(context, tokenizer, model_config, rows, ids)
     models = locate_models(context)
     choice = choose(context, source, model_config, models)
     main = models[0].adapter
@@ -76,20 +76,22 @@ def evaluate(context: RunContext) -> None:
                 write_results(context, rows, ids, scored)
 
 
-def _prompts(context: RunContext) -> Dataset:
+def prompts_of(context: RunContext) -> Dataset:
+    """Returns the rows of the task that are evaluated."""
     prompts = dataset_of(context, "get_eval_dataset", context.plain_config)
     require_columns(prompts, "get_eval_dataset", ("prompt",))
     limit = context.config.evaluation.max_prompts
     return prompts if limit is None else prompts.select(range(min(limit, len(prompts))))
 
 
-def _prepare(
+def prepare_rows(
     context: RunContext,
     tokenizer: Any,
     model_config: Any,
     rows: list[dict[str, Any]],
     ids: Sequence[Any],
 ) -> Prepared:
+    """Returns the rows' prompts as tokens that leave room for an answer."""
     settings = context.config.evaluation
     lengths = [
         getattr(model_config.get_text_config(), "max_position_embeddings", None),
@@ -162,7 +164,7 @@ def _answer_sets(
     yield AnswerSet(label, facts, [drawn[1:] for drawn in completions], is_sampled)
 
 
-def _row_ids(rows: list[dict[str, Any]]) -> list[Any]:
+def row_ids(rows: list[dict[str, Any]]) -> list[Any]:
     """Returns what names each row: its `id`, else its place.
 
     Raises:

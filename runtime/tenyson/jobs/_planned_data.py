@@ -1,6 +1,7 @@
 """What a plan says of a task's data: read by the same hooks and checks as a run's."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from datasets import Dataset
@@ -16,6 +17,8 @@ from tenyson.jobs._data import (
     require_columns,
 )
 from tenyson.jobs._data_report import decide_packing, report_data, summary, warnings_of
+from tenyson.jobs._eval import prepare_rows, prompts_of, row_ids
+from tenyson.jobs._eval_models import EvaluatedModel, choose, locate_models
 from tenyson.jobs._mask_report import describe_example, report_masks, sample_of, stop_ids_of
 from tenyson.jobs._preparation import Prepared
 from tenyson.jobs._rl import require_a_full_round
@@ -27,8 +30,19 @@ SHOWN_CHARACTERS = 600
 ROLES = {"train": "train", "eval": "evaluation"}
 
 
-def plan_sft(context: RunContext, plan: Plan, tokenizer: Any, model_config: Any) -> int:
-    """Adds the examples, the mask and an example of it; returns the rows that are trained on."""
+@dataclass(frozen=True)
+class PlannedData:
+    """What the rest of a plan needs to know of the data."""
+
+    rows: int
+    longest_tokens: int
+    """Of a prompt, or of a whole example (SFT)."""
+
+
+def plan_sft(
+    context: RunContext, plan: Plan, source: str, tokenizer: Any, model_config: Any
+) -> PlannedData:
+    """Adds the examples, the mask and an example of it."""
     hooks = (context.plain_config, tokenizer)
     formatting_func = callable_of(context, "get_sft_formatting_func", *hooks)
     collator = callable_of(context, "get_sft_data_collator", *hooks)
@@ -46,11 +60,13 @@ def plan_sft(context: RunContext, plan: Plan, tokenizer: Any, model_config: Any)
     )
     plan.add("packing", f"{'on' if choice.packs else 'off'}: {choice.why}")
     _plan_mask(context, plan, prepared["train"], tokenizer, collator)
-    return len(data["train"])
+    return PlannedData(len(data["train"]), int(prepared["train"].lengths.max()))
 
 
-def plan_rl(context: RunContext, plan: Plan, tokenizer: Any, model_config: Any) -> int:
-    """Adds the prompts, the rewards and a round of sampling; returns the prompts."""
+def plan_rl(
+    context: RunContext, plan: Plan, source: str, tokenizer: Any, model_config: Any
+) -> PlannedData:
+    """Adds the prompts, the rewards and a round of sampling."""
     prompts = dataset_of(context, "get_rl_dataset", context.plain_config)
     require_columns(prompts, "get_rl_dataset", ("prompt",))
     _plan_rows(plan, "train", prompts)
@@ -69,22 +85,34 @@ def plan_rl(context: RunContext, plan: Plan, tokenizer: Any, model_config: Any) 
         f"{completions} completions a round: {completions // group} prompts x {group}, for "
         f"{arguments.steps_per_generation * arguments.num_iterations} micro-steps",
     )
-    return len(prompts)
+    return PlannedData(len(prompts), longest)
 
 
-def plan_eval(context: RunContext, plan: Plan, tokenizer: Any, model_config: Any) -> int:
-    """Adds the prompts and what is sampled; returns the prompts that are evaluated."""
-    prompts = dataset_of(context, "get_eval_dataset", context.plain_config)
-    require_columns(prompts, "get_eval_dataset", ("prompt",))
-    _plan_rows(plan, "evaluation", prompts)
+def plan_eval(
+    context: RunContext, plan: Plan, source: str, tokenizer: Any, model_config: Any
+) -> PlannedData:
+    """Adds the prompts, the models, the engine and what is sampled."""
+    dataset = prompts_of(context)
+    _plan_rows(plan, "evaluation", dataset)
+    rows = dataset.to_list()
+    prepared = prepare_rows(context, tokenizer, model_config, rows, row_ids(rows))
+    longest = max(len(request.ids) for request in prepared.requests)
+    models = locate_models(context)
+    choose(context, source, model_config, models)
     settings = context.config.evaluation
-    rows = min(len(prompts), settings.max_prompts or len(prompts))
+    answer = settings.max_new_tokens
+    plan.add("prompts", f"{longest} tokens the longest, and up to {answer} of an answer")
+    plan.add("models", ", ".join(_evaluated(model) for model in models))
     drawn = "greedy" if settings.temperature == 0 else f"at temperature {settings.temperature:g}"
-    plan.add(
-        "sampling",
-        f"{rows} prompts x {settings.num_samples}, {settings.batch_size} at once, {drawn}",
-    )
-    return rows
+    greedy = ", and once greedy" if settings.include_greedy else ""
+    plan.add("sampling", f"{len(rows)} prompts x {settings.num_samples}, {drawn}{greedy}")
+    return PlannedData(len(rows), longest)
+
+
+def _evaluated(model: EvaluatedModel) -> str:
+    if model.adapter is None:
+        return "the base model"
+    return f"{model.label or 'the adapter'} (sha256 {model.adapter.sha256[:12]}…)"
 
 
 def _plan_rows(plan: Plan, role: str, dataset: Dataset) -> None:

@@ -15,6 +15,7 @@ from tenyson.jobs._engines import engine_of
 from tenyson.jobs._libraries import quiet
 from tenyson.jobs._models import load_error, load_tokenizer, locate_model
 from tenyson.jobs._planned_data import plan_eval, plan_rl, plan_sft
+from tenyson.jobs._quantization import four_bits
 from tenyson.jobs.context import RunContext
 from tenyson.jobs.engines import Need
 from tenyson.jobs.plan import Plan, cost_lines, newest_place, planned_steps, seconds_a_step
@@ -40,9 +41,12 @@ def plan_run(context: RunContext, ranks: int, output_dir: Path) -> Plan:
     source = locate_model(context)
     tokenizer = load_tokenizer(context.config, source)
     model = _model_without_weights(context.config, source)
-    rows = _PLANNED_DATA[context.job_type](context, plan, tokenizer, model.config)
+    data = _PLANNED_DATA[context.job_type](context, plan, source, tokenizer, model.config)
     _plan_model(context, plan, model)
-    _plan_end(context, plan, rows, ranks, output_dir)
+    if context.job_type is not JobType.EVAL:
+        _plan_training(context, plan, model)
+        _plan_steps(context, plan, data.rows, ranks, output_dir)
+    plan.add("output", str(output_dir))
     plan.warnings += context.result.warnings
     return plan
 
@@ -51,21 +55,22 @@ def _plan_model(context: RunContext, plan: Plan, model: Any) -> None:
     config = context.config
     total = sum(parameter.numel() for parameter in model.parameters())
     plan.add("model", f"{config.model.name}: {total / 1e6:,.2f} M parameters")
-    if context.job_type is not JobType.SFT:
-        is_rl = context.job_type is JobType.RL
-        need = Need.RL if is_rl else Need.EVALUATION
-        has_adapter = is_rl or context.adapter_source is not None
-        engine = engine_of(context, need, total, adapter_kind=None if has_adapter else "none")
+    if context.job_type is JobType.RL:
+        engine_of(context, Need.RL, total)
+    if engine := context.engine:
         plan.add("engine", f"{engine.engine}: {engine.why}")
+
+
+def _plan_training(context: RunContext, plan: Plan, model: Any) -> None:
+    config = context.config
+    four_bits(config)  # refuses what this machine has not
     adapter = locate_adapter(context)
     if adapter is not None:
         plan.add("adapter", f"starts from {context.adapter_source}, sha256 {adapter.sha256[:12]}…")
-        return
-    if context.job_type is JobType.EVAL:
-        plan.add("adapter", "none: the base model is evaluated")
     elif config.adapter.kind == "full":
         plan.add("adapter", "none: every weight is trained")
     else:
+        total = sum(parameter.numel() for parameter in model.parameters())
         trained = _trained_parameters(config, model)
         share = 100 * trained / total
         plan.add("adapter", f"new {config.adapter.kind}: {trained:,} parameters, {share:.2g} %")
@@ -97,10 +102,8 @@ def _trained_parameters(config: JobConfig, model: Any) -> int:
     return sum(p.numel() for p in adapted.parameters() if p.requires_grad)
 
 
-def _plan_end(context: RunContext, plan: Plan, rows: int, ranks: int, output_dir: Path) -> None:
+def _plan_steps(context: RunContext, plan: Plan, rows: int, ranks: int, output_dir: Path) -> None:
     config = context.config
-    if context.job_type is JobType.EVAL:
-        return
     steps = planned_steps(config, context.job_type, rows, ranks)
     training = config.training
     batch = training.per_device_train_batch_size
@@ -118,6 +121,5 @@ def _plan_end(context: RunContext, plan: Plan, rows: int, ranks: int, output_dir
         plan.add("start", f"from {name}, if it verifies")
     else:
         plan.add("start", "from step 0")
-    plan.add("output", str(output_dir))
     for line in cost_lines(config, max(0, steps - start), seconds_a_step(output_dir)):
         plan.add("cost", line)

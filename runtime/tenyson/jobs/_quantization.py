@@ -34,11 +34,6 @@ def four_bits(config: JobConfig) -> Any:
             hint='Install it beside the training libraries (pip install "bitsandbytes>=0.48"), or '
             "use adapter.kind: lora.",
         )
-    if config.training.fsdp:
-        raise ConfigError(
-            [Problem("training.fsdp", "a base of 4 bits (adapter.kind: qlora) cannot be split")],
-            hint="Set training.fsdp: false; each GPU holds the whole base in 4 bits.",
-        )
     return BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",

@@ -21,7 +21,7 @@ def import_loader(config: JobConfig) -> None:
 
     Raises:
         DependencyError: Unsloth is not installed.
-        ConfigError: There is no GPU, or the run is of a kind that Unsloth does not train.
+        ConfigError: There is no GPU.
     """
     if config.model.loader != "unsloth":
         return
@@ -29,29 +29,12 @@ def import_loader(config: JobConfig) -> None:
         raise DependencyError(
             "model.loader: unsloth needs Unsloth, which is not installed.", hint=_INSTALL
         )
-    problems = unsloth_problems(config)
-    if problems:
-        raise ConfigError(problems, hint="Or set model.loader: transformers.")
     if not _has_gpu():
         raise ConfigError(
             [Problem("model.loader", "unsloth needs a GPU, and none is visible")],
             hint="Set model.loader: transformers, or run it where a GPU is visible.",
         )
     importlib.import_module("unsloth")
-
-
-def unsloth_problems(config: JobConfig) -> list[Problem]:
-    """Returns what Unsloth does not do of what the configuration asks for."""
-    problems = []
-    if config.adapter.kind == "dora":
-        problems.append(Problem("adapter.kind", "dora is not trained through Unsloth"))
-    if config.training.fsdp:
-        problems.append(Problem("training.fsdp", "Unsloth does not train with FSDP"))
-    if config.model.attn_implementation is not None:
-        problems.append(
-            Problem("model.attn_implementation", "Unsloth chooses its attention kernel itself")
-        )
-    return problems
 
 
 def _has_gpu() -> bool:

@@ -12,6 +12,7 @@ from tenyson.contract import JobType
 from tenyson.jobs.context import Reporter, RunContext
 from tenyson.jobs.failure import missing_library
 from tenyson.jobs.job import Job, new_result
+from tenyson.jobs.loaders import import_loader
 from tenyson.jobs.own_folder import refuse_ranks_for_eval
 from tenyson.jobs.plan import Plan
 from tenyson.running.kinds import job_class
@@ -60,6 +61,7 @@ def plan_of(job: Job, ranks: int) -> Plan:
             plain_config=config.model_dump(),
         )
         try:
+            import_loader(config)
             from tenyson.jobs._planning import plan_run
 
             return plan_run(context, ranks, job.output_dir)
