@@ -45,7 +45,7 @@ def require_room(longest: int, max_length: int | None, model_config: Any) -> Non
 
 
 def require_room_to_answer(
-    prompts: Dataset, hook: str, tokenizer: Any, model: Any, max_completion_length: int
+    prompts: Dataset, hook: str, tokenizer: Any, model_config: Any, max_completion_length: int
 ) -> int:
     """Returns the tokens of the longest prompt; a completion after it fits the context, too.
 
@@ -54,8 +54,8 @@ def require_room_to_answer(
         TaskError: A prompt cannot be tokenised.
     """
     longest, row, largest_id = _longest(prompts, hook, tokenizer)
-    require_vocabulary(model, tokenizer, largest_id)
-    context = context_length(model.config)
+    require_vocabulary(model_config, tokenizer, largest_id)
+    context = context_length(model_config)
     if context is not None and longest + max_completion_length > context:
         if longest >= context:
             raise TaskError(

@@ -130,21 +130,21 @@ def load_model(config: JobConfig, source: str, job_type: JobType) -> Any:
     return loaded
 
 
-def require_vocabulary(model: Any, tokenizer: Any, largest_id: int | None = None) -> None:
+def require_vocabulary(model_config: Any, tokenizer: Any, largest_id: int) -> None:
     """Refuses a tokenizer whose tokens the model has no embedding for.
 
     A tokenizer may know tokens that a text model never sees (those of images); so it is the ids in
     use that count: the special ones and those of the data.
 
     Args:
-        model: The model, an adapter on it or not.
+        model_config: Of transformers.
         tokenizer: What made the ids.
-        largest_id: Of the data; None where it is not known.
+        largest_id: Of the data.
 
     Raises:
         ConfigError: Says the id, and how many the model knows.
     """
-    known = model.get_input_embeddings().weight.shape[0]
+    known = model_config.get_text_config().vocab_size
     ids = {"the end-of-text token": tokenizer.eos_token_id, "the data": largest_id}
     for what, token_id in ids.items():
         if token_id is not None and token_id >= known:

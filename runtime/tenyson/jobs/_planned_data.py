@@ -20,6 +20,7 @@ from tenyson.jobs._data_report import decide_packing, report_data, summary, warn
 from tenyson.jobs._eval import prepare_rows, prompts_of, row_ids
 from tenyson.jobs._eval_models import EvaluatedModel, choose, locate_models
 from tenyson.jobs._mask_report import describe_example, report_masks, sample_of, stop_ids_of
+from tenyson.jobs._models import require_vocabulary
 from tenyson.jobs._preparation import Prepared
 from tenyson.jobs._rl import require_a_full_round
 from tenyson.jobs._sft import examples_of, prepare_all
@@ -54,6 +55,7 @@ def plan_sft(
     prepared = prepare_all(data, tokenizer, arguments, formatting_func)
     max_length = context.config.data.max_length
     for own in prepared.values():
+        require_vocabulary(model_config, tokenizer, own.largest_id)
         require_room(int(own.lengths.max()), max_length, model_config)
     choice = decide_packing(
         context, prepared["train"], model_config, has_collator=collator is not None

@@ -36,7 +36,7 @@ def train(context: RunContext) -> None:
     model, adapter = model_to_train(context, source)
     fit_to_model(arguments, model)
     length = arguments.max_completion_length
-    require_room_to_answer(prompts, "get_rl_dataset", tokenizer, model, length)
+    require_room_to_answer(prompts, "get_rl_dataset", tokenizer, model.config, length)
     with recording(context) as telemetry:
         weights = context.config.rl.reward_weights
         recorder = GenerationRecorder(

@@ -107,7 +107,7 @@ def _require_fit(
 ) -> None:
     """Refuses rows with tokens that the model does not know, or longer than its context."""
     for own in prepared.values():
-        require_vocabulary(model, tokenizer, own.largest_id)
+        require_vocabulary(model.config, tokenizer, own.largest_id)
         require_room(int(own.lengths.max()), context.config.data.max_length, model.config)
 
 
