@@ -5,7 +5,7 @@ BIN := .venv/bin
 # The demo's cluster: `local` starts its own, `current` uses the one that KUBECONFIG points at.
 CLUSTER ?= local
 
-.PHONY: help check-system install demo demo-down test test-fast test-runtime bench-operator lint types verify crds operator-doc lock format cluster clean
+.PHONY: help check-system install demo demo-down test test-fast test-runtime test-vllm bench-operator lint types verify crds operator-doc lock format cluster clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,13 @@ test-fast: install ## Run the tests that need neither a cluster nor training
 
 test-runtime: install ## Run the runtime's long tests: resumes, kills, simulations
 	@$(BIN)/python -m pytest tests/runtime tests/tasks -m long
+
+test-vllm: install .cache/vllm-venv/.installed ## Run the tests of the vLLM engine, in an environment of its own (OPTIONS for pytest)
+	@.cache/vllm-venv/bin/python -m pytest tests/runtime/vllm -m vllm $(OPTIONS)
+
+.cache/vllm-venv/.installed: uv.lock hack/vllm.txt hack/install-vllm
+	@hack/install-vllm
+	@touch $@
 
 bench-operator: check-system install cluster ## Measure the operator on real control planes, about 30 minutes (OPTIONS=--quick for less)
 	@$(BIN)/python -m benchmarks.operator $(OPTIONS)

@@ -8,11 +8,11 @@ CHAT_TEMPLATE = (
 )
 
 
-def make_tiny_model(folder: Path) -> Path:
-    """Saves a character tokenizer and a Llama of one layer with fixed random weights."""
+def make_tiny_model(folder: Path, family: str = "llama", hidden_size: int = 32) -> Path:
+    """Saves a character tokenizer and a model of one layer with fixed random weights."""
     import torch
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 
     special = ["<pad>", "<bos>", "<eos>", "<unk>"]
     letters = [*"abcdefghijklmnopqrstuvwxyz0123456789 +=?\n"]
@@ -31,16 +31,18 @@ def make_tiny_model(folder: Path) -> Path:
     fast.save_pretrained(folder)
     torch.set_num_threads(1)  # the model is too small to share out
     torch.manual_seed(0)
-    config = LlamaConfig(
+    config = AutoConfig.for_model(
+        family,
         vocab_size=64,
-        hidden_size=32,
-        intermediate_size=64,
+        hidden_size=hidden_size,
+        intermediate_size=2 * hidden_size,
         num_hidden_layers=1,
         num_attention_heads=2,
+        num_key_value_heads=2,
         max_position_embeddings=128,
         bos_token_id=1,
         eos_token_id=2,
         pad_token_id=0,
     )
-    LlamaForCausalLM(config).save_pretrained(folder)
+    AutoModelForCausalLM.from_config(config).save_pretrained(folder)
     return folder

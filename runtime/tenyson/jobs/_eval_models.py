@@ -13,6 +13,7 @@ from tenyson.contract import JobType
 from tenyson.errors import ConfigError, Problem
 from tenyson.evaluation.completions import BASE
 from tenyson.evaluation.engines.engine import Engine
+from tenyson.evaluation.engines.vllm_start import LORA_RANKS, EngineSettings, ServedAdapter
 from tenyson.jobs._engines import engine_of
 from tenyson.jobs._models import (
     ADAPTER_CONFIG,
@@ -150,7 +151,7 @@ def _open_vllm(
     models: list[EvaluatedModel],
     needed_length: int,
 ) -> Engine:
-    from tenyson.evaluation.engines.vllm import EngineSettings, ServedAdapter, VLLMEngine
+    from tenyson.evaluation.engines.vllm import VLLMEngine
 
     config, has_gpu = context.config, torch.cuda.is_available()
     adapters = {
@@ -187,8 +188,6 @@ def _rank(model: EvaluatedModel) -> int:
     """
     patterns = model.adapter_config.get("rank_pattern") or {}
     rank = max([int(model.adapter_config.get("r", 8)), *map(int, patterns.values())])
-    from tenyson.evaluation.engines.vllm import LORA_RANKS
-
     if rank > LORA_RANKS[-1]:
         problem = f"vLLM serves adapters up to rank {LORA_RANKS[-1]}, {model.name} has {rank}"
         raise ConfigError(

@@ -6,11 +6,9 @@ finish, and a stop is seen between two tokens.
 """
 
 import itertools
-import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from tenyson.errors import CheckpointError
@@ -24,48 +22,10 @@ from tenyson.evaluation.completions import (
     stop_token_ids,
 )
 from tenyson.evaluation.engines.engine import PROBED_TOKENS, LogProbs
+from tenyson.evaluation.engines.vllm_start import EngineSettings, ServedAdapter, start
 
-LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
-"""What vLLM's buffers for adapters may be sized for."""
-CPU_CACHE_BYTES = 2**30
-"""Keys and values on a CPU, where nothing else is said: a share of the RAM would be taken whole."""
 _YIELD_SECONDS = 1.0
 """Rows that finish within this time come out together: each time costs the log a sync."""
-_WORKER = "tenyson.evaluation.engines.vllm_worker.AdapterInspector"
-
-
-@dataclass(frozen=True)
-class ServedAdapter:
-    """A LoRA adapter on disk."""
-
-    folder: Path
-    sha256: str
-    """Of its weights."""
-    rank: int
-
-    @property
-    def number(self) -> int:
-        """VLLM's id for it.
-
-        What was loaded under an id is kept, changed files or not; an id that follows from the
-        weights can never be stale.
-        """
-        return int(self.sha256[:8], 16) % (2**31 - 1) + 1
-
-
-@dataclass(frozen=True)
-class EngineSettings:
-    """What vLLM is started with, beside the model."""
-
-    dtype: str = "auto"
-    revision: str | None = None
-    trust_remote_code: bool = False
-    max_model_length: int | None = None
-    gpu_memory_utilization: float | None = None
-    """None takes 0.9 of a GPU, and a GiB for keys and values on a CPU."""
-    tensor_parallel_size: int = 1
-    enforce_eager: bool = False
-    enable_prefix_caching: bool = True
 
 
 class VLLMEngine:
@@ -96,13 +56,13 @@ class VLLMEngine:
         """
         self._adapters = dict(adapters or {})
         self._ids = itertools.count()
-        self._llm = _start(source, self._adapters, settings or EngineSettings(), has_gpu)
+        self._llm = start(source, self._adapters, settings or EngineSettings(), has_gpu)
         self._engine = self._llm.llm_engine
         generation = self._engine.model_config.try_get_generation_config()
         eos = generation.get("eos_token_id") if generation else None
         self._tokens = Tokens(tokenizer, stop_token_ids(_Declared(eos), tokenizer))
         for name, adapter in self._adapters.items():
-            self._load(name, adapter)
+            self.put_adapter(name, adapter)
 
     def generate(
         self,
@@ -161,13 +121,13 @@ class VLLMEngine:
                     found[output.request_id] = {token: lp.logprob for token, lp in first.items()}
         return [found[name] for name in waiting]
 
-    def close(self) -> None:
-        """Ends vLLM and gives its memory back."""
-        self._engine.engine_core.shutdown()
-        del self._llm, self._engine
+    def put_adapter(self, name: str, adapter: ServedAdapter) -> None:
+        """Loads an adapter, in place of what had its name.
 
-    def _load(self, name: str, adapter: ServedAdapter) -> None:
-        """Loads an adapter, and proves that every module of its file has found its place."""
+        Raises:
+            CheckpointError: It has modules that vLLM has no place for.
+        """
+        self._adapters[name] = adapter
         try:
             self._engine.add_lora(self._lora(name))
         except (ValueError, RuntimeError, OSError) as error:
@@ -184,6 +144,14 @@ class VLLMEngine:
                     f"modules have no match in vLLM, {found[0]} for one.",
                     hint="Use the base model that the adapter was trained on.",
                 )
+
+    def close(self) -> None:
+        """Ends vLLM and gives its memory back."""
+        from vllm.distributed import cleanup_dist_env_and_memory
+
+        self._engine.engine_core.shutdown()
+        del self._llm, self._engine
+        cleanup_dist_env_and_memory()
 
     def _add(self, ids: Sequence[int], params: Any, model: str) -> str:
         name = str(next(self._ids))
@@ -222,49 +190,3 @@ class _Declared:
     """What a model's generation_config.json says of its end."""
 
     eos_token_id: int | list[int] | None
-
-
-def _start(
-    source: str, adapters: Mapping[str, ServedAdapter], settings: EngineSettings, has_gpu: bool
-) -> Any:
-    # In a process of its own the engine could be neither stepped nor asked about its adapters.
-    os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
-    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
-    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
-    from vllm import LLM
-
-    return LLM(
-        model=source,
-        revision=settings.revision,
-        trust_remote_code=settings.trust_remote_code,
-        skip_tokenizer_init=True,
-        dtype=settings.dtype,
-        seed=0,  # requests have seeds of their own
-        max_model_len=settings.max_model_length,
-        tensor_parallel_size=settings.tensor_parallel_size,
-        enforce_eager=settings.enforce_eager or not has_gpu,
-        enable_prefix_caching=settings.enable_prefix_caching,
-        max_logprobs=PROBED_TOKENS,
-        worker_extension_cls=_WORKER,
-        **_memory(settings, has_gpu),
-        **_lora_settings(adapters),
-    )
-
-
-def _memory(settings: EngineSettings, has_gpu: bool) -> dict[str, Any]:
-    share = settings.gpu_memory_utilization
-    if share is not None:
-        return {"gpu_memory_utilization": share}
-    return {} if has_gpu else {"kv_cache_memory_bytes": CPU_CACHE_BYTES}
-
-
-def _lora_settings(adapters: Mapping[str, ServedAdapter]) -> dict[str, Any]:
-    if not adapters:
-        return {}
-    highest = max(adapter.rank for adapter in adapters.values())
-    return {
-        "enable_lora": True,
-        "max_lora_rank": next(rank for rank in LORA_RANKS if rank >= highest),
-        "max_loras": 1,  # one is evaluated at a time
-        "max_cpu_loras": len(adapters),
-    }
