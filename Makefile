@@ -38,7 +38,7 @@ test-runtime: install ## Run the runtime's long tests: resumes, kills, simulatio
 	@$(BIN)/python -m pytest tests/runtime tests/tasks -m long
 
 test-vllm: install .cache/vllm-venv/.installed ## Run the tests of the vLLM engine, in an environment of its own (OPTIONS for pytest)
-	@.cache/vllm-venv/bin/python -m pytest tests/runtime/vllm -m vllm $(OPTIONS)
+	@.cache/vllm-venv/bin/python -m pytest tests/runtime/served -m vllm $(OPTIONS)
 
 .cache/vllm-venv/.installed: uv.lock hack/vllm.txt hack/install-vllm
 	@hack/install-vllm
