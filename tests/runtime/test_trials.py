@@ -50,7 +50,7 @@ def test_the_cost_is_told_where_a_step_was_measured_and_a_price_is_known() -> No
     known = list(cost_lines(config, 1200, 6.0))
     unknown = list(cost_lines(config, 1200, None))
 
-    assert known[0] == "about 2 h 0 min, 6.00 USD at 3 an hour: 6 s a step before"
+    assert known[0] == "about 2 h 0 min, 6.00 USD at 3 an hour: 1200 steps of 6 s, as measured"
     assert "--smoke" in unknown[0]
     assert known[1] == unknown[1] == "ends at 2 h (6.00 USD) at the latest"
 
@@ -80,6 +80,11 @@ def test_what_a_step_took_comes_from_an_earlier_attempts_result(tmp_path: Path) 
     result.save(tmp_path / File.JOB_RESULT)
 
     assert seconds_a_step(tmp_path) == 2.0
+
+    measured = {"load": 20.0, "forward_backward": 3.0, "generate": 4.5, "save": 2.5}
+    result.phase_seconds = measured
+    result.save(tmp_path / File.JOB_RESULT)
+    assert seconds_a_step(tmp_path) == 0.5
 
 
 def test_the_newest_checkpoint_is_found_by_name(tmp_path: Path) -> None:
@@ -163,6 +168,8 @@ def test_a_smoke_run_goes_through_every_part_and_leaves_nothing(
         assert len(lines) == stages
         if job_type != "eval":
             assert "2 steps saved" in lines[0]
+            assert "rss" in lines[0]
+            assert "5000 steps of" in run.said
             assert "the same weights to the last bit" in lines[1]
         assert "4 prompts; accuracy" in lines[-1]
         assert not run.folder.exists()

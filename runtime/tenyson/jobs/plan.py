@@ -11,6 +11,9 @@ from tenyson.config import JobConfig
 from tenyson.contract import File, JobType
 from tenyson.jobs.result import JobResult
 
+STEP_PHASES = ("data", "generate", "reward", "sync", "forward_backward")
+"""What a step's time goes into; the other phases do not grow with the steps."""
+
 
 @dataclass
 class Plan:
@@ -67,33 +70,41 @@ def newest_place(folder: Path) -> Place | None:
 
 def seconds_a_step(folder: Path) -> float | None:
     """Returns what a step took in the newest attempt of an output folder; None without one."""
-    for path in (folder / File.JOB_RESULT, *sorted(folder.glob(f"attempt-*/{File.JOB_RESULT}"))):
+    attempts = sorted(folder.glob(f"attempt-*/{File.JOB_RESULT}"), reverse=True)
+    for path in (folder / File.JOB_RESULT, *attempts):
         try:
-            result = JobResult.load(path)
+            found = step_seconds(JobResult.load(path))
         except (OSError, ValueError):
             continue
-        done = result.global_step - result.resumed_from_step
-        if done > 0:
-            return result.total_time_seconds / done
+        if found is not None:
+            return found
     return None
 
 
-def cost_lines(
-    config: JobConfig, steps_left: int | None, step_seconds: float | None
-) -> Iterator[str]:
+def step_seconds(result: JobResult) -> float | None:
+    """Returns what a step of an attempt took; None where it did none."""
+    done = result.global_step - result.resumed_from_step
+    if done <= 0:
+        return None
+    spent = sum(result.phase_seconds.get(phase, 0.0) for phase in STEP_PHASES)
+    return (spent or result.total_time_seconds) / done
+
+
+def cost_lines(config: JobConfig, steps_left: int | None, seconds: float | None) -> Iterator[str]:
     """Yields what is known of a run's time and money.
 
     Args:
         config: Of the run.
         steps_left: Until its end; None for an evaluation.
-        step_seconds: What a step takes; None where nobody has measured.
+        seconds: What a step takes; None where nobody has measured.
     """
     budget = config.budget
     price, currency = budget.price_per_hour, budget.currency
-    if steps_left is not None and step_seconds is not None:
-        hours = steps_left * step_seconds / 3600
+    if steps_left is not None and seconds is not None:
+        hours = steps_left * seconds / 3600
         money = f", {hours * price:.2f} {currency} at {price:g} an hour" if price else ""
-        yield f"about {duration(hours * 3600)}{money}: {step_seconds:.3g} s a step before"
+        steps = f"{steps_left} steps of {seconds:.3g} s, as measured"
+        yield f"about {duration(hours * 3600)}{money}: {steps}"
     else:
         yield "time unknown: no attempt has measured a step yet; --smoke does"
     limits = [

@@ -15,6 +15,7 @@ from tenyson.errors import CheckpointError
 from tenyson.files import sha256_of_file
 from tenyson.jobs.job import Job
 from tenyson.jobs.options import RunOptions
+from tenyson.jobs.plan import cost_lines, step_seconds
 from tenyson.jobs.result import JobResult
 from tenyson.task import REQUIRED_HOOKS, has_hook
 
@@ -60,6 +61,8 @@ def smoke(job: Job, evaluation_job: type[Job], say: Callable[[str], None]) -> li
             return stages
         tell(trial.train())
         tell(trial.resume())
+        for line in cost_lines(trial.config, trial.config.training.max_steps, trial.step_seconds):
+            say(f"  forecast  {line}")
         if all(has_hook(job.task, hook) for hook in REQUIRED_HOOKS[JobType.EVAL]):
             tell(trial.evaluate(evaluation_job, folder / "whole" / File.FINAL_CHECKPOINT))
         else:
@@ -72,14 +75,18 @@ class _Trial:
 
     def __init__(self, job: Job, folder: Path) -> None:
         self._job = job
-        self._config = parse_config(job.config, job.job_type)
+        self.config = parse_config(job.config, job.job_type)
+        self.step_seconds: float | None = None
+        """What a step took; None before there was one."""
         self._folder = folder
 
     def train(self) -> Stage:
         """Trains from the start and saves after each step."""
         result, seconds = self._run(type(self._job), self._changed(), "whole")
-        shown = " · ".join(f"{n} {v:.4g}" for n, v in list(result.metrics.items())[:4])
-        return Stage("train", seconds, f"{STEPS} steps saved; {shown}")
+        self.step_seconds = step_seconds(result)
+        memory = " · ".join(f"{n} {v / 2**30:.2f} GiB" for n, v in result.peak_memory.items())
+        each = f"{self.step_seconds or 0:.2g} s each"
+        return Stage("train", seconds, f"{STEPS} steps saved, {each}; {memory}; {_few(result)}")
 
     def resume(self) -> Stage:
         """Takes the checkpoint of the first step, trains the second again, and compares."""
@@ -103,7 +110,7 @@ class _Trial:
     def evaluate(self, kind: type[Job], final: Path | None) -> Stage:
         """Evaluates one batch, with the trained weights where there are some."""
         changes: dict[str, Any] = {
-            "evaluation": {"max_prompts": self._config.evaluation.batch_size, "adapters": {}}
+            "evaluation": {"max_prompts": self.config.evaluation.batch_size, "adapters": {}}
         }
         adapter: str | None = None
         if final is not None and (final / File.ADAPTER_WEIGHTS).is_file():
@@ -113,12 +120,11 @@ class _Trial:
             changes["adapter"] = {"path": None}
         config = self._changed(changes)
         result, seconds = self._run(kind, config, "evaluated", adapter=adapter)
-        shown = " · ".join(f"{n} {v:.4g}" for n, v in list(result.metrics.items())[:4])
-        return Stage("evaluate", seconds, f"{result.global_step} prompts; {shown}")
+        return Stage("evaluate", seconds, f"{result.global_step} prompts; {_few(result)}")
 
     def _changed(self, more: dict[str, Any] | None = None) -> dict[str, Any]:
         """Returns the configuration with what a trial needs otherwise."""
-        content = self._config.model_dump()
+        content = self.config.model_dump()
         content["training"].update(max_steps=STEPS, logging_steps=1, eval_steps=None)
         content["checkpoint"].update(every_steps=1, every_seconds=None, resume="auto", keep=STEPS)
         content["budget"].update(max_hours=None, max_cost=None, max_tokens=None)
@@ -158,3 +164,7 @@ class _Trial:
         final = self._folder / folder / File.FINAL_CHECKPOINT
         files = sorted(path for pattern in WEIGHTS for path in final.glob(pattern))
         return [(path.name, sha256_of_file(path)) for path in files]
+
+
+def _few(result: JobResult) -> str:
+    return " · ".join(f"{n} {v:.4g}" for n, v in list(result.metrics.items())[:3])
