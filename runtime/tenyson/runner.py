@@ -179,7 +179,11 @@ class _Attempt:
         say(f"\n{name}: {failure.message if failure else error}\n")
         if failure and failure.hint:
             say(f"  {failure.hint}\n")
-        if result.exit_code == ExitCode.INTERNAL and self._places[0].is_main:
+        if result.exit_code == ExitCode.INTERNAL and self._is_trial:
+            import traceback
+
+            say("".join(traceback.format_exception(error)))  # it leaves no file to read
+        elif result.exit_code == ExitCode.INTERNAL and self._places[0].is_main:
             say(f"  Traceback: {Path(result.local_output_dir or '', File.FAILURE)}\n")
         return result
 

@@ -156,6 +156,24 @@ def test_a_dry_run_refuses_what_the_run_would_refuse_and_leaves_no_result(
 
 
 @pytest.mark.train
+def test_a_bug_in_a_dry_run_shows_its_trace_for_there_is_no_file_of_it(
+    run_runner: Any, make_config: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tenyson.jobs import _planning
+
+    def broken(*args: Any) -> Any:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(_planning, "load_tokenizer", broken)
+
+    run = run_runner(make_config(), extra=("--dry-run",))
+
+    assert run.code == ExitCode.INTERNAL
+    assert "in broken" in run.said
+    assert not run.folder.exists()
+
+
+@pytest.mark.train
 def test_a_smoke_run_goes_through_every_part_and_leaves_nothing(
     run_runner: Any, make_config: Any
 ) -> None:
