@@ -7,14 +7,12 @@ code it ends with. Whatever happens, it leaves a JobResult. `--help` loads nothi
 import argparse
 import contextlib
 import os
-import signal
 import sys
 import tempfile
 import time
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from tenyson.command_line import config_overrides, make_parser
@@ -26,7 +24,6 @@ from tenyson.termination import leave_termination_message, print_json, say
 if TYPE_CHECKING:
     from tenyson.jobs.job import Job
     from tenyson.jobs.result import JobResult
-    from tenyson.jobs.stop import StopRequest
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,12 +40,14 @@ class _Attempt:
     """One attempt, from the command line to the result that it leaves."""
 
     def __init__(self, parser: argparse.ArgumentParser, given: list[str]) -> None:
+        from tenyson.jobs.preemption.process import Stopping
         from tenyson.jobs.stop import StopRequest
 
         self._parser = parser
         self._given = given
         self._started = time.monotonic()
         self._stop = StopRequest()
+        self._stopping = Stopping(self._stop)
         self._run_id = os.environ.get(Env.RUN_ID) or str(uuid.uuid4())
         self._job_type: str | None = None
         self._output_dir: Path | None = None
@@ -61,19 +60,32 @@ class _Attempt:
 
     def run(self) -> int:
         """Carries the attempt out and returns its exit code."""
+        from tenyson.jobs.stop import Interruption
+
         try:
             # Within the try: a signal that comes at any later moment leaves a result, too.
-            _watch_signals(self._stop)
+            self._stopping.listen()
             options = self._read_arguments()
+            self._stopping.watch(self._places, last_call=self._run_out_of_time)
             result = self._carry_out(options)
-        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the edge of the process
+        except (Exception, KeyboardInterrupt, Interruption) as error:  # noqa: BLE001 - the edge
             self._stop.defer()
             result = self._failed(error)
-        _ignore_signals()
+        self._stopping.close()
         leave_termination_message(result)
         if "--json" in self._given and self._places[0].is_main:
             print_json({**result.to_dict(), **self._told})
         return result.exit_code
+
+    def _run_out_of_time(self) -> None:
+        """Ends the process at a stop's deadline, whatever its main thread does."""
+        if self._job and self._job.result:
+            self._job.run_out_of_time()
+        try:
+            error = StoppedError(f"Stopped on request ({self._stop.reason}) while it started.")
+            leave_termination_message(self._early_result(error))
+        finally:
+            os._exit(int(ExitCode.STOPPED))
 
     def _carry_out(self, options: argparse.Namespace) -> "JobResult":
         if self._is_trial:
@@ -228,29 +240,6 @@ def _output_folder(given: str | None, run_id: str) -> Path:
     return Path(named) if named else Path(RUNS_FOLDER, run_id)
 
 
-def _watch_signals(stop: "StopRequest") -> None:
-    """Makes SIGTERM and the first SIGINT a request to stop; a second SIGINT interrupts."""
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        name = signal.Signals(number).name
-        if number == signal.SIGINT:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-        stop.make(name)
-        if stop.is_deferred:
-            say(f"\n{name}: stopping at the next edge\n")
-        else:
-            raise StoppedError(f"Stopped on request ({name}) before the work began.")
-
-    signal.signal(signal.SIGTERM, handle)
-    signal.signal(signal.SIGINT, handle)
-
-
-def _ignore_signals() -> None:
-    """The work is over: what is left takes no time and must not be cut short."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
 def _listen_to_logs(rank: int) -> None:
     """Shows what the libraries and the runtime log, one plain line each, on standard error."""
     import logging
@@ -276,8 +265,9 @@ def _summary(result: "JobResult") -> str:
 
 if __name__ == "__main__":
     code = main()
-    if os.environ.get("WORLD_SIZE", "1") != "1":
-        # torch's process group would wait at the interpreter's end for peers that are gone.
+    if os.environ.get("WORLD_SIZE", "1") != "1" or code == ExitCode.STOPPED:
+        # torch's process group would wait at the interpreter's end for peers that are gone; and a
+        # run that was stopped has no time for what libraries do there.
         sys.stdout.flush()
         os._exit(code)
     sys.exit(code)

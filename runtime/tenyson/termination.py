@@ -26,6 +26,12 @@ def print_json(content: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
+def say_at_once(text: str) -> None:
+    """The same from a signal's handler: a stream may be in the middle of a write just then."""
+    rank = os.environ.get("RANK", "0")
+    os.write(2, (text if rank == "0" else f"\n[rank {rank}] {text.lstrip()}").encode())
+
+
 def leave_termination_message(result: "JobResult") -> None:
     """Writes the result where the kubelet, or the launcher of a pod's ranks, reads it."""
     path = termination_path()

@@ -7,6 +7,7 @@ import pytest
 from tenyson.contract import Env
 from tenyson.controller import names, rules
 from tenyson.controller.manifests.environment import environment
+from tenyson.controller.manifests.pod import pod_spec
 from tenyson.controller.policies.adapter import Adapter
 from tests.controller.starts import RUN, env, start
 
@@ -20,6 +21,16 @@ def test_a_runner_is_told_of_its_run() -> None:
     assert found[Env.OUTPUT_URI] == f"s3://bucket/runs/{folder}"
     assert found["HOME"] == "/tmp"
     assert Env.OUTPUT_URI not in env()
+
+
+@pytest.mark.parametrize(
+    ("pod", "seconds"), [({}, 120), ({"terminationGracePeriodSeconds": 300}, 300)]
+)
+def test_a_runner_knows_how_long_it_has_after_sigterm(pod: dict[str, Any], seconds: int) -> None:
+    started = start({"pod": pod})
+    found = {v["name"]: v.get("value") for v in environment(started)}
+    assert found[Env.GRACE_SECONDS] == str(seconds)
+    assert pod_spec(started)["terminationGracePeriodSeconds"] == seconds
 
 
 def test_a_runner_reports_to_the_controller_in_our_words_and_in_kubeflows() -> None:

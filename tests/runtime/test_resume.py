@@ -22,7 +22,7 @@ def stop_at(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Asks for a stop while a step is under way, as a signal would."""
     from transformers import TrainerCallback
 
-    from tenyson.jobs import _callbacks
+    from tenyson.jobs import _edge
 
     class AskInStep(TrainerCallback):  # type: ignore[misc]
         step, stop = 0, StopRequest()
@@ -33,7 +33,7 @@ def stop_at(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     begin = AskInStep.on_step_begin
     monkeypatch.setattr(
-        _callbacks.EdgeCallback, "on_step_begin", lambda self, *a, **k: begin(asking, *a, **k)
+        _edge.EdgeCallback, "on_step_begin", lambda self, *a, **k: begin(asking, *a, **k)
     )
     asking = AskInStep()
 

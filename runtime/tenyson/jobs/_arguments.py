@@ -125,7 +125,7 @@ def _shared(context: RunContext) -> dict[str, Any]:
         "ddp_backend": backend if context.ranks.size > 1 else None,
         **_precision(config, context.job_type),
         "logging_nan_inf_filter": False,  # a loss that is not finite must be seen
-        "save_strategy": "no",  # when to save is decided by time too, in _callbacks.py
+        "save_strategy": "no",  # when to save is decided by time too, in _edge.py
         "report_to": "none",
         "disable_tqdm": True,
         "dataloader_pin_memory": on_gpu,

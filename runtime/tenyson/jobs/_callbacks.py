@@ -1,20 +1,16 @@
-"""What happens at the edges of training steps: metrics, progress, saving, stopping."""
+"""What is told of a training: its rows of metrics, and its progress."""
 
 import json
-import time
 from datetime import UTC, datetime
 from typing import Any
 
 from transformers import TrainerCallback
 
 from tenyson.checkpoints.fence import Fence
-from tenyson.config.checkpoint import CheckpointConfig
 from tenyson.contract import File
-from tenyson.distributed.ranks import Ranks
 from tenyson.jobs._numbers import is_number
 from tenyson.jobs.context import Reporter
 from tenyson.jobs.result import JobResult
-from tenyson.jobs.stop import StopRequest
 from tenyson.jobs.tokens import TokenCounts
 from tenyson.progress import CHECKPOINT_STEP, Progress, StepClock
 
@@ -73,48 +69,6 @@ class MetricsCallback(TrainerCallback):  # type: ignore[misc]
         self._reporter.update(
             Progress(state.global_step, state.max_steps, dict(self._latest), left)
         )
-
-
-class EdgeCallback(TrainerCallback):  # type: ignore[misc]
-    """Decides at each step's edge whether to save a checkpoint, and whether to stop.
-
-    All ranks decide alike: a stop that was asked of one is all ranks' stop, and whether a
-    checkpoint is due is rank 0's to say, by its clock.
-    """
-
-    def __init__(self, config: CheckpointConfig, stop: StopRequest, ranks: Ranks) -> None:
-        self._config = config
-        self._stop = stop
-        self._ranks = ranks
-        self._last_saved = time.monotonic()
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Starts the clock of `every_seconds`."""
-        self._last_saved = time.monotonic()
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Asks for a checkpoint where one is due, or where the run is to stop before its end."""
-        is_last = state.global_step >= state.max_steps
-        is_due, is_to_stop = self._ranks.any_of(
-            self._ranks.is_main and self._is_due(state.global_step),
-            self._stop.is_made and not is_last,
-        )
-        if is_due:
-            control.should_save = True
-        if is_to_stop:
-            control.should_save = control.should_training_stop = True
-            self._stop.make("a request to another rank")
-            self._ranks.part()
-
-    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Counts from the end of the save, so that slow storage does not fill the time."""
-        self._last_saved = time.monotonic()
-
-    def _is_due(self, step: int) -> bool:
-        every = self._config
-        by_step = every.every_steps is not None and step % every.every_steps == 0
-        passed = time.monotonic() - self._last_saved
-        return by_step or (every.every_seconds is not None and passed >= every.every_seconds)
 
 
 def drop_rows_after(fence: Fence, step: int) -> None:

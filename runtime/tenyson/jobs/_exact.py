@@ -103,13 +103,17 @@ class ExactResume:
         super()._load_optimizer_and_scheduler(checkpoint)  # type: ignore[misc]
         if checkpoint is None:
             return
-        if (path := Path(checkpoint) / self._extra_state_name()).is_file():
-            state = torch.load(path, map_location=self.args.device, weights_only=True)
-            self._restore_extra_state(state)
+        self.load_extra_state(Path(checkpoint))
         follow_configuration(self.optimizer, self.lr_scheduler, configured)
         saved = self._saved_state(Path(checkpoint))
         check_loaded(Path(checkpoint).name, saved, state_facts(self))
         self._awaits_random_states = Path(checkpoint).name if saved.get("random") else None
+
+    def load_extra_state(self, folder: Path) -> None:
+        """Restores what is saved beside what transformers saves."""
+        if (path := folder / self._extra_state_name()).is_file():
+            state = torch.load(path, map_location=self.args.device, weights_only=True)
+            self._restore_extra_state(state)
 
     def check_weights(self, folder: Path) -> None:
         """Refuses weights that are not those the checkpoint was saved with."""
@@ -146,7 +150,8 @@ class ExactResume:
         return {
             "total_train_tokens": getattr(self, "_total_train_tokens", 0),
             "window": {
-                "tr_loss": self._tr_loss.detach().cpu(),
+                # Asked for at every edge: it stays on its device.
+                "tr_loss": self._tr_loss.detach(),
                 "last_logged": self._globalstep_last_logged,
                 "metrics": {name: list(values) for name, values in self._metrics["train"].items()},
             },
@@ -157,10 +162,17 @@ class ExactResume:
         # transformers sets the sums of the window to zero between here and the first step.
         self._window = state.get("window")
 
+    def return_to_extra_state(self, state: dict[str, Any]) -> None:
+        """Restores what an earlier edge of this very training had."""
+        self._restore_extra_state(state)
+        if self._window is not None:
+            self._restore_window(self._window)
+
     def _restore_window(self, window: dict[str, Any]) -> None:
         """Goes on with the row of metrics that was under way, where `logging_steps` is above 1."""
         self._tr_loss = window["tr_loss"].to(self.args.device)
         self._globalstep_last_logged = window["last_logged"]
+        self._metrics["train"].clear()
         for name, values in window["metrics"].items():
             self._metrics["train"][name] = list(values)
         self._window = None

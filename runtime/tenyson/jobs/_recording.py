@@ -8,11 +8,15 @@ from tenyson.errors import TenysonError
 from tenyson.jobs.context import RunContext
 from tenyson.telemetry import Telemetry, open_telemetry
 
+CLOSE_SECONDS = 10.0
+"""For the last rows; a stop may leave less. What does not get through waits in the spool."""
+
 
 @contextmanager
 def recording(context: RunContext) -> Iterator[Telemetry]:
     """Yields the run's telemetry; its counts are in the result afterwards, a failure included."""
-    result = context.result
+    result, stop = context.result, context.options.stop
+    stop.defer()  # rows must not be lost
     url = context.telemetry_db_url if context.ranks.is_main else None
     if url:
         _fetch_spool(context)
@@ -27,7 +31,7 @@ def recording(context: RunContext) -> Iterator[Telemetry]:
     try:
         yield telemetry
     finally:
-        result.telemetry = telemetry.close()
+        result.telemetry = telemetry.close(min(CLOSE_SECONDS, max(0.5, stop.remaining_seconds / 2)))
         if telemetry.warning:
             context.warn(telemetry.warning)
 

@@ -9,6 +9,7 @@ from tenyson.errors import DivergedError
 from tenyson.jobs._exact import ExactResume
 from tenyson.jobs._micro_batches import cut_anew
 from tenyson.jobs._round_seeds import EpochSampler, RoundSeeds
+from tenyson.jobs._stopping import SamplesInTime, StopsInTime
 from tenyson.jobs._timing import TimedGRPO, TimedSFT
 
 
@@ -39,11 +40,11 @@ class _Guarded(ExactResume):
         )
 
 
-class TenysonSFTTrainer(TimedSFT, _Guarded, SFTTrainer):  # type: ignore[misc]
+class TenysonSFTTrainer(StopsInTime, TimedSFT, _Guarded, SFTTrainer):  # type: ignore[misc]
     """TRL's SFTTrainer with whole checkpoints."""
 
 
-class TenysonGRPOTrainer(TimedGRPO, _Guarded, GRPOTrainer):  # type: ignore[misc]
+class TenysonGRPOTrainer(SamplesInTime, TimedGRPO, _Guarded, GRPOTrainer):  # type: ignore[misc]
     """TRL's GRPOTrainer with whole checkpoints that hold the round of sampling they were taken in.
 
     TRL saves neither its micro-step counter nor the completions still to be used, so a run that

@@ -14,15 +14,18 @@ from tenyson.checkpoints.store import Checkpoint, CheckpointStore
 from tenyson.contract import File
 from tenyson.distributed.files import share_folder
 from tenyson.distributed.ranks import Ranks
-from tenyson.errors import StoppedError, TaskError
-from tenyson.jobs._callbacks import EdgeCallback, MetricsCallback, drop_rows_after
+from tenyson.errors import TaskError
+from tenyson.jobs._callbacks import MetricsCallback, drop_rows_after
 from tenyson.jobs._data import DataFacts
 from tenyson.jobs._description import describe_run, parents_of
+from tenyson.jobs._edge import EdgeCallback
 from tenyson.jobs._models import Adapter
 from tenyson.jobs._outcome import finish
 from tenyson.jobs._timing import measured
 from tenyson.jobs._weights import base_fingerprint
 from tenyson.jobs.context import RunContext, checkpoint_store
+from tenyson.jobs.preemption.estimates import SaveCost
+from tenyson.jobs.preemption.words import stopped_error
 from tenyson.jobs.recipe import changed_settings, recipe, refuse_another_run
 from tenyson.jobs.uploading import uploads_finished
 
@@ -53,12 +56,14 @@ def train(
     """
     config, result, ranks = context.config, context.result, context.ranks
     _require_the_same_data(ranks, datasets)
-    store = checkpoint_store(context)
+    store, stop, saves = checkpoint_store(context), context.options.stop, SaveCost()
     with closing(context.reporter.line):
         metrics = MetricsCallback(context.fence, context.reporter, result, context.tokens)
-        edge = EdgeCallback(config.checkpoint, context.options.stop, ranks)
+        edge = EdgeCallback(config.checkpoint, stop, ranks, saves, warn=context.warn)
+        stop.allow_interruption()  # it tokenises the whole data set
         trainer = make_trainer([metrics, edge, *callbacks])
-        context.options.stop.check()  # it has tokenised the whole data set
+        stop.defer()
+        stop.check()
         for chatty in (PrinterCallback, ProgressCallback):
             trainer.remove_callback(chatty)
         if context.options.progress:  # transformers adds its own where Kubeflow's variables are set
@@ -70,10 +75,12 @@ def train(
             "base_fingerprint": base_fingerprint(trainer.model),
             "parent_runs": parents_of(adapter),
         }
+        trainer.stop, trainer.saves = stop, saves
         checkpoint = _start_together(context, store, trainer.checkpoint_facts)
         result.resumed_from_step = result.global_step = checkpoint.step if checkpoint else 0
+        trainer.saved_step = result.resumed_from_step
         describe_run(context, trainer.model, source, datasets, adapter, trainer.processing_class)
-        context.options.stop.check()
+        stop.check()
         with uploads_finished(context, store):
             with measured(trainer, context.phases, context.tokens):
                 _train_from(trainer, checkpoint)
@@ -90,12 +97,22 @@ def _train_from(trainer: Any, checkpoint: Checkpoint | None) -> None:
     trained = json.loads((folder / "trainer_state.json").read_text(encoding="utf-8"))
     total = trainer.args.max_steps if trainer.args.max_steps > 0 else trained["max_steps"]
     if checkpoint.step < total:
+        trainer.args.eval_on_start = _owes_an_evaluation(trainer.args, trained)
         trainer.train(resume_from_checkpoint=str(folder))
         return
     # transformers would train one step more: it looks for the end only after a step.
     trainer._load_from_checkpoint(str(folder))
+    trainer.load_extra_state(folder)
     trainer.check_weights(folder)
     trainer.state = type(trainer.state).load_from_json(str(folder / "trainer_state.json"))
+
+
+def _owes_an_evaluation(args: Any, trained: dict[str, Any]) -> bool:
+    """Whether the attempt before stopped in, or before, the evaluation at its last step."""
+    step = trained["global_step"]
+    if args.eval_strategy != "steps" or step % args.eval_steps:
+        return False
+    return not any(row["step"] == step and "eval_loss" in row for row in trained["log_history"])
 
 
 def _require_the_same_data(ranks: Ranks, datasets: dict[str, DataFacts]) -> None:
@@ -156,8 +173,9 @@ def _start_from(
 def _stop_if_asked(context: RunContext, trainer: Any) -> None:
     stop, state = context.options.stop, trainer.state
     if stop.is_made and state.global_step < state.max_steps:
-        raise StoppedError(
-            f"Stopped on request ({stop.reason}) after step {state.global_step} of "
-            f"{state.max_steps}; its checkpoint is saved.",
-            hint="The next attempt goes on from there.",
+        raise stopped_error(
+            stop.reason,
+            step=state.global_step,
+            total=state.max_steps,
+            saved_step=trainer.saved_step,
         )

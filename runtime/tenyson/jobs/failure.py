@@ -12,6 +12,7 @@ from tenyson.errors import (
     TenysonError,
 )
 from tenyson.jobs.result import Failure, JobResult
+from tenyson.jobs.stop import Interruption
 
 TRAINING_LIBRARIES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
 
@@ -20,6 +21,8 @@ def as_tenyson_error(error: BaseException) -> TenysonError | None:
     """Returns the error as one of ours where it stands for a known condition, else None."""
     if isinstance(error, TenysonError):
         return error
+    if isinstance(error, Interruption):
+        return StoppedError(f"Stopped on request ({error}).")
     if isinstance(error, KeyboardInterrupt):
         return StoppedError(
             "Interrupted.", hint="Start it again to go on from the last checkpoint."

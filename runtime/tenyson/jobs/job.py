@@ -18,7 +18,7 @@ from tenyson.contract import RUNS_FOLDER, Env, ExitCode, JobType
 from tenyson.distributed.joining import join, own_place
 from tenyson.distributed.place import RankPlace
 from tenyson.distributed.ranks import Ranks
-from tenyson.errors import SupersededError, TenysonError
+from tenyson.errors import StoppedError, SupersededError, TenysonError
 from tenyson.jobs.context import Reporter, RunContext, announce_start
 from tenyson.jobs.failure import as_tenyson_error, missing_library, record_failure
 from tenyson.jobs.finished import restore_finished
@@ -26,6 +26,7 @@ from tenyson.jobs.loaders import import_loader
 from tenyson.jobs.measurements import add_measurements
 from tenyson.jobs.options import HubTarget, RunOptions
 from tenyson.jobs.own_folder import leave_own_folder, make_own_folder, refuse_ranks_for_eval
+from tenyson.jobs.preemption.grace import beyond_platform
 from tenyson.jobs.records import claim_folder, leave_result, upload_results
 from tenyson.jobs.result import JobResult
 from tenyson.jobs.tokens import TokenCounts
@@ -81,6 +82,7 @@ class Job(ABC):
         self._started = 0.0
         self._phases = Phases()
         self._tokens = TokenCounts()
+        self._is_decided = False
 
     def run(self) -> JobResult:
         """Carries out one attempt, and leaves `job_result.json` whatever happens.
@@ -99,10 +101,13 @@ class Job(ABC):
         try:
             self._carry_out(result)
             result.status, result.exit_code = "success", int(ExitCode.DONE)
+            self._is_decided = True
             self._leave_behind(result)
         except BaseException as error:
+            self.options.stop.defer()
             cause = self._ranks.explain(error)
             record_failure(result, cause)
+            self._is_decided = True
             self._ranks.leave(result.exit_code, result.failure.message if result.failure else "")
             if not isinstance(error, SupersededError):
                 with contextlib.suppress(SupersededError):
@@ -130,6 +135,8 @@ class Job(ABC):
         self.run_id, result.attempt = ranks.share((self.run_id, result.attempt))
         result.run_id = self.run_id
         reporter = Reporter(self.job_type, self.options.progress, is_quiet=not place.is_main)
+        if config.checkpoint.grace_seconds is not None:
+            stop.grace_seconds = config.checkpoint.grace_seconds
         with closing(reporter):
             context = RunContext(
                 job_type=self.job_type,
@@ -147,6 +154,8 @@ class Job(ABC):
                 phases=self._phases,
                 tokens=self._tokens,
             )
+            if doubt := beyond_platform(config.checkpoint.grace_seconds, os.environ):
+                context.warn(doubt)
             self._do_the_work(context)
             ranks.part()
             if mirror is not None:
@@ -190,11 +199,14 @@ class Job(ABC):
             *(self.label, self.run_id, context.fence.attempt, self.output_dir),
             context.config.model.name,
         )
+        context.options.stop.allow_interruption()  # a start may take minutes, and leaves nothing
         try:
             import_loader(context.config)
             self._train_or_evaluate(context)
         except ImportError as error:
             raise missing_library(error, self.label) or error from error
+        finally:
+            context.options.stop.defer()
 
     def _give_up(self, error: TenysonError) -> None:
         """Ends the process of a rank whose main thread waits for a peer that is gone."""
@@ -204,6 +216,27 @@ class Job(ABC):
             self._leave_behind(result, error)
         self.options.leave_word(result)
         os._exit(result.exit_code)
+
+    def run_out_of_time(self) -> None:
+        """Leaves what can be left and ends the process: its main thread does not get to it.
+
+        Called on another thread, at the deadline of a stop. What is decided by then stands.
+        """
+        result = self.result or new_result(self)
+        try:
+            if not self._is_decided:
+                reason = self.options.stop.reason
+                error = StoppedError(
+                    f"Stopped on request ({reason}); the time ran out before the work under way "
+                    "had ended.",
+                    hint="The next attempt goes on from the newest checkpoint.",
+                )
+                record_failure(result, error)
+                self._mirror = None  # what is slow may be the storage
+                self._leave_behind(result, error)
+            self.options.leave_word(result)
+        finally:
+            os._exit(result.exit_code or int(not self._is_decided and ExitCode.STOPPED))
 
     def _leave_behind(self, result: JobResult, error: BaseException | None = None) -> None:
         """Writes the result, as far as the surroundings still allow; rank 0 does so for all."""

@@ -1,6 +1,6 @@
 """The environment of a runner: what `tenyson.contract` promises it, and the job's own variables."""
 
-from typing import Any
+from typing import Any, Final
 
 from tenyson.contract import Env, PodPath
 from tenyson.controller import names
@@ -10,6 +10,8 @@ from tenyson.controller.resource.types import KeyRef
 
 Variable = dict[str, Any]
 
+GRACE_SECONDS: Final = 120
+"""From SIGTERM to SIGKILL, where a runtime says nothing: to finish a step and save a checkpoint."""
 KUBEFLOW_URL = "KUBEFLOW_TRAINER_SERVER_URL"
 KUBEFLOW_CA = "KUBEFLOW_TRAINER_SERVER_CA_CERT"
 KUBEFLOW_TOKEN = "KUBEFLOW_TRAINER_SERVER_TOKEN"
@@ -29,6 +31,11 @@ def environment(start: Start) -> list[Variable]:
     return [variable for variable in given if variable["name"] not in taken] + own
 
 
+def grace_seconds(start: Start) -> int:
+    """Returns the time between a pod's SIGTERM and its SIGKILL."""
+    return start.run.pod.termination_grace_period_seconds or GRACE_SECONDS
+
+
 def _run(start: Start) -> dict[str, str]:
     job, output = start.job, start.run.output
     values = {
@@ -36,6 +43,7 @@ def _run(start: Start) -> dict[str, str]:
         Env.ATTEMPT: str(start.attempt),
         Env.OUTPUT_DIR: names.output_dir(job.namespace, job.name, job.run_id),
         Env.CACHE_DIR: f"{PodPath.OUTPUT}/{names.CACHE_FOLDER}",
+        Env.GRACE_SECONDS: str(grace_seconds(start)),
     }
     if output.uri:
         values[Env.OUTPUT_URI] = names.output_uri(output.uri, job.namespace, job.name, job.run_id)

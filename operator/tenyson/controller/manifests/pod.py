@@ -4,14 +4,12 @@ from typing import Any, Final
 
 from tenyson.contract import PodPath
 from tenyson.controller import names
-from tenyson.controller.manifests.environment import environment
+from tenyson.controller.manifests.environment import environment, grace_seconds
 from tenyson.controller.manifests.placement import placement
 from tenyson.controller.manifests.start import Start
 from tenyson.controller.manifests.volumes import mounts, volumes
 from tenyson.controller.resource.spec import Resources
 
-GRACE_SECONDS: Final = 120
-"""From SIGTERM to SIGKILL: the time to finish a step and save a checkpoint."""
 _USER: Final = 65532
 
 
@@ -20,7 +18,7 @@ def pod_spec(start: Start) -> dict[str, Any]:
     defaults = start.run.pod
     pod: dict[str, Any] = {
         "restartPolicy": "Never",
-        "terminationGracePeriodSeconds": defaults.termination_grace_period_seconds or GRACE_SECONDS,
+        "terminationGracePeriodSeconds": grace_seconds(start),
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": {
