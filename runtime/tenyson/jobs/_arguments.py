@@ -9,6 +9,7 @@ from trl import GRPOConfig, SFTConfig
 from tenyson.config import JobConfig
 from tenyson.contract import JobType
 from tenyson.errors import ConfigError, Problem
+from tenyson.jobs._fsdp import fsdp_arguments
 from tenyson.jobs._models import computes_in_bfloat16, weights_dtype
 from tenyson.jobs._trainer_arguments import trl_arguments
 from tenyson.jobs.context import RunContext
@@ -124,6 +125,7 @@ def _shared(context: RunContext) -> dict[str, Any]:
         "use_cpu": not on_gpu,
         "ddp_backend": backend if context.ranks.size > 1 else None,
         **_precision(config, context.job_type),
+        **fsdp_arguments(context),
         "logging_nan_inf_filter": False,  # a loss that is not finite must be seen
         "save_strategy": "no",  # when to save is decided by time too, in _edge.py
         "report_to": "none",

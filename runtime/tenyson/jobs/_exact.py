@@ -23,6 +23,7 @@ from tenyson.distributed.ranks import Ranks
 from tenyson.errors import CheckpointError
 from tenyson.jobs._models import ADAPTER_WEIGHTS, check_adapter
 from tenyson.jobs._schedule import follow_configuration, settings_of
+from tenyson.jobs._sharded import is_sharded
 from tenyson.jobs._state_facts import (
     check_loaded,
     check_random_states,
@@ -91,7 +92,7 @@ class ExactResume:
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         super()._load_from_checkpoint(resume_from_checkpoint, model)  # type: ignore[misc]
-        if isinstance(self.model, PeftModel):
+        if isinstance(self.model, PeftModel) and not is_sharded(self.model):
             # With a reference adapter beside the trained one, transformers loads only the former.
             folder = Path(resume_from_checkpoint)
             tensors = load_file(folder / ADAPTER_WEIGHTS)

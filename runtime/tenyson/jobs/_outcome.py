@@ -9,6 +9,7 @@ from tenyson.contract import File
 from tenyson.files import sha256_of_file
 from tenyson.jobs._models import ADAPTER_WEIGHTS
 from tenyson.jobs._numbers import is_number
+from tenyson.jobs._sharded import whole_state
 from tenyson.jobs.context import RunContext
 from tenyson.jobs.finished import finished_facts, list_artifacts
 
@@ -18,18 +19,20 @@ def finish(context: RunContext, trainer: Any, store: CheckpointStore) -> None:
     result = context.result
     if trainer.eval_dataset is not None and not _is_evaluated(trainer.state):
         trainer.evaluate()
+    whole = whole_state(trainer.model, keep=context.ranks.is_main)  # all ranks give their parts
     context.ranks.part()
     if not context.ranks.is_main:
         return
+    state = {} if whole is None else {"state_dict": whole}
     result.metrics = final_metrics(trainer.state.log_history)
     facts = {**trainer.checkpoint_facts, **finished_facts(context)}
     with store.saving(File.FINAL_CHECKPOINT, **facts) as folder:
         if isinstance(trainer.model, PeftModel):
-            trainer.model.save_pretrained(str(folder), selected_adapters=["default"])
+            trainer.model.save_pretrained(str(folder), selected_adapters=["default"], **state)
             (folder / "README.md").unlink(missing_ok=True)
             result.adapter_sha256 = sha256_of_file(folder / ADAPTER_WEIGHTS)
         else:
-            trainer.model.save_pretrained(str(folder))
+            trainer.model.save_pretrained(str(folder), **state)
         trainer.processing_class.save_pretrained(str(folder))
     result.artifacts = list_artifacts(context.output_dir, result.adapter_sha256)
 

@@ -9,6 +9,7 @@ from tenyson.errors import DivergedError
 from tenyson.jobs._exact import ExactResume
 from tenyson.jobs._micro_batches import cut_anew
 from tenyson.jobs._round_seeds import EpochSampler, RoundSeeds
+from tenyson.jobs._sharded import Sharded
 from tenyson.jobs._stopping import SamplesInTime, StopsInTime
 from tenyson.jobs._timing import TimedGRPO, TimedSFT
 
@@ -40,7 +41,7 @@ class _Guarded(ExactResume):
         )
 
 
-class TenysonSFTTrainer(StopsInTime, TimedSFT, _Guarded, SFTTrainer):  # type: ignore[misc]
+class TenysonSFTTrainer(StopsInTime, TimedSFT, _Guarded, Sharded, SFTTrainer):  # type: ignore[misc]
     """TRL's SFTTrainer with whole checkpoints."""
 
 
