@@ -3,8 +3,8 @@
 from typing import Any
 
 import torch
-from accelerate.state import AcceleratorState
-from accelerate.utils import DistributedType
+from accelerate.state import AcceleratorState  # type: ignore[import-untyped]
+from accelerate.utils import DistributedType  # type: ignore[import-untyped]
 
 from tenyson.contract import JobType
 from tenyson.errors import ConfigError, Problem
