@@ -80,11 +80,31 @@ class OutOfMemoryError(TenysonError):
 
     exit_code = ExitCode.OUT_OF_MEMORY
 
+    def __init__(self, message: str, *, hint: str = "", during: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.during = during
+        """`training` or `sampling`, where smaller parts may help; empty elsewhere."""
+
 
 class DivergedError(TenysonError):
-    """Raised when training produced a loss or a gradient that is not finite."""
+    """Raised when a guard ends a training: not finite, collapsed, or off its target."""
 
     exit_code = ExitCode.DIVERGED
+
+    def __init__(
+        self, message: str, *, hint: str = "", guard: str = "", before_step: int | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.guard = guard
+        """Field of `guards` that says what happens now."""
+        self.before_step = before_step
+        """The first bad step: only checkpoints of earlier ones are good."""
+
+
+class BudgetError(TenysonError):
+    """Raised when a run's budget is used up; it has ended on an edge, and its result is valid."""
+
+    exit_code = ExitCode.BUDGET
 
 
 class CredentialsError(TenysonError):

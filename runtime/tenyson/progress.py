@@ -23,6 +23,7 @@ CHECKPOINT_STEP = "checkpoint_step"
 SHOWN_METRICS = (
     *("loss", "reward", "learning_rate", "grad_norm", "kl", "entropy", "epoch"),
     CHECKPOINT_STEP,
+    *("cost", "forecast_cost", "forecast_hours"),
 )
 HEARTBEAT_SECONDS = 30.0
 
@@ -38,6 +39,8 @@ class Progress:
     metrics: Mapping[str, float] = field(default_factory=dict)
     remaining_seconds: float | None = None
     """None before the first step has been timed."""
+    note: str = ""
+    """For a reader: what the run has cost, where there is a price."""
 
     @property
     def percentage(self) -> int:

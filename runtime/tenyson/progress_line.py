@@ -74,6 +74,8 @@ def details(progress: Progress) -> list[str]:
         parts.append(speed)
     if progress.remaining_seconds is not None and progress.step < progress.total_steps:
         parts.append(f"ETA {duration(progress.remaining_seconds)}")
+    if progress.note:
+        parts.append(progress.note)
     return parts
 
 

@@ -191,6 +191,8 @@ class _Attempt:
         say(f"\n{name}: {failure.message if failure else error}\n")
         if failure and failure.hint:
             say(f"  {failure.hint}\n")
+        if result.status == "budget":
+            say(f"{_summary(result)}\n")
         if result.exit_code == ExitCode.INTERNAL and self._is_trial:
             import traceback
 

@@ -362,7 +362,7 @@ def test_results_and_checkpoints_are_copied_to_the_uri(
     names = {path.name for path in (tmp_path / "bucket").iterdir()}
     assert names == {
         File.JOB_RESULT, File.MANIFEST, File.METRICS, File.FINAL_CHECKPOINT, File.NEWEST_ATTEMPT,
-        "attempt-0", "attempt-1",
+        File.USAGE, "attempt-0", "attempt-1",
     }  # fmt: skip
     own = {path.name for path in (tmp_path / "bucket/attempt-1").iterdir()}
     assert own == {"checkpoint-3", File.FINAL_CHECKPOINT, File.JOB_RESULT, File.MANIFEST}

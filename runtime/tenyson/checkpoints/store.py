@@ -71,6 +71,9 @@ class CheckpointStore:
         self._keep = keep
         self._mirror = mirror
         self._pinned_step = pinned_step
+        self.keep_before: int | None = None
+        """The newest checkpoint before this step is kept whatever its age: later ones may turn
+        out to be bad."""
         self._is_verified = Verified()
         self._uploads = Uploads(self._carry_up)
         self._superseded: SupersededError | None = None
@@ -136,13 +139,23 @@ class CheckpointStore:
         places = self.places()
         return places[-1].step if places else 0
 
-    def newest(self) -> Checkpoint | None:
+    def newest(self, *, before: int | None = None, is_own: bool = False) -> Checkpoint | None:
         """Returns the newest checkpoint that verifies, or None; older ones fill in, and it says so.
 
         Folder and mirror count alike. Broken ones in the folder are renamed to `broken-…`, so that
         none of them is ever taken or overwritten.
+
+        Args:
+            before: Only those of earlier steps count; None counts all.
+            is_own: Whether only this attempt's count.
         """
-        return next(self._verified(self._all_places()), None)
+        places = [
+            place
+            for place in self._all_places()
+            if (before is None or place.step < before)
+            and (not is_own or place.attempt == self._fence.attempt)
+        ]
+        return next(self._verified(places), None)
 
     def at_step(self, step: int) -> Checkpoint:
         """Returns the newest attempt's checkpoint of a step.
@@ -160,14 +173,22 @@ class CheckpointStore:
             )
         return found
 
-    def set_aside_after(self, step: int) -> None:
+    def set_aside_after(self, step: int, *, of_all_attempts: bool = False) -> None:
         """Renames this attempt's own checkpoints newer than `step`, which it trains again.
 
-        There are some where an attempt is started twice under one number.
+        There are some where an attempt is started twice under one number, or goes back. After a
+        rollback those of all attempts are set aside, and the mirror's copies removed: the next
+        attempt must find none of them.
         """
         for place in self.places():
-            if place.attempt == self._fence.attempt and place.step > step:
+            is_ours = of_all_attempts or place.attempt == self._fence.attempt
+            if is_ours and place.step > step:
                 self._set_aside(place, "superseded")
+        if of_all_attempts and self._mirror is not None:
+            with self._mirror_trouble_is_a_warning():
+                for place in self._mirrored():
+                    if place.step > step:
+                        self._mirror.remove(place.name)
 
     def _all_places(self) -> list[Place]:
         """Returns the places in the folder and those in the mirror, the newest first."""
@@ -265,7 +286,7 @@ class CheckpointStore:
         old = surplus(
             ours, self.folder, self._keep, self._is_verified, pinned_step=self._pinned_step
         )
-        for place in old:
+        for place in self._spared(old, ours):
             folder = self.folder / place.name
             if self._uploads.holds(folder):
                 continue  # the next rotation finds it
@@ -273,6 +294,13 @@ class CheckpointStore:
             # Its manifest goes first: a rotation that is cut short leaves nothing that verifies.
             (folder / File.CHECKPOINT_MANIFEST).unlink(missing_ok=True)
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _spared(self, old: list[Place], places: list[Place]) -> list[Place]:
+        """Returns the old ones that may go: not the last one before what may turn out to be bad."""
+        if self.keep_before is None:
+            return old
+        good = max((place for place in places if place.step < self.keep_before), default=None)
+        return [place for place in old if place != good]
 
     def _up_to_ours(self, places: list[Place]) -> list[Place]:
         """Returns the places of this attempt and older ones; newer ones are not ours to touch."""
@@ -287,8 +315,10 @@ class CheckpointStore:
         try:
             with self._mirror_trouble_is_a_warning():
                 self._mirror.upload_folder(folder, folder.relative_to(self.folder).as_posix())
-                self._mirror.upload_file(self.folder / File.METRICS)
-                for place in self._up_to_ours(self._mirrored())[: -self._keep]:
+                for name in (File.METRICS, File.USAGE):
+                    self._mirror.upload_file(self.folder / name)
+                mirrored = self._up_to_ours(self._mirrored())
+                for place in self._spared(mirrored[: -self._keep], mirrored):
                     if place.step != self._pinned_step:
                         self._mirror.remove(place.name)
         except SupersededError as error:

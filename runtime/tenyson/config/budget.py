@@ -8,14 +8,18 @@ from tenyson.config.section import Section
 
 
 class BudgetConfig(Section):
-    """What a run may use up over all its attempts; then it ends on an edge with a valid result."""
+    """What a run may use up over all its attempts; then it ends on an edge with a valid result.
+
+    It ends where the next step would go beyond a limit, with exit code 73.
+    """
 
     max_hours: Annotated[float, Field(gt=0, le=1e6)] | None = None
-    """Hours of training; None has no limit."""
+    """Hours that the attempts have run, loading included; None has no limit."""
     max_cost: Annotated[float, Field(gt=0, le=1e9)] | None = None
     """Money, at `price_per_hour`; None has no limit."""
     max_tokens: Annotated[int, Field(ge=1, le=2**53 - 1)] | None = None
-    """Tokens trained on, RL: sampled too; None has no limit."""
+    """Tokens of the steps done, SFT: of the examples, RL: of prompts and completions; None has no
+    limit."""
     price_per_hour: Annotated[float, Field(ge=0, le=1e6)] | None = None
     """What the machines of the run cost together; None knows no cost."""
     currency: Annotated[str, Field(min_length=3, max_length=3)] = "USD"

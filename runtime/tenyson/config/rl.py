@@ -31,6 +31,9 @@ class RLConfig(Section):
     """Optimiser passes over each batch of completions."""
     steps_per_generation: Annotated[int, Field(ge=1, le=65_536)] | None = None
     """Micro-steps served by one round of sampling; None: `gradient_accumulation_steps`."""
+    sampling_batch_size: Annotated[int, Field(ge=1, le=65_536)] | None = None
+    """Completions that transformers' generation samples at once, per device; None samples a whole
+    round, which is fastest and takes most memory."""
     beta: Annotated[float, Field(ge=0, le=100)] = 0.0
     """Weight of the KL term against the starting policy; 0 keeps no reference."""
     epsilon: Annotated[float, Field(gt=0, le=100)] = 0.2

@@ -31,7 +31,9 @@ def recording(context: RunContext) -> Iterator[Telemetry]:
     try:
         yield telemetry
     finally:
+        earlier = result.telemetry.get("written", 0)  # of a try that went back to a checkpoint
         result.telemetry = telemetry.close(min(CLOSE_SECONDS, max(0.5, stop.remaining_seconds / 2)))
+        result.telemetry["written"] += earlier
         if telemetry.warning:
             context.warn(telemetry.warning)
 

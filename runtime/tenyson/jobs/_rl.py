@@ -45,7 +45,7 @@ def train(context: RunContext) -> None:
         checked = checked_rewards(rewards, recorder, weights)
 
         def make_trainer(callbacks: list[Any]) -> Any:
-            return TenysonGRPOTrainer(
+            trainer = TenysonGRPOTrainer(
                 model=model,
                 reward_funcs=checked,
                 args=arguments,
@@ -53,6 +53,8 @@ def train(context: RunContext) -> None:
                 processing_class=tokenizer,
                 callbacks=callbacks,
             )
+            trainer.sampling_batch_size = context.config.rl.sampling_batch_size
+            return trainer
 
         train_to_the_end(
             context,

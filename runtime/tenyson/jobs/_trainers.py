@@ -8,10 +8,12 @@ from trl import GRPOTrainer, SFTTrainer
 from tenyson.errors import DivergedError
 from tenyson.jobs._exact import ExactResume
 from tenyson.jobs._micro_batches import cut_anew
+from tenyson.jobs._out_of_memory import SamplesInParts
 from tenyson.jobs._round_seeds import EpochSampler, RoundSeeds
 from tenyson.jobs._sharded import Sharded
 from tenyson.jobs._stopping import SamplesInTime, StopsInTime
 from tenyson.jobs._timing import TimedGRPO, TimedSFT
+from tenyson.jobs.guards.panel import DISTINCT_SHARE
 
 
 class _Guarded(ExactResume):
@@ -20,7 +22,9 @@ class _Guarded(ExactResume):
     def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         """Returns the loss of a micro-step, which is finite."""
         loss = super().training_step(*args, **kwargs)
-        if not torch.isfinite(loss):
+        # Of several ranks one alone may not leave; all see the gradient, which has it from here.
+        is_told_by_gradient = self.ranks.size > 1 and not self.args.fp16
+        if not is_told_by_gradient and not torch.isfinite(loss):
             raise self._diverged("loss", loss)
         return loss
 
@@ -38,6 +42,8 @@ class _Guarded(ExactResume):
             "before it reached the weights.",
             hint="Lower training.learning_rate, add warmup_steps, or look for bad rows near that "
             "step; the last checkpoint is still good.",
+            guard="non_finite",
+            before_step=self.state.global_step + 1,
         )
 
 
@@ -45,7 +51,13 @@ class TenysonSFTTrainer(StopsInTime, TimedSFT, _Guarded, Sharded, SFTTrainer):  
     """TRL's SFTTrainer with whole checkpoints."""
 
 
-class TenysonGRPOTrainer(SamplesInTime, TimedGRPO, _Guarded, GRPOTrainer):  # type: ignore[misc]
+class TenysonGRPOTrainer(
+    SamplesInTime,
+    TimedGRPO,
+    _Guarded,
+    SamplesInParts,
+    GRPOTrainer,  # type: ignore[misc]
+):
     """TRL's GRPOTrainer with whole checkpoints that hold the round of sampling they were taken in.
 
     TRL saves neither its micro-step counter nor the completions still to be used, so a run that
@@ -56,6 +68,8 @@ class TenysonGRPOTrainer(SamplesInTime, TimedGRPO, _Guarded, GRPOTrainer):  # ty
 
     _step: int
     _buffered_inputs: Any
+    _metrics: Any
+    _logs: Any
     _round_seeds: RoundSeeds | None = None
 
     def _get_train_sampler(self, dataset: Any = None) -> EpochSampler:
@@ -74,6 +88,14 @@ class TenysonGRPOTrainer(SamplesInTime, TimedGRPO, _Guarded, GRPOTrainer):  # ty
         phase = "rl" if self.model.training else "eval"
         with self._round_seeds.round(phase, self._step):
             return super()._generate(prompts)
+
+    def _generate_and_score_completions(self, inputs: Any) -> Any:
+        output = super()._generate_and_score_completions(inputs)
+        if self.model.training:
+            completions = [str(completion) for completion in self._logs["completion"]]
+            share = len(set(completions)) / len(completions)
+            self._metrics["train"][DISTINCT_SHARE].append(share)
+        return output
 
     def _extra_state(self) -> dict[str, Any]:
         own = {

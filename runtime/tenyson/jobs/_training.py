@@ -14,16 +14,20 @@ from tenyson.checkpoints.store import Checkpoint, CheckpointStore
 from tenyson.contract import File
 from tenyson.distributed.files import share_folder
 from tenyson.distributed.ranks import Ranks
-from tenyson.errors import TaskError
+from tenyson.errors import BudgetError, TaskError
+from tenyson.jobs._budget import BudgetCallback, is_spent_before, tokens_of
 from tenyson.jobs._callbacks import MetricsCallback, drop_rows_after
 from tenyson.jobs._data import DataFacts
 from tenyson.jobs._description import describe_run, parents_of
 from tenyson.jobs._edge import EdgeCallback
+from tenyson.jobs._guarding import GuardCallback
 from tenyson.jobs._models import Adapter
+from tenyson.jobs._out_of_memory import naming_the_lack_of_memory
 from tenyson.jobs._outcome import finish
 from tenyson.jobs._timing import measured
 from tenyson.jobs._weights import base_fingerprint
 from tenyson.jobs.context import RunContext, checkpoint_store
+from tenyson.jobs.going_back import find_start
 from tenyson.jobs.preemption.estimates import SaveCost
 from tenyson.jobs.preemption.words import stopped_error
 from tenyson.jobs.recipe import changed_settings, recipe, refuse_another_run
@@ -60,10 +64,12 @@ def train(
     with closing(context.reporter.line):
         metrics = MetricsCallback(context.fence, context.reporter, result, context.tokens)
         edge = EdgeCallback(config.checkpoint, stop, ranks, saves, warn=context.warn)
+        budget, guards = BudgetCallback(context), GuardCallback(context, store)
         stop.allow_interruption()  # it tokenises the whole data set
-        trainer = make_trainer([metrics, edge, *callbacks])
+        trainer = make_trainer([metrics, budget, edge, guards, *callbacks])
         stop.defer()
         stop.check()
+        budget.count_tokens = lambda: tokens_of(trainer)
         for chatty in (PrinterCallback, ProgressCallback):
             trainer.remove_callback(chatty)
         if context.options.progress:  # transformers adds its own where Kubeflow's variables are set
@@ -82,21 +88,28 @@ def train(
         describe_run(context, trainer.model, source, datasets, adapter, trainer.processing_class)
         stop.check()
         with uploads_finished(context, store):
-            with measured(trainer, context.phases, context.tokens):
-                _train_from(trainer, checkpoint)
+            timing = measured(trainer, context.phases, context.tokens)
+            with timing, naming_the_lack_of_memory("training"):
+                _train_from(context, trainer, checkpoint)
             result.global_step = trainer.state.global_step
             _stop_if_asked(context, trainer)
             finish(context, trainer, store)
 
 
-def _train_from(trainer: Any, checkpoint: Checkpoint | None) -> None:
+def _train_from(context: RunContext, trainer: Any, checkpoint: Checkpoint | None) -> None:
     if checkpoint is None:
+        if spent := is_spent_before(context, []):
+            raise BudgetError(
+                f"Nothing was trained: {spent}", hint="Raise the budget, or save more often."
+            )
         trainer.train()
         return
     folder = checkpoint.folder
     trained = json.loads((folder / "trainer_state.json").read_text(encoding="utf-8"))
     total = trainer.args.max_steps if trainer.args.max_steps > 0 else trained["max_steps"]
     if checkpoint.step < total:
+        context.budget_spent = is_spent_before(context, trained["log_history"])
+    if checkpoint.step < total and not context.budget_spent:
         trainer.args.eval_on_start = _owes_an_evaluation(trainer.args, trained)
         trainer.train(resume_from_checkpoint=str(folder))
         return
@@ -146,18 +159,16 @@ def _start_from(
     context: RunContext, store: CheckpointStore, facts: dict[str, Any]
 ) -> Checkpoint | None:
     """Returns the checkpoint to go on from; later metrics are put out of the way."""
-    wanted = context.config.checkpoint.resume
-    if wanted == "never":
-        checkpoint = None
-    else:
-        checkpoint = store.newest() if wanted == "auto" else store.at_step(wanted)
+    back = context.go_back
+    checkpoint = find_start(store, context.config.checkpoint.resume, back)
     if checkpoint is not None:
         refuse_another_run(checkpoint.place.name, checkpoint.facts, facts)
         LOG.info("Going on from %s", checkpoint.place.name)
         if changed := changed_settings(checkpoint.facts, facts):
             context.warn(f"Going on with other settings than before: {'; '.join(changed)}.")
     step = checkpoint.step if checkpoint else 0
-    store.set_aside_after(step)
+    is_rollback = back is not None and back.before_step is not None
+    store.set_aside_after(step, of_all_attempts=is_rollback)
     metrics = context.output_dir / File.METRICS
     if (
         checkpoint

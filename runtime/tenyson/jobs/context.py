@@ -1,7 +1,7 @@
 """One attempt at a run, as the parts of a job share it."""
 
 import io
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +9,13 @@ from tenyson.checkpoints.fence import Fence
 from tenyson.checkpoints.mirror import Mirror
 from tenyson.checkpoints.store import CheckpointStore
 from tenyson.config import JobConfig
+from tenyson.config.budget import BudgetConfig
 from tenyson.contract import JobType
 from tenyson.distributed.ranks import Ranks
+from tenyson.jobs.amendments import Amendments
 from tenyson.jobs.engines import Choice
+from tenyson.jobs.going_back import GoBack
+from tenyson.jobs.meter import Meter
 from tenyson.jobs.options import RunOptions
 from tenyson.jobs.result import JobResult
 from tenyson.jobs.tokens import TokenCounts
@@ -43,6 +47,14 @@ class RunContext:
     """What samples or generates, once it is chosen; None in SFT."""
     notes: dict[str, Any] = field(default_factory=dict)
     """What parts of the job found out and the manifest is to say, each under a name of its own."""
+    amendments: Amendments = field(default_factory=Amendments)
+    """What the run has changed of its configuration; `config` has it applied."""
+    go_back: GoBack | None = None
+    """Where the attempt starts from after it has trained before; None at its first start."""
+    meter: Meter = field(default_factory=lambda: Meter(BudgetConfig()))
+    """What the run has used of its budget."""
+    budget_spent: str | None = None
+    """Which limit ended the training; None while there is room."""
 
     phases: Phases = field(default_factory=Phases)
     """Where the attempt's time goes; `with context.phases.measure("save")`."""
@@ -92,13 +104,26 @@ class Reporter:
     """Progress of a run, for its reader and for the controller."""
 
     def __init__(
-        self, job_type: JobType, endpoint: ProgressEndpoint | None, *, is_quiet: bool = False
+        self,
+        job_type: JobType,
+        endpoint: ProgressEndpoint | None,
+        *,
+        is_quiet: bool = False,
+        meter: Meter | None = None,
     ) -> None:
-        """Takes where progress is pushed; quiet, as ranks other than 0 are, it goes nowhere."""
+        """Takes where progress is pushed; quiet, as ranks other than 0 are, it goes nowhere.
+
+        Args:
+            job_type: Kind of the job.
+            endpoint: The controller's; None pushes nowhere.
+            is_quiet: Whether nothing is shown or pushed.
+            meter: Adds what the run has cost and will; None adds nothing.
+        """
         label = {JobType.SFT: "SFT", JobType.RL: "RL", JobType.EVAL: "Eval"}[job_type]
         unit = "row" if job_type is JobType.EVAL else "step"
         self.line = progress_display(label, unit, _Nowhere() if is_quiet else None)
         self._pusher = ProgressPusher(endpoint) if endpoint and not is_quiet else None
+        self._meter = meter
 
     def announce(self, progress: Progress) -> None:
         """Pushes progress that a reader has no use for yet: the libraries are still loading."""
@@ -107,6 +132,10 @@ class Reporter:
 
     def update(self, progress: Progress) -> None:
         """Shows and pushes the progress; never waits for the network."""
+        if self._meter:
+            left = progress.remaining_seconds
+            metrics = {**progress.metrics, **self._meter.forecast(left)}
+            progress = replace(progress, metrics=metrics, note=self._meter.shown(left))
         self.line.update(progress)
         if self._pusher:
             self._pusher.update(progress)

@@ -4,6 +4,7 @@ import errno
 
 from tenyson.contract import ExitCode, File
 from tenyson.errors import (
+    BudgetError,
     CheckpointError,
     DependencyError,
     DivergedError,
@@ -71,6 +72,8 @@ def record_failure(result: JobResult, error: BaseException) -> None:
     known = as_tenyson_error(error)
     if isinstance(known, StoppedError):
         result.status, result.stop_reason = "stopped", known.message
+    elif isinstance(known, BudgetError):
+        result.status, result.stop_reason = "budget", known.message
     else:
         result.status = "diverged" if isinstance(known, DivergedError) else "failed"
     result.exit_code = int(known.exit_code if known else ExitCode.INTERNAL)

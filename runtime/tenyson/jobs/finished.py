@@ -25,6 +25,7 @@ def finished_facts(context: RunContext) -> dict[str, Any]:
         "step": context.result.global_step,
         "config_sha256": _config_hash(context),
         "metrics": dict(context.result.metrics),
+        "is_complete": context.budget_spent is None,
     }
 
 
@@ -34,6 +35,8 @@ def restore_finished(context: RunContext) -> bool:
     if found is None:
         return False
     folder, facts = found
+    if not facts.get("is_complete", True):
+        return False  # its budget was used up; there may be more of it now
     is_ours = facts.get("run_id") == context.result.run_id
     if not (is_ours and facts.get("config_sha256") == _config_hash(context)):
         return False

@@ -18,18 +18,20 @@ from tenyson.contract import RUNS_FOLDER, Env, ExitCode, JobType
 from tenyson.distributed.joining import join, own_place
 from tenyson.distributed.place import RankPlace
 from tenyson.distributed.ranks import Ranks
-from tenyson.errors import StoppedError, SupersededError, TenysonError
+from tenyson.errors import BudgetError, StoppedError, SupersededError, TenysonError
 from tenyson.jobs.context import Reporter, RunContext, announce_start
 from tenyson.jobs.failure import as_tenyson_error, missing_library, record_failure
 from tenyson.jobs.finished import restore_finished
 from tenyson.jobs.loaders import import_loader
 from tenyson.jobs.measurements import add_measurements
+from tenyson.jobs.meter import Meter
 from tenyson.jobs.options import HubTarget, RunOptions
 from tenyson.jobs.own_folder import leave_own_folder, make_own_folder, refuse_ranks_for_eval
 from tenyson.jobs.preemption.grace import beyond_platform
 from tenyson.jobs.records import claim_folder, leave_result, upload_results
 from tenyson.jobs.result import JobResult
 from tenyson.jobs.tokens import TokenCounts
+from tenyson.jobs.usage import keep_usage, open_meter
 from tenyson.phases import Phases
 from tenyson.task import check_hooks
 
@@ -83,6 +85,7 @@ class Job(ABC):
         self._phases = Phases()
         self._tokens = TokenCounts()
         self._is_decided = False
+        self._meter: Meter | None = None
 
     def run(self) -> JobResult:
         """Carries out one attempt, and leaves `job_result.json` whatever happens.
@@ -134,7 +137,10 @@ class Job(ABC):
         ranks = self._ranks = join(place, check_stop=stop.check, give_up=self._give_up)
         self.run_id, result.attempt = ranks.share((self.run_id, result.attempt))
         result.run_id = self.run_id
-        reporter = Reporter(self.job_type, self.options.progress, is_quiet=not place.is_main)
+        meter = self._meter = open_meter(config.budget, fence, mirror, self._started)
+        reporter = Reporter(
+            self.job_type, self.options.progress, is_quiet=not place.is_main, meter=meter
+        )
         if config.checkpoint.grace_seconds is not None:
             stop.grace_seconds = config.checkpoint.grace_seconds
         with closing(reporter):
@@ -153,6 +159,7 @@ class Job(ABC):
                 notes={"read_as": config.read_as} if config.read_as else {},
                 phases=self._phases,
                 tokens=self._tokens,
+                meter=meter,
             )
             if doubt := beyond_platform(config.checkpoint.grace_seconds, os.environ):
                 context.warn(doubt)
@@ -164,6 +171,8 @@ class Job(ABC):
                 from tenyson.jobs._hub import push_to_hub
 
                 push_to_hub(context, self._hub)
+            if context.budget_spent:
+                raise _budget_reached(context)
         ranks.finish()
 
     @property
@@ -246,7 +255,18 @@ class Job(ABC):
             leave_own_folder(self.output_dir, self._place.rank, error)
             return
         fence = self._fence or Fence(self.output_dir, self.attempt or 0)
+        if self._meter is not None:
+            result.cost = self._meter.cost()
+            keep_usage(self._meter, fence)
         leave_result(result, error, fence, self._mirror)
+
+
+def _budget_reached(context: RunContext) -> BudgetError:
+    return BudgetError(
+        f"Ended after step {context.result.global_step}: {context.budget_spent}",
+        hint="The result is valid, checkpoint-final is there. Raise the budget and start the run "
+        "again in the same output folder to go on from there.",
+    )
 
 
 def new_result(job: Job) -> JobResult:

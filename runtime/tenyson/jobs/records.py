@@ -41,7 +41,7 @@ def claim_folder(fence: Fence) -> None:
 def upload_results(mirror: Mirror, fence: Fence) -> None:
     """Copies up what a run that did all it was asked to has left, its result apart."""
     folder = fence.folder
-    for name in (File.MANIFEST, File.METRICS, File.RESULTS):
+    for name in (File.MANIFEST, File.METRICS, File.RESULTS, File.USAGE):
         mirror.upload_file(folder / name)
     for path in sorted(folder.glob(File.NAMED_RESULTS.format(name="*"))):
         mirror.upload_file(path)
@@ -94,7 +94,8 @@ def _upload_result(mirror: Mirror, fence: Fence) -> None:
     for name in (File.JOB_RESULT, File.FAILURE):
         mirror.upload_file(fence.attempt_folder / name, f"{own}/{name}")
         mirror.upload_file(fence.folder / name)
-    mirror.upload_file(fence.folder / File.TELEMETRY_SPOOL)
+    for name in (File.TELEMETRY_SPOOL, File.USAGE):
+        mirror.upload_file(fence.folder / name)
 
 
 def _result_is_older(fence: Fence) -> bool:

@@ -14,6 +14,6 @@ class RLJob(Job):
     label: ClassVar[str] = "RL"
 
     def _train_or_evaluate(self, context: RunContext) -> None:
-        from tenyson.jobs import _rl
+        from tenyson.jobs import _recovery, _rl
 
-        _rl.train(context)
+        _recovery.train_and_recover(context, _rl.train)

@@ -1,0 +1,34 @@
+"""Where an attempt starts from: at first as configured, later from its own last good edge."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tenyson.checkpoints.store import Checkpoint, CheckpointStore
+
+
+@dataclass(frozen=True)
+class GoBack:
+    """A start within an attempt that has trained before."""
+
+    before_step: int | None = None
+    """Checkpoints of this step and later ones are bad; None takes the newest."""
+
+
+def find_start(
+    store: CheckpointStore, resume: Literal["auto", "never"] | int, back: GoBack | None
+) -> Checkpoint | None:
+    """Returns the checkpoint to start from; None starts from the beginning.
+
+    Args:
+        store: The run's checkpoints.
+        resume: As `checkpoint.resume` has it.
+        back: Where the attempt goes back to; None at its first start.
+    """
+    if back is not None and (own := store.newest(before=back.before_step, is_own=True)):
+        return own
+    if resume == "never":
+        return None
+    before = back.before_step if back else None
+    if resume == "auto":
+        return store.newest(before=before)
+    return store.at_step(resume) if before is None or resume < before else None

@@ -1,0 +1,124 @@
+"""All the guards of a run: which there are, and what they find in a row."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tenyson.config.guards import Action, GuardsConfig
+from tenyson.contract import JobType
+from tenyson.jobs._numbers import is_number
+from tenyson.jobs.guards.gradients import GradientSpike
+from tenyson.jobs.guards.hacking import RewardHacking
+from tenyson.jobs.guards.limits import Limit
+from tenyson.jobs.guards.verdict import Advice, Guard, Verdict
+
+DISTINCT_SHARE = "completions/distinct_share"
+"""Metric of ours: different completions in a round of sampling, as a share of all."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A verdict, and what is to happen now."""
+
+    verdict: Verdict
+    action: Action
+
+
+class Panel:
+    """The guards of a run that are not off."""
+
+    def __init__(self, guards: Iterable[Guard], config: GuardsConfig) -> None:
+        self._config = config
+        self._guards = [guard for guard in guards if self._action(guard) != "off"]
+
+    def observe(self, step: int, row: Mapping[str, Any]) -> list[Finding]:
+        """Returns what the guards find in a logged row, the gravest first."""
+        metrics = {name: float(value) for name, value in row.items() if is_number(value)}
+        verdicts = [(guard.observe(step, metrics), self._action(guard)) for guard in self._guards]
+        found = [Finding(verdict, action) for verdict, action in verdicts if verdict is not None]
+        return sorted(found, key=lambda finding: finding.action == "warn")
+
+    def remember(self, history: Iterable[Mapping[str, Any]]) -> None:
+        """Takes the rows of steps that an earlier attempt has done; nothing happens again."""
+        for row in history:
+            self.observe(int(row.get("step", 0)), row)
+
+    @property
+    def bad_since(self) -> int | None:
+        """The first step that a rollback decided now would undo; None while all is well."""
+        steps = [g.bad_since for g in self._guards if self._action(g) == "rollback"]
+        return min((step for step in steps if step is not None), default=None)
+
+    def _action(self, guard: Guard) -> Action:
+        action: Action = getattr(self._config, guard.name)
+        return action
+
+
+def panel_of(
+    config: GuardsConfig, job_type: JobType, reward_weights: Sequence[float] | None = None
+) -> Panel:
+    """Returns the guards of a job; `non_finite` is the trainer's own, it cannot wait for a row."""
+    guards: list[Guard] = [GradientSpike(config.grad_spike_factor, config.patience)]
+    if job_type is JobType.RL:
+        hacking = RewardHacking(config.patience, config.target, reward_weights)
+        guards = [*_limits(config), hacking, *guards]
+    return Panel(guards, config)
+
+
+def _limits(config: GuardsConfig) -> list[Limit]:
+    patience = config.patience
+    return [
+        Limit(
+            *("entropy", "entropy", "below", config.entropy_floor, patience),
+            "the policy's entropy (nats a token)",
+            Advice(
+                "too high a learning rate, or rewards that one kind of answer satisfies: the "
+                "policy says nearly always the same and has stopped to explore",
+                "lower training.learning_rate, set rl.entropy_coef (0.01 is usual) or rl.beta, "
+                "raise rl.temperature",
+            ),
+            share_of_start=0.1,
+            rewards_must_differ=True,
+        ),
+        Limit(
+            *("zero_variance", "frac_reward_zero_std", "above"),
+            *(config.max_zero_variance_share, patience),
+            "the share of groups whose completions all earn the same",
+            Advice(
+                "prompts that are all too easy or too hard, a reward that is constant, or a "
+                "policy that says always the same; such groups teach nothing",
+                "use prompts of middling difficulty (rl.filter_zero_variance leaves the others "
+                "out), a reward with more shades, or more rl.num_generations",
+            ),
+        ),
+        Limit(
+            *("clipped", "completions/clipped_ratio", "above", config.max_clipped_share, patience),
+            "the share of completions cut at rl.max_completion_length",
+            Advice(
+                "completions that never end: the limit is short, the end token was not trained, "
+                "or length is rewarded",
+                "raise rl.max_completion_length, train the end token in SFT first, or set "
+                "rl.mask_truncated_completions",
+            ),
+        ),
+        Limit(
+            *("distinct", DISTINCT_SHARE, "below", config.min_distinct_share, patience),
+            "the share of different completions in a round of sampling",
+            Advice(
+                "a policy that answers different prompts alike, which some reward must pay for",
+                "look at the completions in telemetry, lower training.learning_rate, set "
+                "rl.entropy_coef",
+            ),
+            share_of_start=0.5,
+        ),
+        Limit(
+            *("logprob_gap", "sampling/sampling_logp_difference/mean", "above"),
+            *(config.max_logprob_gap, patience),
+            "the gap between the sampler's and the trainer's log-probabilities (nats a token)",
+            Advice(
+                "weights that did not reach the sampler, or other number types and kernels in it: "
+                "the samples are then not the policy's own",
+                "give both the same model.dtype, or sample with rl.engine: hf to compare",
+            ),
+        ),
+    ]

@@ -1,0 +1,89 @@
+"""A run ends on an edge where its budget is used up, over all its attempts, with a valid result."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tenyson.contract import ExitCode, File
+from tenyson.errors import BudgetError
+from tenyson.jobs.result import JobResult
+from tenyson.jobs.rl import RLJob
+from tenyson.jobs.sft import SFTJob
+
+pytestmark = pytest.mark.train
+
+
+def tokens_at(folder: Path, step: int) -> int:
+    rows = [json.loads(line) for line in (folder / File.METRICS).read_text().splitlines()]
+    return int(next(row["num_tokens"] for row in rows if row["step"] == step))
+
+
+def test_a_run_that_is_out_of_tokens_ends_valid_and_goes_on_exactly_with_more(
+    make_config: Any,
+    sum_task: Any,
+    tmp_path: Path,
+    run_runner: Any,
+    weights_of: Any,
+    largest_difference: Any,
+) -> None:
+    SFTJob(make_config(), sum_task, output_dir=tmp_path / "whole").run()
+    most = tokens_at(tmp_path / "whole", 4)
+    limited = make_config(budget={"max_tokens": most, "price_per_hour": 3.0, "currency": "EUR"})
+
+    ended = run_runner(limited, TENYSON_RUN_ID="r", TENYSON_ATTEMPT="0")
+
+    assert ended.code == ExitCode.BUDGET
+    assert (ended.result.status, ended.result.global_step) == ("budget", 4)
+    assert not ended.result.succeeded
+    assert f"{most} of budget.max_tokens {most}" in ended.result.failure.message
+    assert ended.result.metrics["loss"] > 0
+    assert (ended.folder / "checkpoint-final/adapter_model.safetensors").is_file()
+    assert ended.message.status == "budget"
+    assert (ended.result.cost["currency"], ended.result.cost["rate"]) == ("EUR", 3.0)
+    assert 0 < ended.result.cost["amount"] < 1
+    assert "budget.max_tokens" in ended.said
+    assert "cost 0.0" in ended.said
+
+    again = run_runner(limited, TENYSON_RUN_ID="r", TENYSON_ATTEMPT="1")
+    assert (again.code, again.result.global_step) == (ExitCode.BUDGET, 4)
+    assert again.result.cost["amount"] > ended.result.cost["amount"]
+
+    more = run_runner(make_config(), TENYSON_RUN_ID="r", TENYSON_ATTEMPT="2")
+    assert (more.code, more.result.resumed_from_step) == (0, 4)
+    parts = (weights_of(folder) for folder in (tmp_path / "whole", more.folder))
+    assert largest_difference(*parts) == 0.0
+
+
+def test_hours_of_earlier_attempts_count(make_config: Any, sum_task: Any, tmp_path: Path) -> None:
+    config = make_config(budget={"max_hours": 2.0})
+    usage = {"schema_version": 1, "seconds_by_attempt": {"0": 3600.0, "1": 3599.9}}
+    (tmp_path / File.USAGE).write_text(json.dumps(usage))
+    job = SFTJob(config, sum_task, output_dir=tmp_path, attempt=2)
+
+    with pytest.raises(BudgetError, match=r"2 of budget\.max_hours 2 are used"):
+        job.run()
+
+    kept = json.loads((tmp_path / File.USAGE).read_text())["seconds_by_attempt"]
+    assert kept["0"] == 3600.0
+    assert kept["2"] > 0
+    assert JobResult.load(tmp_path / File.JOB_RESULT).exit_code == ExitCode.BUDGET
+
+
+def test_rl_ends_before_it_costs_too_much(make_config: Any, sum_task: Any, tmp_path: Path) -> None:
+    """A second costs 100: the libraries are loaded already, a few steps of a tiny model fit."""
+    config = make_config(
+        training={"max_steps": 100_000}, budget={"max_cost": 400.0, "price_per_hour": 360_000.0}
+    )
+    job = RLJob(config, sum_task, output_dir=tmp_path)
+
+    with pytest.raises(BudgetError, match=r"USD of budget\.max_cost 400"):
+        job.run()
+
+    assert job.result is not None
+    assert 0 < job.result.global_step < 100_000
+    assert job.result.cost["amount"] >= 100
+    assert (tmp_path / "checkpoint-final").is_dir()
+    saved = sorted(path.name for path in (tmp_path / "attempt-0").glob("checkpoint-*"))
+    assert saved == [f"checkpoint-{job.result.global_step}"]
