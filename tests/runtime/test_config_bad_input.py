@@ -76,6 +76,13 @@ def test_a_free_section_must_be_a_mapping(section: str) -> None:
     assert paths_of(refusal({"model": {"name": "m"}, section: ["a"]})) == [section]
 
 
+def test_a_field_with_two_types_has_one_problem_under_its_own_path() -> None:
+    error = refusal(config_with("checkpoint.resume", "maybe"))
+
+    assert paths_of(error) == ["checkpoint.resume"]
+    assert "'auto' or 'never', or input should be a valid integer" in str(error)
+
+
 def test_true_is_no_number_within_a_list_either() -> None:
     error = refusal(config_with("rl.reward_weights", [0.5, True]))
 
@@ -118,6 +125,7 @@ BROKEN: dict[str, tuple[bytes, str]] = {
     "object": (b"task: {a: !!python/object:os.system {}}", "could not determine a constructor"),
     "thousands of digits": (b"task: {a: " + b"9" * 5000 + b"}", "cannot be read"),
     "anchor in itself": (b"task: &a {b: *a}", "nested more than 100 levels deep"),
+    "101 levels": (b"task: " + b"[" * 100 + b"]" * 100, "nested more than 100 levels deep"),
     "deep": (b"task: " + b"[" * 5000 + b"]" * 5000, "nested more than 100 levels deep"),
     "bomb": (b"model: {name: m}\n" + BOMB.encode(), "holds more than 100000 values"),
     "two documents": (
