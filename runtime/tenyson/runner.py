@@ -112,12 +112,7 @@ class _Attempt:
         refuse_ranks_for_eval(JobType(options.job_type), self._places[0].size)
         with tempfile.TemporaryDirectory(prefix="tenyson-ranks-") as messages:
             ended = run_ranks(
-                (
-                    sys.executable,
-                    "-m",
-                    "tenyson.runner",
-                    *(g for g in self._given if g != "--json"),
-                ),
+                (sys.executable, "-m", "tenyson.runner", *self._given_to_ranks),
                 self._places,
                 messages=Path(messages),
                 is_stop_asked=lambda: self._stop.is_made,
