@@ -3,6 +3,11 @@
 import asyncio
 import functools
 import inspect
+import re
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -140,6 +145,98 @@ def test_an_error_names_the_function_the_row_and_its_cause(row: int) -> None:
     assert f"for row {row}: prompt {PROMPTS[row]!r}, completion 'what?" in str(caught.value)
     assert len(str(caught.value)) < 1100
     assert isinstance(caught.value.__cause__, KeyError)
+
+
+def test_an_error_names_the_rows_own_id() -> None:
+    def brittle(completions: list[str], **columns: Any) -> list[float]:
+        return [1 / (len(c) - 5) for c in completions]
+
+    with pytest.raises(RewardError, match=r"for row 3 \(id r9\): prompt '3\+3='"):
+        call(checked_rewards([brittle])[0], id=["r1", "r2", "r3", "r9"])
+
+
+def count_for_ever() -> None:
+    while True:
+        pass
+
+
+HANGING = {
+    "sleeps": lambda: time.sleep(60),
+    "waits": lambda: threading.Event().wait(60),
+    "computes": count_for_ever,
+    "backtracks": lambda: re.match(r"(x+x+)+y", "x" * 30),
+}
+
+
+@pytest.mark.parametrize("kind", HANGING)
+def test_a_function_that_hangs_is_ended_with_its_name(kind: str) -> None:
+    def hanging(**columns: Any) -> Any:
+        try:
+            HANGING[kind]()
+        except Exception:  # noqa: BLE001 - a reward that forgives everything must not forgive this
+            return [0.0] * 4
+
+    (wrapped,) = checked_rewards([hanging], timeout_seconds=0.1)
+    with pytest.raises(RewardError, match=r"'hanging' did not answer within .* = 0.1 for a batch"):
+        call(wrapped)
+
+
+def test_a_function_that_hangs_off_the_main_thread_is_left_behind() -> None:
+    let_go = threading.Event()
+
+    def hanging(**columns: Any) -> None:
+        let_go.wait(60)
+
+    (wrapped,) = checked_rewards([hanging], timeout_seconds=0.1)
+    with pytest.raises(RewardError, match="'hanging' did not answer within"):
+        on_a_thread(call)(wrapped)
+    let_go.set()
+
+
+def on_a_thread(function: Any) -> Any:
+    def run(*arguments: Any) -> Any:
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(function, *arguments).result()
+
+    return run
+
+
+def test_an_asynchronous_function_that_hangs_is_ended_too() -> None:
+    async def hanging(**columns: Any) -> None:
+        await asyncio.sleep(60)
+
+    (wrapped,) = checked_rewards([hanging], timeout_seconds=0.05)
+    with pytest.raises(RewardError, match="'hanging' did not answer within"):
+        call(wrapped)
+
+
+def test_a_time_out_of_the_functions_own_is_its_error_and_not_ours() -> None:
+    async def judge(**columns: Any) -> None:
+        raise TimeoutError("the judge is busy")
+
+    (wrapped,) = checked_rewards([judge], timeout_seconds=5)
+    with pytest.raises(RewardError, match="'judge' raised TimeoutError: the judge is busy"):
+        call(wrapped)
+
+
+def test_a_function_may_set_an_alarm_of_its_own_as_parsers_of_answers_do() -> None:
+    def parse(completions: list[str], **columns: Any) -> list[float]:
+        before = signal.signal(signal.SIGALRM, lambda *_: None)
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        time.sleep(0.03)
+        signal.signal(signal.SIGALRM, before)
+        return [1.0] * len(completions)
+
+    before = signal.getsignal(signal.SIGVTALRM)
+    (wrapped,) = checked_rewards([parse], timeout_seconds=5)
+    assert call(wrapped) == [1.0] * 4
+    assert signal.getsignal(signal.SIGVTALRM) is before
+
+
+def test_the_share_that_a_function_does_not_apply_to_is_logged() -> None:
+    logged = {}
+    call(checked_rewards([slow])[0], log_metric=logged.__setitem__)
+    assert logged == {"rewards/slow/none_share": 0.5}
 
 
 def test_an_error_before_any_row_says_that_the_row_is_not_known() -> None:

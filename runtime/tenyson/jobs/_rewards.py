@@ -6,6 +6,7 @@ together on another thread. It takes None as "does not apply" and adds up the re
 Source: trl 1.16.0, `GRPOTrainer._calculate_rewards` and `_generate_and_score_completions`.
 """
 
+import asyncio
 import functools
 import inspect
 import math
@@ -16,6 +17,7 @@ from typing import Any, NoReturn
 from tenyson.errors import RewardError, TenysonError
 from tenyson.jobs._generations import GenerationRecorder
 from tenyson.jobs._reward_rows import failing_row
+from tenyson.jobs.time_limit import Overrun, call_within
 from tenyson.telemetry.rows import as_text
 
 Reward = Callable[..., Any]
@@ -27,6 +29,8 @@ def checked_rewards(
     funcs: Sequence[Reward],
     recorder: GenerationRecorder | None = None,
     weights: Sequence[float] | None = None,
+    *,
+    timeout_seconds: float | None = None,
 ) -> list[Reward]:
     """Returns the functions wrapped, in their order: same names, signatures and async nature.
 
@@ -34,6 +38,7 @@ def checked_rewards(
         funcs: The task's reward functions; a second one of the same name gets `_2` after it.
         recorder: Gets what they return; None records nothing.
         weights: One per function, checked only; the recorder and the trainer apply them.
+        timeout_seconds: For one call of one function; None waits for ever.
 
     Raises:
         RewardError: There is none, one is no function, or the weights do not match; the wrapped
@@ -53,7 +58,10 @@ def checked_rewards(
     names = distinct_names([_name_of(func) for func in funcs])
     if recorder is not None:
         recorder.expect(names)
-    return [_wrapped(func, name, recorder) for func, name in zip(funcs, names, strict=True)]
+    return [
+        _wrapped(func, name, recorder, timeout_seconds)
+        for func, name in zip(funcs, names, strict=True)
+    ]
 
 
 def distinct_names(names: Sequence[str]) -> list[str]:
@@ -65,9 +73,12 @@ def distinct_names(names: Sequence[str]) -> list[str]:
     return taken
 
 
-def _wrapped(func: Reward, name: str, recorder: GenerationRecorder | None) -> Reward:
+def _wrapped(
+    func: Reward, name: str, recorder: GenerationRecorder | None, seconds: float | None
+) -> Reward:
     def accept(answer: Any, inputs: Mapping[str, Any]) -> list[float | None]:
-        values = checked_values(name, answer, inputs["prompts"], inputs["completions"])
+        values = checked_values(name, answer, inputs)
+        _log_what_does_not_apply(name, values, inputs)
         if recorder is not None:
             recorder.add(name, values, inputs)
         return values
@@ -76,8 +87,11 @@ def _wrapped(func: Reward, name: str, recorder: GenerationRecorder | None) -> Re
 
         async def wrapper(**inputs: Any) -> list[float | None]:
             try:
-                answer = await func(**inputs)
-            except Exception as error:  # noqa: BLE001 - raised again under its name
+                async with asyncio.timeout(seconds) as limit:
+                    answer = await func(**inputs)
+            except Exception as error:
+                if limit.expired():
+                    raise _too_slow(name, seconds, inputs) from error
                 _fail(name, error, inputs)
             return accept(answer, inputs)
 
@@ -85,7 +99,9 @@ def _wrapped(func: Reward, name: str, recorder: GenerationRecorder | None) -> Re
 
         def wrapper(**inputs: Any) -> list[float | None]:  # type: ignore[misc]
             try:
-                answer = func(**inputs)
+                answer = call_within(seconds, lambda: func(**inputs))
+            except Overrun as overrun:
+                raise _too_slow(name, seconds, inputs) from overrun
             except Exception as error:  # noqa: BLE001 - raised again under its name
                 _fail(name, error, inputs)
             return accept(answer, inputs)
@@ -95,14 +111,22 @@ def _wrapped(func: Reward, name: str, recorder: GenerationRecorder | None) -> Re
     return wrapper
 
 
-def checked_values(
-    name: str, answer: Any, prompts: Sequence[Any], completions: Sequence[Any]
-) -> list[float | None]:
+def _log_what_does_not_apply(
+    name: str, values: Sequence[float | None], inputs: Mapping[str, Any]
+) -> None:
+    """Has the trainer log the share of completions that the function gave None for."""
+    log = inputs.get("log_metric")
+    if log is not None and values:
+        log(f"rewards/{name}/none_share", sum(v is None for v in values) / len(values))
+
+
+def checked_values(name: str, answer: Any, inputs: Mapping[str, Any]) -> list[float | None]:
     """Returns one finite number, or None, a completion.
 
     Raises:
         RewardError: Wrong kind, wrong length, or a value that is no finite number, with its row.
     """
+    completions = inputs["completions"]
     answer = answer.tolist() if callable(getattr(answer, "tolist", None)) else answer
     expected = f"expected a list of {len(completions)} numbers, one per completion"
     if not isinstance(answer, list | tuple):
@@ -116,7 +140,7 @@ def checked_values(
         if number is not None and not math.isfinite(number):
             shown = _shown(repr(value))
             raise RewardError(
-                f"Reward {name!r} returned {shown} for {_row(row, prompts, completions)}",
+                f"Reward {name!r} returned {shown} for {_row(row, inputs)}",
                 hint="Return a finite number, or None where the reward does not apply.",
             )
         values.append(number)
@@ -137,13 +161,11 @@ def _fail(name: str, error: Exception, inputs: Mapping[str, Any]) -> NoReturn:
     """Raises the error under the reward's name; our own errors and lack of memory as they are."""
     if isinstance(error, TenysonError | MemoryError) or "OutOfMemory" in type(error).__name__:
         raise error
-    prompts, completions = inputs["prompts"], inputs["completions"]
-    row = failing_row(error, inputs, len(completions))
+    row = failing_row(error, inputs, len(inputs["completions"]))
     place = (
-        _row(row, prompts, completions)
+        _row(row, inputs)
         if row is not None
-        else f"a batch of {len(completions)}, which row is not known; it begins with "
-        f"{_row(0, prompts, completions)}"
+        else f"{_batch(inputs)}, which row is not known; it begins with {_row(0, inputs)}"
     )
     reason = f"{type(error).__name__}: {error}".rstrip(": ")
     raise RewardError(
@@ -152,10 +174,26 @@ def _fail(name: str, error: Exception, inputs: Mapping[str, Any]) -> NoReturn:
     ) from error
 
 
-def _row(row: int, prompts: Sequence[Any], completions: Sequence[Any]) -> str:
-    prompt, completion = as_text(prompts[row]), as_text(completions[row])
+def _too_slow(name: str, seconds: float | None, inputs: Mapping[str, Any]) -> RewardError:
+    return RewardError(
+        f"Reward {name!r} did not answer within rl.reward_timeout_seconds = {seconds:g} for "
+        f"{_batch(inputs)}; it begins with {_row(0, inputs)}",
+        hint="Give what it waits for a limit of its own and return None where it is over, or raise "
+        "rl.reward_timeout_seconds.",
+    )
+
+
+def _batch(inputs: Mapping[str, Any]) -> str:
+    return f"a batch of {len(inputs['completions'])}"
+
+
+def _row(row: int, inputs: Mapping[str, Any]) -> str:
+    """Names a row by its place in the batch and, where the data set has ids, by its own."""
+    prompt, completion = as_text(inputs["prompts"][row]), as_text(inputs["completions"][row])
     tail = prompt if len(prompt) <= SHOWN_CHARACTERS else "…" + prompt[-SHOWN_CHARACTERS:]
-    return f"row {row}: prompt {tail!r}, completion {_shown(completion)!r}."
+    ids = inputs.get("id")
+    own = f" (id {_shown(str(ids[row]))})" if isinstance(ids, list) and len(ids) > row else ""
+    return f"row {row}{own}: prompt {tail!r}, completion {_shown(completion)!r}."
 
 
 def _shown(text: str) -> str:
