@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tenyson.contract import JobType
 from tenyson.errors import TaskLoadError
@@ -19,6 +19,23 @@ REQUIRED_HOOKS: Mapping[JobType, tuple[str, ...]] = {
     JobType.RL: ("get_rl_dataset", "get_reward_funcs"),
     JobType.EVAL: ("get_eval_dataset", "compute_metrics"),
 }
+
+
+class Environment(Protocol):
+    """What the model takes turns with, in a task of more than one turn.
+
+    It is reset for each episode and keeps nothing from the one before. Episodes of one row must
+    begin alike, for their rewards are compared.
+    """
+
+    def reset(self, row: dict[str, Any]) -> str | list[dict[str, str]]:
+        """Returns the prompt of an episode for a row of the data set: text, or messages."""
+
+    def step(self, text: str) -> tuple[str, bool, dict[str, Any]]:
+        """Returns what the model gets to see of its turn, whether the episode is over, and info.
+
+        The first follows the model's text, or is the next message of the user in a conversation.
+        """
 
 
 class TaskPlugin:
@@ -60,6 +77,21 @@ class TaskPlugin:
         None in place of a number means that the function does not apply to that row.
         """
         raise _missing(self, "get_reward_funcs")
+
+    def get_reward_weights(self, config: Mapping[str, Any]) -> list[float] | None:
+        """Returns one weight per reward function, in their order; None weighs all as 1.
+
+        Optional; `rl.reward_weights` of the configuration goes before it.
+        """
+        return None
+
+    def make_env(self, config: Mapping[str, Any]) -> "Environment | None":
+        """Returns a new environment to play an episode with; None gives each prompt one answer.
+
+        Optional. It is called as often as episodes are played side by side. Reward functions get
+        `info`, what each episode's last `step` said, beside the data set's columns.
+        """
+        return None
 
     def get_eval_dataset(self, config: Mapping[str, Any]) -> "Dataset":
         """Returns the evaluation set: a `prompt` column, best an `id`, and what metrics need."""

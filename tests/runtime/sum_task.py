@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import time
 from typing import Any
 
 from tenyson.contract import Env
@@ -44,8 +45,16 @@ class SumTask:
         return Dataset.from_list(config["task"].get("rl_rows", rows()))
 
     def get_reward_funcs(self, config: Any, tokenizer: Any) -> list[Any]:
-        names = ["digit_reward", config["task"].get("reward", "length_reward")]
+        names = config["task"].get("rewards")
+        names = names or ["digit_reward", config["task"].get("reward", "length_reward")]
         return [REWARDS[name] for name in names]
+
+    def get_reward_weights(self, config: Any) -> Any:
+        return config["task"].get("weights")
+
+    def make_env(self, config: Any) -> Any:
+        kind = config["task"].get("environment")
+        return ENVIRONMENTS[kind]() if kind else None
 
     def get_base_model(self, config: Any, name: str) -> Any:
         return config["task"]["base_models"][name]
@@ -110,6 +119,55 @@ def memory_reward(completions: list[str], **columns: Any) -> list[float]:
     raise MemoryError("no room for the rewards")
 
 
+def same_reward(completions: list[str], **columns: Any) -> list[float]:
+    return [1.0 for _ in completions]
+
+
+def never_applies(completions: list[str], **columns: Any) -> list[None]:
+    return [None for _ in completions]
+
+
+def hanging_reward(completions: list[str], **columns: Any) -> list[float]:
+    time.sleep(600)
+    return [1.0 for _ in completions]
+
+
+def hard_prompts_reward(prompts: list[str], completions: list[str], **columns: Any) -> list[float]:
+    """Tells completions apart for sums of 5 and more only; the others all earn the same."""
+    return [
+        len(set(text)) / 8 if sum(int(c) for c in prompt if c.isdigit()) >= 5 else 0.0
+        for text, prompt in zip(completions, prompts, strict=True)
+    ]
+
+
+def info_reward(completions: list[str], info: list[dict[str, Any]], **columns: Any) -> list[float]:
+    return [one["digits"] / 8 for one in info]
+
+
+class Adding:
+    """Asks for one more sum in each of three turns; `digits` counts those said so far."""
+
+    def reset(self, row: dict[str, Any]) -> str:
+        self.turns = self.digits = 0
+        return str(row["question"])
+
+    def step(self, text: str) -> tuple[str, bool, dict[str, Any]]:
+        self.turns += 1
+        self.digits += sum(ch.isdigit() for ch in text)
+        return "+1=", self.turns == 3, {"digits": self.digits}
+
+
+class Raising(Adding):
+    def step(self, text: str) -> tuple[str, bool, dict[str, Any]]:
+        raise KeyError("no such move")
+
+
+class Wordless(Adding):
+    def step(self, text: str) -> Any:
+        return None, False
+
+
+ENVIRONMENTS = {"adding": Adding, "raising": Raising, "wordless": Wordless, "none": object}
 REWARDS = {
     f.__name__: f
     for f in (
@@ -121,6 +179,11 @@ REWARDS = {
         signalling_reward,
         rank_1_raises,
         memory_reward,
+        same_reward,
+        never_applies,
+        hanging_reward,
+        hard_prompts_reward,
+        info_reward,
     )
 }
 

@@ -132,7 +132,7 @@ def test_a_word_list_of_ones_own(tmp_path: Any) -> None:
 
 @pytest.mark.parametrize("name", sorted(path.name for path in CONFIGS.iterdir()))
 def test_every_configuration_is_accepted_and_feeds_its_run_fully(name: str) -> None:
-    kind = JobType(name.removesuffix(".yaml").removesuffix("_config").rpartition("_")[2])
+    kind = next(kind for kind in JobType if kind.value in name.removesuffix(".yaml").split("_"))
     content = yaml.safe_load((CONFIGS / name).read_text(encoding="utf-8"))
     config = parse_config(content, kind).model_dump()
     task, training = WordleTask(), config["training"]
@@ -141,7 +141,8 @@ def test_every_configuration_is_accepted_and_feeds_its_run_fully(name: str) -> N
         assert len(task.get_sft_dataset(config, None)) == examples
     elif kind is JobType.RL:
         assert len(task.get_rl_dataset(config)) == examples / config["rl"]["num_generations"]
-        weights = config["rl"]["reward_weights"]
+        weights = config["rl"]["reward_weights"] or task.get_reward_weights(config)
+        assert weights is not None
         assert len(task.get_reward_funcs(config, None)) == len(weights)
     else:
         assert len(task.get_eval_dataset(config)) == 512

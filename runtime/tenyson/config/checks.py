@@ -13,6 +13,9 @@ from tenyson.config.trainer_arguments import problems_of_names
 from tenyson.contract import JobType
 from tenyson.errors import Problem
 
+_WITHOUT_DELTA: Final = ("cispo", "sapo", "vespo")
+_SUM_FIRST: Final = "sum_then_normalize"
+
 Check = Callable[[JobConfig], Iterator[Problem]]
 
 
@@ -127,6 +130,27 @@ def _clip_range(config: JobConfig) -> Iterator[Problem]:
         yield Problem("rl.reward_weights", "all are 0: nothing would be rewarded")
 
 
+def _losses(config: JobConfig) -> Iterator[Problem]:
+    rl = config.rl
+    if rl.delta is not None and rl.loss_type in _WITHOUT_DELTA:
+        yield Problem(
+            "rl.delta", f"{rl.delta:g} bounds nothing in rl.loss_type {rl.loss_type}: leave it out"
+        )
+    if rl.importance_sampling_level == "sequence" and rl.loss_type == "vespo":
+        yield Problem(
+            "rl.importance_sampling_level",
+            "sequence has no part in rl.loss_type vespo, which weighs whole sequences by itself: "
+            "leave it out",
+        )
+    across_groups = rl.scale_rewards == "batch" or rl.multi_objective_aggregation != _SUM_FIRST
+    if rl.filter_zero_variance and across_groups:
+        yield Problem(
+            "rl.filter_zero_variance",
+            "needs advantages that are measured within a group: leave it out, or set "
+            f"rl.scale_rewards: group and rl.multi_objective_aggregation: {_SUM_FIRST}",
+        )
+
+
 def _schedule(config: JobConfig) -> Iterator[Problem]:
     if config.training.lr_scheduler_type != "cosine_with_min_lr":
         return
@@ -239,6 +263,7 @@ _OF_ANY: Final[tuple[Check, ...]] = (
     _adapters_names,
     _budget,
     _clip_range,
+    _losses,
     _schedule,
     _trainer_arguments,
 )

@@ -6,6 +6,9 @@ from pydantic import Field
 
 from tenyson.config.section import PositiveInt, Section
 
+CISPO_EPSILON_HIGH = 5.0
+"""Source: Khatri et al. 2025, "The Art of Scaling Reinforcement Learning Compute for LLMs"."""
+
 
 class RLConfig(Section):
     """Sampling and loss of GRPO."""
@@ -16,7 +19,7 @@ class RLConfig(Section):
     num_generations: Annotated[int, Field(ge=2, le=4096)] = 8
     """Completions per prompt, the group that advantages are measured in."""
     max_completion_length: Annotated[int, Field(ge=1, le=1_000_000)] = 512
-    """Tokens of a completion."""
+    """Tokens of a completion; of each turn, for a task with `make_env`."""
     temperature: Annotated[float, Field(gt=0, le=100)] = 1.0
     """Sampling temperature."""
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
@@ -39,9 +42,10 @@ class RLConfig(Section):
     epsilon: Annotated[float, Field(gt=0, le=100)] = 0.2
     """Clip range of the importance ratio, below."""
     epsilon_high: Annotated[float, Field(gt=0, le=100)] | None = None
-    """Clip range above; None is the same as `epsilon`."""
+    """Clip range above; None is `epsilon`, and 5 for `cispo`, which clips nowhere else."""
     delta: Annotated[float, Field(gt=0, le=100)] | None = None
-    """Second bound of the importance ratio, for negative advantages; None has none."""
+    """Second bound of the importance ratio, for negative advantages; None has none. `cispo`, `sapo`
+    and `vespo` have no place for it."""
     importance_sampling_level: Literal["token", "sequence"] = "token"
     """What the importance ratio is of; `sequence` is GSPO."""
     loss_type: Literal["grpo", "dr_grpo", "dapo", "bnpo", "cispo", "sapo", "luspo", "vespo"] = (
@@ -51,7 +55,8 @@ class RLConfig(Section):
     scale_rewards: Literal["group", "batch", "none"] = "group"
     """What advantages are divided by: the deviation of the group, of the batch, or nothing."""
     reward_weights: Annotated[list[float], Field(max_length=64)] | None = None
-    """One weight per reward function, in their order; None weighs all as 1."""
+    """One weight per reward function, in their order; None takes the task's `get_reward_weights`,
+    and weighs all as 1 where it has none."""
     multi_objective_aggregation: Literal["sum_then_normalize", "normalize_then_sum"] = (
         "sum_then_normalize"
     )
@@ -68,11 +73,20 @@ class RLConfig(Section):
     """Whether prompts are drawn in a seeded random order."""
     filter_zero_variance: bool = False
     """Whether prompts whose completions all earn the same, which teach nothing, are left out and
-    others sampled in their place."""
+    others sampled in their place; for advantages measured within groups."""
     max_extra_rounds: Annotated[int, Field(ge=0, le=64)] = 2
     """Further rounds of sampling that `filter_zero_variance` may take to fill one round."""
     max_turns: Annotated[int, Field(ge=1, le=1000)] = 16
     """Turns of an episode, for a task with `make_env`."""
+
+    @property
+    def clip_above(self) -> float | None:
+        """Bound of the importance ratio above, as TRL takes it.
+
+        Left to itself TRL would clip all of `cispo`'s ratios at `epsilon`, far below 1.
+        """
+        is_cispo = self.epsilon_high is None and self.loss_type == "cispo"
+        return CISPO_EPSILON_HIGH if is_cispo else self.epsilon_high
 
 
 class VLLMConfig(Section):

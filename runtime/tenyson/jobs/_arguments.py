@@ -68,7 +68,7 @@ def rl_arguments(context: RunContext) -> Any:
         steps_per_generation=rl.steps_per_generation,
         beta=rl.beta,
         epsilon=rl.epsilon,
-        epsilon_high=rl.epsilon_high,
+        epsilon_high=rl.clip_above,
         delta=rl.delta,
         importance_sampling_level=rl.importance_sampling_level,
         loss_type=rl.loss_type,

@@ -96,15 +96,13 @@ def choose(
     """
     kinds = {_kind(model) for model in models}
     kept_whole = [m for model in models for m in model.adapter_config.get("modules_to_save") or ()]
-    choice = engine_of(
+    return engine_of(
         context,
         Need.EVALUATION,
         _count_parameters(context, source, model_config),
         adapter_kind="dora" if "dora" in kinds else "lora" if "lora" in kinds else "none",
         modules_to_save=tuple(kept_whole),
     )
-    context.result.engine, context.result.engine_reason = choice.engine, choice.why
-    return choice
 
 
 def open_engine(

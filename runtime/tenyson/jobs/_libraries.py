@@ -16,6 +16,7 @@ _KNOWN_WARNINGS = (
 _KNOWN_LOG_LINES = (
     "The tokenizer has new PAD/BOS/EOS tokens",  # aligning them is what we want
     "Could not estimate the number of tokens of the input",  # counts of unusual inputs
+    "All reward functions returned None",  # in every round; counted and told by the job
 )
 
 
@@ -28,7 +29,12 @@ def quiet() -> None:
     transformers.utils.logging.set_verbosity_warning()
     for pattern in _KNOWN_WARNINGS:
         warnings.filterwarnings("ignore", message=pattern)
-    for name in ("transformers.trainer", "transformers.modeling_utils", "transformers"):
+    for name in (
+        "transformers.trainer",
+        "transformers.modeling_utils",
+        "transformers",
+        "trl.trainer.grpo_trainer",
+    ):
         logger = logging.getLogger(name)
         if not any(isinstance(f, _KnownLines) for f in logger.filters):
             logger.addFilter(_KnownLines())

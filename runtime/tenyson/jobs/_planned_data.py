@@ -12,9 +12,7 @@ from tenyson.jobs._context_length import require_room, require_room_to_answer
 from tenyson.jobs._data import (
     call_hook,
     callable_of,
-    dataset_of,
     facts_of,
-    require_columns,
 )
 from tenyson.jobs._data_report import decide_packing, report_data, summary, warnings_of
 from tenyson.jobs._eval import prepare_rows, prompts_of, row_ids
@@ -22,8 +20,9 @@ from tenyson.jobs._eval_models import EvaluatedModel, choose, locate_models
 from tenyson.jobs._mask_report import describe_example, report_masks, sample_of, stop_ids_of
 from tenyson.jobs._models import require_vocabulary
 from tenyson.jobs._preparation import Prepared
-from tenyson.jobs._rl import require_a_full_round
+from tenyson.jobs._prompts import require_a_full_round, rl_prompts, with_prompts
 from tenyson.jobs._sft import examples_of, prepare_all
+from tenyson.jobs._stage import environment_of
 from tenyson.jobs.context import RunContext
 from tenyson.jobs.plan import Plan
 
@@ -69,14 +68,18 @@ def plan_rl(
     context: RunContext, plan: Plan, source: str, tokenizer: Any, model_config: Any
 ) -> PlannedData:
     """Adds the prompts, the rewards and a round of sampling."""
-    prompts = dataset_of(context, "get_rl_dataset", context.plain_config)
-    require_columns(prompts, "get_rl_dataset", ("prompt",))
+    environment = environment_of(context)
+    prompts = rl_prompts(context, environment)
     _plan_rows(plan, "train", prompts)
     rewards = call_hook(context, "get_reward_funcs", context.plain_config, tokenizer)
     arguments = rl_arguments(context)
     require_a_full_round(prompts, arguments)
     longest = require_room_to_answer(
-        prompts, "get_rl_dataset", tokenizer, model_config, arguments.max_completion_length
+        with_prompts(prompts, environment),
+        "get_rl_dataset" if environment is None else "make_env",
+        tokenizer,
+        model_config,
+        arguments.max_completion_length,
     )
     answer = arguments.max_completion_length
     plan.add("prompts", f"{longest} tokens the longest, and up to {answer} of an answer")

@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, TypeVar
@@ -39,11 +40,19 @@ def call_within(seconds: float | None, call: Callable[[], Result]) -> Result:
 
 @contextlib.contextmanager
 def _interrupted_after(seconds: float) -> Iterator[None]:
-    """Raises Overrun in the main thread's block when the time is over."""
+    """Raises Overrun in the main thread's block when the time is over.
+
+    A thread sends the signal, unless code in C holds the interpreter, as a regular expression does:
+    then a timer of the process's own computing time does.
+    """
     is_running = True
+    deadline = time.monotonic() + seconds
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        if is_running:
+        left = deadline - time.monotonic()
+        if is_running and left > 0:  # several threads use up computing time faster than one
+            signal.setitimer(signal.ITIMER_VIRTUAL, left)
+        elif is_running:
             raise Overrun
 
     def ring() -> None:
@@ -55,12 +64,14 @@ def _interrupted_after(seconds: float) -> Iterator[None]:
     timer = threading.Timer(seconds, ring)
     timer.daemon = True
     timer.start()
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
     try:
         try:
             yield
         finally:
             is_running = False
     finally:  # apart, for the interrupt may come just before that line
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         timer.cancel()
         timer.join()  # a signal later than this would meet the handler put back
         signal.signal(signal.SIGVTALRM, before)

@@ -23,11 +23,19 @@ from typing import Any
 
 from tenyson.contract import Env
 from tenyson.errors import TaskError
-from tenyson.examples.wordle.game import candidates, default_words, training_positions
+from tenyson.examples.wordle.game import (
+    History,
+    candidates,
+    default_words,
+    training_positions,
+)
 from tenyson.examples.wordle.prompts import compact_prompt
 from tenyson.files import sync_folder
 
 NAME = "tiny"
+GAME_NAME = "tiny-game"
+Text = list[tuple[str, bool]]
+"""A text in pieces, each with whether it is trained."""
 USUAL_DURATION = "about a minute on 2 cores"
 
 
@@ -59,6 +67,28 @@ class Recipe:
         """Names the recipe in the cache."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
 
+    @property
+    def context_length(self) -> int:
+        """Tokens that the model can see."""
+        return 64
+
+    def batches(self) -> Iterator[list[Text]]:
+        """Yields the texts of each step: a prompt, and an answer that is trained."""
+        rng = random.Random(f"wordle base {self.seed}")
+        for _ in range(self.steps):
+            positions = training_positions(
+                self.words, self.batch_size, max_turns=self.max_turns, rng=rng
+            )
+            yield [
+                [(compact_prompt(p.history), False), (self._answer(p.history, rng) + "<eos>", True)]
+                for p in positions
+            ]
+
+    def _answer(self, history: History, rng: random.Random) -> str:
+        if rng.random() < self.tagged_share:
+            return f"<guess>{rng.choice(self.words)}</guess>"
+        return rng.choice(candidates(self.words, history))
+
 
 def ensure_base_model(name: str, *, words: tuple[str, ...], max_turns: int, seed: int) -> Path:
     """Returns the folder of the model and its tokenizer, made now if it is not in the cache.
@@ -67,7 +97,7 @@ def ensure_base_model(name: str, *, words: tuple[str, ...], max_turns: int, seed
     or another processor adds in another order and differs in the last digits.
 
     Args:
-        name: What follows `task:` in `model.name`; there is only `tiny`.
+        name: What follows `task:` in `model.name`: `tiny`, or `tiny-game` for whole games.
         words: The word list.
         max_turns: Guesses made so far in its games, at most.
         seed: Of weights and data.
@@ -75,11 +105,16 @@ def ensure_base_model(name: str, *, words: tuple[str, ...], max_turns: int, seed
     Raises:
         TaskError: There is no model of this name.
     """
-    if name != NAME:
-        raise TaskError(
-            f"The Wordle task has no model {name!r}.", hint=f"Set model.name to task:{NAME}."
-        )
-    return _cached(Recipe(words=words, max_turns=max_turns, seed=seed), cache_folder())
+    if name == NAME:
+        return _cached(Recipe(words=words, max_turns=max_turns, seed=seed), cache_folder())
+    if name == GAME_NAME:
+        from tenyson.examples.wordle.game_model import GameRecipe  # it is made of this module
+
+        return _cached(GameRecipe(words=words, max_turns=0, seed=seed), cache_folder())
+    raise TaskError(
+        f"The Wordle task has no model {name!r}.",
+        hint=f"Set model.name to task:{NAME}, or task:{GAME_NAME} for whole games.",
+    )
 
 
 def cache_folder() -> Path:
@@ -144,7 +179,7 @@ def train_base(recipe: Recipe) -> tuple[Any, Any]:
             model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
         )
         model.train()
-        for step, texts in enumerate(_batches(recipe)):
+        for step, texts in enumerate(recipe.batches()):
             for group in optimizer.param_groups:
                 group["lr"] = _learning_rate(recipe, step)
             optimizer.zero_grad()
@@ -164,7 +199,7 @@ def _new_model(recipe: Recipe, tokenizer: Any) -> Any:
         num_hidden_layers=recipe.layers,
         num_attention_heads=recipe.heads,
         num_key_value_heads=recipe.heads,
-        max_position_embeddings=64,
+        max_position_embeddings=recipe.context_length,
         rope_parameters={"rope_type": "default", "rope_theta": recipe.rope_theta},
         tie_word_embeddings=True,
         pad_token_id=tokenizer.pad_token_id,
@@ -174,46 +209,32 @@ def _new_model(recipe: Recipe, tokenizer: Any) -> Any:
     return LlamaForCausalLM(config)
 
 
-def _batches(recipe: Recipe) -> Iterator[list[tuple[str, str]]]:
-    """Yields the prompts and answers of each step."""
-    rng = random.Random(f"wordle base {recipe.seed}")
-    for _ in range(recipe.steps):
-        positions = training_positions(
-            recipe.words, recipe.batch_size, max_turns=recipe.max_turns, rng=rng
-        )
-        yield [(compact_prompt(p.history), _answer(recipe, p.history, rng)) for p in positions]
-
-
-def _answer(recipe: Recipe, history: Any, rng: random.Random) -> str:
-    if rng.random() < recipe.tagged_share:
-        return f"<guess>{rng.choice(recipe.words)}</guess>"
-    return rng.choice(candidates(recipe.words, history))
-
-
 def _learning_rate(recipe: Recipe, step: int) -> float:
     """Linear warm-up times a cosine down to 0."""
     warmup = min(1.0, (step + 1) / recipe.warmup_steps)
     return recipe.learning_rate * warmup * 0.5 * (1 + math.cos(math.pi * step / recipe.steps))
 
 
-def _tensors(texts: list[tuple[str, str]], tokenizer: Any) -> dict[str, Any]:
-    """Returns a batch padded on the right, with the loss on the answers alone."""
+def _tensors(texts: list[Text], tokenizer: Any) -> dict[str, Any]:
+    """Returns a batch padded on the right, with the loss on the trained pieces alone."""
     import torch
 
-    prompts = tokenizer([prompt for prompt, _ in texts])["input_ids"]
-    answers = tokenizer([answer + tokenizer.eos_token for _, answer in texts])["input_ids"]
-    rows = [p + a for p, a in zip(prompts, answers, strict=True)]
-    width = max(map(len, rows))
-    ids = [row + [tokenizer.pad_token_id] * (width - len(row)) for row in rows]
-    mask = [[1] * len(row) + [0] * (width - len(row)) for row in rows]
+    rows = [[tokenizer(piece)["input_ids"] for piece, _ in text] for text in texts]
+    ids = [[token for piece in row for token in piece] for row in rows]
     labels = [
-        [-100] * len(p) + a + [-100] * (width - len(p) - len(a))
-        for p, a in zip(prompts, answers, strict=True)
+        [
+            token if trained else -100
+            for (_, trained), piece in zip(text, row, strict=True)
+            for token in piece
+        ]
+        for text, row in zip(texts, rows, strict=True)
     ]
+    width = max(map(len, ids))
+    pad = tokenizer.pad_token_id
     return {
-        "input_ids": torch.tensor(ids),
-        "attention_mask": torch.tensor(mask),
-        "labels": torch.tensor(labels),
+        "input_ids": torch.tensor([row + [pad] * (width - len(row)) for row in ids]),
+        "attention_mask": torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in ids]),
+        "labels": torch.tensor([row + [-100] * (width - len(row)) for row in labels]),
     }
 
 

@@ -21,13 +21,26 @@ _RULES = (
 )
 
 
+_GAME_RULES = (
+    "You play Wordle and have {guesses} guesses. The secret is one of these words: {words}.\n"
+    "After each guess every letter is marked: G = right letter, right place; Y = in the word, "
+    "another place; X = not in the word.\n"
+    "Answer with your next guess alone, as in <guess>crane</guess>."
+)
+
+
+def game_rules(words: Sequence[str], guesses: int) -> str:
+    """Returns what a chat model is told before a game."""
+    return _GAME_RULES.format(words=" ".join(words), guesses=guesses)
+
+
 def render_prompt(history: History, form: Format, words: Sequence[str]) -> str | Messages:
     """Returns the prompt for a position: text, or chat messages."""
     if form == "compact":
         return compact_prompt(history)
     return [
         {"role": "system", "content": _RULES.format(words=" ".join(words))},
-        {"role": "user", "content": "Guesses so far:\n" + "\n".join(map(_spaced, history))},
+        {"role": "user", "content": "Guesses so far:\n" + "\n".join(map(spaced, history))},
     ]
 
 
@@ -43,6 +56,6 @@ def compact_prompt(history: History) -> str:
     return "".join(f"|{turn}" for turn in turns) + "|>"
 
 
-def _spaced(turn: tuple[str, str]) -> str:
-    """`s=X l=Y a=G t=X e=X`: apart, so that each letter is a token of its own."""
+def spaced(turn: tuple[str, str]) -> str:
+    """Returns `s=X l=Y a=G t=X e=X`: apart, so that each letter is a token of its own."""
     return " ".join(f"{letter}={mark}" for letter, mark in zip(*turn, strict=True))

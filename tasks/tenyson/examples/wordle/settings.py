@@ -22,6 +22,8 @@ class WordleSettings(BaseModel):
     """`default`, or a text file of five-letter words, one a line."""
     format: Format = "compact"
     """`compact` for the tiny model, `chat` for instruction-tuned ones."""
+    game: bool = False
+    """Whether RL and Eval play whole games of six guesses, not the next guess alone."""
     max_turns: Annotated[int, Field(ge=1, le=5)] = 2
     """Guesses made so far: 1 to this many."""
     consistent_share: Annotated[float, Field(ge=0, le=1)] = 0.5

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tenyson.examples.wordle.base_model import ensure_base_model
+from tenyson.examples.wordle.environment import WordleGame, opening
 from tenyson.examples.wordle.game import (
     Position,
     candidates,
@@ -20,6 +21,8 @@ from tenyson.examples.wordle.game import (
     parse_history,
     training_positions,
 )
+from tenyson.examples.wordle.game_model import held_out_secrets, training_secrets
+from tenyson.examples.wordle.game_rewards import GAME_REWARDS, WEIGHTS, game_metrics
 from tenyson.examples.wordle.prompts import render_answer, render_prompt
 from tenyson.examples.wordle.rewards import Reward, make_rewards, read_guess
 from tenyson.examples.wordle.settings import WordleSettings, settings_of
@@ -60,8 +63,12 @@ class WordleTask(TaskPlugin):
         """Returns None: TRL's collator already leaves the prompt out of the loss."""
 
     def get_rl_dataset(self, config: Mapping[str, Any]) -> "Dataset":
-        """Returns prompts with their `history`, which the rewards read."""
+        """Returns prompts with their `history`, which the rewards read; for games, secrets."""
         settings = settings_of(config)
+        if settings.game:
+            secrets = training_secrets(settings.word_list)
+            rng = _rng(config, "games")
+            return _dataset([{"secret": rng.choice(secrets)} for _ in range(settings.rl_rows)])
         positions = training_positions(
             settings.word_list,
             settings.rl_rows,
@@ -71,13 +78,27 @@ class WordleTask(TaskPlugin):
         return _dataset([_prompt_row(position, settings) for position in positions])
 
     def get_reward_funcs(self, config: Mapping[str, Any], tokenizer: Any) -> list[Reward]:
-        """Returns format, dictionary, marks and consistency, in the order of their weights."""
-        return make_rewards(settings_of(config).word_list)
+        """Returns format, dictionary, marks and consistency; for games those of `game_rewards`."""
+        settings = settings_of(config)
+        return GAME_REWARDS if settings.game else make_rewards(settings.word_list)
+
+    def get_reward_weights(self, config: Mapping[str, Any]) -> list[float] | None:
+        """Returns the weights of a game's rewards; None for those of a guess."""
+        return list(WEIGHTS) if settings_of(config).game else None
+
+    def make_env(self, config: Mapping[str, Any]) -> WordleGame | None:
+        """Returns a game to play; None where the next guess alone is asked for."""
+        settings = settings_of(config)
+        return WordleGame(settings.word_list, settings.format) if settings.game else None
 
     def get_eval_dataset(self, config: Mapping[str, Any]) -> "Dataset":
-        """Returns the held-out prompts; a row's `id` is its history."""
+        """Returns the held-out prompts; a row's `id` is its history, for games its secret."""
         settings = settings_of(config)
         words = settings.word_list
+        if settings.game:
+            prompt = opening(settings.format, words)
+            games = [{"id": s, "secret": s, "prompt": prompt} for s in held_out_secrets(words)]
+            return _dataset(games[: settings.eval_rows])
         positions = held_out_positions(
             words,
             settings.eval_rows,
@@ -106,9 +127,12 @@ class WordleTask(TaskPlugin):
         """Returns accuracy and what it is made of, and one row of 0s and 1s per completion.
 
         `accuracy` is the share of guesses in the dictionary that agree with all marks so far.
-        `chance` is what a random word of the list would get on the same prompts.
+        `chance` is what a random word of the list would get on the same prompts. Of games it is the
+        share won, and how their guesses were.
         """
         words = settings_of(config).word_list
+        if settings_of(config).game:
+            return game_metrics(completions, [row["secret"] for row in dataset_rows], words)
         details = [
             _score(completion, row, frozenset(words))
             for completion, row in zip(completions, dataset_rows, strict=True)
