@@ -66,5 +66,27 @@ class RoundSeeds:
             yield seed
 
 
+@contextlib.contextmanager
+def seeded_requests(llm: Any, seed: int) -> Iterator[None]:
+    """Gives each request that vLLM serves in the block a seed of its own.
+
+    TRL sends all requests of a round with the same parameters. One seed in those would make the
+    completions of a prompt alike; an engine's own seed is the same again after a restart.
+    """
+    generate = llm.generate
+
+    def with_seeds(prompts: list[Any], sampling_params: Any, **options: Any) -> Any:
+        own = [sampling_params.clone() for _ in prompts]
+        for index, parameters in enumerate(own):
+            parameters.seed = derive_seed(seed, index)
+        return generate(prompts, sampling_params=own, **options)
+
+    llm.generate = with_seeds
+    try:
+        yield
+    finally:
+        llm.generate = generate
+
+
 def _own_device() -> list[Any]:
     return [torch.cuda.current_device()] if torch.cuda.is_available() else []

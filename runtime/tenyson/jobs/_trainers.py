@@ -1,5 +1,6 @@
 """TRL's trainers, changed in three places: how they save, how they resume, when they give up."""
 
+import contextlib
 from typing import Any
 
 import torch
@@ -9,7 +10,7 @@ from tenyson.errors import DivergedError
 from tenyson.jobs._exact import ExactResume
 from tenyson.jobs._micro_batches import cut_anew
 from tenyson.jobs._out_of_memory import SamplesInParts
-from tenyson.jobs._round_seeds import EpochSampler, RoundSeeds
+from tenyson.jobs._round_seeds import EpochSampler, RoundSeeds, seeded_requests
 from tenyson.jobs._sharded import Sharded
 from tenyson.jobs._stopping import SamplesInTime, StopsInTime
 from tenyson.jobs._timing import TimedGRPO, TimedSFT
@@ -84,10 +85,14 @@ class TenysonGRPOTrainer(
 
     def _generate(self, prompts: list[Any]) -> Any:
         if self._round_seeds is None:
-            self._round_seeds = RoundSeeds(self.args.seed, self.ranks.place.rank)
+            # GPUs that share one engine send it the same requests, with the same seeds.
+            sharing = self.args.vllm_tensor_parallel_size if self.use_vllm else 1
+            self._round_seeds = RoundSeeds(self.args.seed, self.ranks.place.rank // sharing)
         phase = "rl" if self.model.training else "eval"
-        with self._round_seeds.round(phase, self._step):
-            return super()._generate(prompts)
+        with self._round_seeds.round(phase, self._step) as seed:
+            llm = getattr(self.vllm_generation, "llm", None) if self.use_vllm else None
+            with seeded_requests(llm, seed) if llm is not None else contextlib.nullcontext():
+                return super()._generate(prompts)
 
     def _generate_and_score_completions(self, inputs: Any) -> Any:
         output = super()._generate_and_score_completions(inputs)

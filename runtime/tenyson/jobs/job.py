@@ -20,6 +20,7 @@ from tenyson.distributed.place import RankPlace
 from tenyson.distributed.ranks import Ranks
 from tenyson.errors import BudgetError, StoppedError, SupersededError, TenysonError
 from tenyson.jobs.context import Reporter, RunContext, announce_start
+from tenyson.jobs.determinism import determinism, with_strict_engine
 from tenyson.jobs.failure import as_tenyson_error, missing_library, record_failure
 from tenyson.jobs.finished import restore_finished
 from tenyson.jobs.loaders import import_loader
@@ -127,7 +128,7 @@ class Job(ABC):
     def _carry_out(self, result: JobResult) -> None:
         place = self._place = self.options.place or own_place(os.environ)
         fence, mirror = self._claim(result)
-        config = parse_config(self.config, self.job_type, ranks=place.size)
+        config = with_strict_engine(parse_config(self.config, self.job_type, ranks=place.size))
         for line in config.read_as:
             LOG.info("Configuration: %s", line)
         check_hooks(self.task, self.job_type)
@@ -211,7 +212,8 @@ class Job(ABC):
         context.options.stop.allow_interruption()  # a start may take minutes, and leaves nothing
         try:
             import_loader(context.config)
-            self._train_or_evaluate(context)
+            with determinism(context.config):
+                self._train_or_evaluate(context)
         except ImportError as error:
             raise missing_library(error, self.label) or error from error
         finally:
