@@ -162,7 +162,7 @@ def checkpoints(folder: Path) -> list[str]:
 def curve(folder: Path) -> list[dict[str, Any]]:
     """The metrics of every step, without what a clock says."""
     lines = (folder / File.METRICS).read_text(encoding="utf-8").splitlines()
-    timed = ("time", "step_time", "attempt")
+    timed = ("time", "step_time", "attempt", "tokens_per_second")
     return [{k: v for k, v in json.loads(line).items() if k not in timed} for line in lines]
 
 
