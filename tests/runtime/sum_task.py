@@ -233,3 +233,18 @@ COLLATORS = {
     "masks_all": MaskingAll,
     "forgets_labels": ForgettingLabels,
 }
+
+
+class NoisyCollator(Collator):
+    """Leaves tokens out of the loss at random, by each of the global sources in turn."""
+
+    def __call__(self, examples: list[dict[str, Any]]) -> Any:
+        import numpy
+        import torch
+
+        batch = super().__call__(examples)
+        draws = (random.random, numpy.random.random, lambda: torch.rand(1).item())
+        kept = [draws[row % 3]() for row in range(len(examples))]
+        batch["labels"][torch.tensor(kept) < 0.3] = -100
+        batch["labels"][0] = batch["input_ids"][0]  # one row at least is trained
+        return batch

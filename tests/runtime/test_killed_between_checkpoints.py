@@ -22,6 +22,7 @@ def start(config: Path, task_file: Path, folder: Path, attempt: int, signals: st
     command = [sys.executable, "-m", "tenyson.runner", "--job-type", "rl"]
     command += ["--config", str(config), "--task-module", f"{task_file}:SumTask"]
     env = {**os.environ, Env.ATTEMPT: str(attempt), Env.RUN_ID: "r", "SUM_TASK_SIGNALS": signals}
+    command += ["--output-dir", str(folder)]
     done = subprocess.run(
         [*command, "--output-dir", str(folder)],
         env=env,

@@ -57,6 +57,7 @@ CASES: dict[str, tuple[Any, int, dict[str, Any]]] = {
         5,
         {"training": {**TWO_MICRO_BATCHES, "max_steps": 7}, "task": {"sft_rows": rows(32)}},
     ),
+    "sft, a collator that draws": (SFTJob, 3, {"task": {"collator": "noisy"}}),
     "rl": (RLJob, 3, {}),
     "rl, inside a round": (RLJob, 3, {"rl": {"steps_per_generation": 4}}),
     "rl, between iterations": (RLJob, 3, {"rl": {"num_iterations": 2}}),

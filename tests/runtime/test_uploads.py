@@ -137,7 +137,7 @@ def context(stop: StopRequest) -> Any:
 
 
 def test_a_stopped_run_waits_no_longer_than_its_grace_period(
-    tmp_path: Path, mirror: SlowMirror, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, mirror: SlowMirror
 ) -> None:
     stop = StopRequest()
     around = context(stop)
@@ -147,8 +147,7 @@ def test_a_stopped_run_waits_no_longer_than_its_grace_period(
     def save_and_stop() -> None:
         with uploads_finished(around, store):
             save(store, 1)
-            monkeypatch.setattr(StopRequest, "remaining_seconds", 0.0, raising=False)
-            stop.make("SIGTERM")
+            stop.make("SIGTERM", seconds=0.0)
             raise StoppedError("Stopped on request (SIGTERM).")
 
     with pytest.raises(StoppedError):

@@ -11,6 +11,7 @@ from tenyson.jobs._exact import ExactResume
 from tenyson.jobs._micro_batches import cut_anew
 from tenyson.jobs._out_of_memory import SamplesInParts
 from tenyson.jobs._round_seeds import EpochSampler, RoundSeeds, seeded_requests
+from tenyson.jobs._seeded_collator import SeededCollator
 from tenyson.jobs._sharded import Sharded
 from tenyson.jobs._stopping import SamplesInTime, StopsInTime
 from tenyson.jobs._timing import TimedGRPO, TimedSFT
@@ -50,6 +51,19 @@ class _Guarded(ExactResume):
 
 class TenysonSFTTrainer(StopsInTime, TimedSFT, _Guarded, Sharded, SFTTrainer):  # type: ignore[misc]
     """TRL's SFTTrainer with whole checkpoints."""
+
+    def get_train_dataloader(self) -> Any:
+        """Returns TRL's data loader; a collator of the task's own draws by seeds of its own."""
+        given = self.data_collator
+        if not type(given).__module__.startswith(("trl.", "transformers.")):
+            self.data_collator = SeededCollator(given, self.args.seed, self._epoch)
+        try:
+            return super().get_train_dataloader()
+        finally:
+            self.data_collator = given
+
+    def _epoch(self) -> int:
+        return int(self.state.epoch or 0)
 
 
 class TenysonGRPOTrainer(

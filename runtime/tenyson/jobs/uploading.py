@@ -40,5 +40,5 @@ def uploads_finished(context: RunContext, store: CheckpointStore) -> Iterator[No
 def patience(context: RunContext) -> float | None:
     """Returns how many seconds a stop leaves for uploads; None where no kill is coming."""
     stop = context.options.stop
-    remaining = getattr(stop, "remaining_seconds", 25.0) if stop.is_made else math.inf
+    remaining = stop.remaining_seconds if stop.is_made else math.inf
     return None if remaining == math.inf else max(0.0, remaining - RESULT_SECONDS)
