@@ -52,6 +52,8 @@ class _Guarded(ExactResume):
 class TenysonSFTTrainer(StopsInTime, TimedSFT, _Guarded, Sharded, SFTTrainer):  # type: ignore[misc]
     """TRL's SFTTrainer with whole checkpoints."""
 
+    data_collator: Any
+
     def get_train_dataloader(self) -> Any:
         """Returns TRL's data loader; a collator of the task's own draws by seeds of its own."""
         given = self.data_collator
