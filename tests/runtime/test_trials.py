@@ -118,6 +118,8 @@ def test_a_dry_run_tells_the_plan_and_leaves_the_folder_as_it_is(
     assert "read `seed` as" in run.said
     assert "rows (" in run.said
     assert "M parameters" in run.said
+    assert "  memory  " in run.said
+    assert " GiB of " in run.said
     if job_type == "sft":
         assert "stop token trained: yes" in run.said
         assert "(⟦what is trained⟧)" in run.said

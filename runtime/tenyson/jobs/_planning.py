@@ -13,8 +13,9 @@ from tenyson.errors import ConfigError, Problem
 from tenyson.jobs._adapters import locate_adapter, new_lora, require_modules
 from tenyson.jobs._engines import engine_of
 from tenyson.jobs._libraries import quiet
+from tenyson.jobs._memory_here import memory_here
 from tenyson.jobs._models import load_error, load_tokenizer, locate_model
-from tenyson.jobs._planned_data import plan_eval, plan_rl, plan_sft
+from tenyson.jobs._planned_data import PlannedData, plan_eval, plan_rl, plan_sft
 from tenyson.jobs._quantization import four_bits
 from tenyson.jobs.context import RunContext
 from tenyson.jobs.engines import Need
@@ -46,6 +47,7 @@ def plan_run(context: RunContext, ranks: int, output_dir: Path) -> Plan:
     if context.job_type is not JobType.EVAL:
         _plan_training(context, plan, model)
         _plan_steps(context, plan, data.rows, ranks, output_dir)
+    _plan_memory(context, plan, model, data, ranks)
     plan.add("output", str(output_dir))
     plan.warnings += context.result.warnings
     return plan
@@ -74,6 +76,18 @@ def _plan_training(context: RunContext, plan: Plan, model: Any) -> None:
         trained = _trained_parameters(config, model)
         share = 100 * trained / total
         plan.add("adapter", f"new {config.adapter.kind}: {trained:,} parameters, {share:.2g} %")
+
+
+def _plan_memory(
+    context: RunContext, plan: Plan, model: Any, data: PlannedData, ranks: int
+) -> None:
+    found = memory_here(context, model, ranks=ranks, longest_tokens=data.longest_tokens)
+    if isinstance(found, str):
+        plan.add("memory", found)
+        return
+    plan.add("memory", found.text)
+    if found.warning:
+        plan.warnings.append(found.warning)
 
 
 def _model_without_weights(config: JobConfig, source: str) -> Any:

@@ -21,6 +21,7 @@ from tenyson.jobs._data import DataFacts
 from tenyson.jobs._description import describe_run, parents_of
 from tenyson.jobs._edge import EdgeCallback
 from tenyson.jobs._guarding import GuardCallback
+from tenyson.jobs._memory_here import tell_memory
 from tenyson.jobs._models import Adapter
 from tenyson.jobs._out_of_memory import naming_the_lack_of_memory
 from tenyson.jobs._outcome import finish
@@ -86,6 +87,7 @@ def train(
         result.resumed_from_step = result.global_step = checkpoint.step if checkpoint else 0
         trainer.saved_step = result.resumed_from_step
         describe_run(context, trainer.model, source, datasets, adapter, trainer.processing_class)
+        tell_memory(context, trainer.model)
         stop.check()
         with uploads_finished(context, store):
             timing = measured(trainer, context.phases, context.tokens)
