@@ -5,7 +5,7 @@ BIN := .venv/bin
 # The demo's cluster: `local` starts its own, `current` uses the one that KUBECONFIG points at.
 CLUSTER ?= local
 
-.PHONY: help check-system install demo demo-down test test-fast test-runtime test-vllm bench-operator lint types verify crds operator-doc lock format cluster clean
+.PHONY: help check-system install demo demo-down test test-fast test-runtime test-vllm bench-operator bench-runtime lint types verify crds operator-doc lock format cluster clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ test-vllm: install .cache/vllm-venv/.installed ## Run the tests of the vLLM engi
 
 bench-operator: check-system install cluster ## Measure the operator on real control planes, about 30 minutes (OPTIONS=--quick for less)
 	@$(BIN)/python -m benchmarks.operator $(OPTIONS)
+
+bench-runtime: install ## Measure the runtime beside plain TRL, about 10 minutes (OPTIONS=--quick for less)
+	@$(BIN)/python -m benchmarks.runtime $(OPTIONS)
 
 lint: install ## Check style, import boundaries and generated files
 	@$(BIN)/ruff check .

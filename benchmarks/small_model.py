@@ -8,8 +8,8 @@ SPECIAL = ["<pad>", "<bos>", "<eos>", "<unk>"]
 LETTERS = [*"abcdefghijklmnopqrstuvwxyz0123456789 +=?"]
 
 
-def make_model(folder: Path) -> Path:
-    """Writes a character tokenizer and a Llama of three layers into `folder`."""
+def make_model(folder: Path, *, hidden: int = 128, layers: int = 3) -> Path:
+    """Writes a character tokenizer and a Llama into `folder`; 768 by 12 has 85 million weights."""
     import torch
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -29,10 +29,10 @@ def make_model(folder: Path) -> Path:
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=64,
-        hidden_size=128,
-        intermediate_size=384,
-        num_hidden_layers=3,
-        num_attention_heads=4,
+        hidden_size=hidden,
+        intermediate_size=3 * hidden,
+        num_hidden_layers=layers,
+        num_attention_heads=hidden // 32,
         max_position_embeddings=128,
         bos_token_id=1,
         eos_token_id=2,

@@ -1,38 +1,11 @@
 """The table: what is to be reached, what was, and whether that is enough."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+from benchmarks.rows import Row, aligned, number
 
 Measured = Mapping[str, Mapping[str, float]]
 """Figures by scenario."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One figure of a scenario."""
-
-    figure: str
-    label: str
-    unit: str = ""
-    at_most: float | None = None
-    at_least: float | None = None
-
-    @property
-    def goal(self) -> str:
-        """What is to be reached, for people; empty where nothing is promised."""
-        if self.at_most is not None:
-            return f"<= {self.at_most:g} {self.unit}".rstrip()
-        if self.at_least is not None:
-            return f">= {self.at_least:g} {self.unit}".rstrip()
-        return ""
-
-    def is_reached_by(self, value: float) -> bool | None:
-        """Whether the value is good enough; None where nothing is promised."""
-        if self.at_most is not None:
-            return value <= self.at_most
-        if self.at_least is not None:
-            return value >= self.at_least
-        return None
 
 
 _COST = (
@@ -113,8 +86,6 @@ SECTIONS: Mapping[str, tuple[tuple[str, tuple[Row, ...]], ...]] = {
     ),
 }
 
-_WIDTHS = (44, 12, 12, 12, 7)
-
 
 def lines(
     scenario: str, jobs: int, ours: Mapping[str, float], other: Mapping[str, float]
@@ -132,7 +103,7 @@ def lines(
 
 def heading(other: str) -> str:
     """Returns the table's first line."""
-    return _aligned("", "reach", "Tenyson", other, "")
+    return aligned("", "reach", "Tenyson", other, "")
 
 
 def missed(scenario: str, ours: Mapping[str, float]) -> list[str]:
@@ -155,18 +126,7 @@ def _lines(
         yield title.format(jobs=f"{jobs:,}".replace(",", " "))
         for row in shown:
             value = ours[row.figure]
-            beside = _number(other[row.figure], row.unit) if row.figure in other else ""
+            beside = number(other[row.figure], row.unit) if row.figure in other else ""
             verdict = {True: "ok", False: "MISSED", None: ""}[row.is_reached_by(value)]
             label = f"    {row.label}"
-            yield _aligned(label, row.goal, _number(value, row.unit), beside, verdict)
-
-
-def _number(value: float, unit: str) -> str:
-    digits = 0 if value >= 100 or value == int(value) else 1 if value >= 10 else 2
-    return f"{value:.{digits}f} {unit}".rstrip()
-
-
-def _aligned(*cells: str) -> str:
-    first, *others = (f"{cells[0]:<{_WIDTHS[0]}}", *cells[1:])
-    placed = (f"{cell:>{width}}" for cell, width in zip(others, _WIDTHS[1:], strict=True))
-    return (first + "".join(placed)).rstrip()
+            yield aligned(label, row.goal, number(value, row.unit), beside, verdict)

@@ -142,12 +142,12 @@ def check_storage(uri: str | None) -> Iterator[Finding]:
     try:
         mirror = Mirror(uri, pause_seconds=0.2)
         mirror.write_text(probe, "written by tenyson doctor")
-        said = mirror.read_text(probe)
+        returned = mirror.read_text(probe)
         mirror.remove(probe)
     except TenysonError as error:
         yield Finding("bad", "storage", error.message, error.hint)
         return
-    if said != "written by tenyson doctor":
+    if returned != "written by tenyson doctor":
         yield Finding("bad", "storage", f"{uri} gave back other content than it was given")
         return
     yield Finding("ok", "storage", f"{uri} takes files and gives them back")

@@ -1,23 +1,60 @@
-"""Time per training step of a Tenyson job over that of the same TRL trainer without Tenyson.
+"""Time of a training step of a Tenyson job over that of the same TRL trainer without Tenyson.
 
-    python benchmarks/trainer_overhead.py [--pairs 5] [--sft-steps 60] [--rl-steps 30]
-
-Runs come in pairs, in turn one first and then the other, with the same model, data and arguments,
-metrics every step and telemetry into SQLite on Tenyson's side. Each pair's ratio is of seconds
-between the trainer's first and last step; the CPU ratio is of processor seconds, which other
-programs on the machine disturb less. The bar is a median ratio of 1.02.
+Both have the same model, data and arguments, metrics of every step, and Tenyson's side telemetry
+into SQLite. Times are from the end of a trainer's first step to the end of its last. The processor
+time is of all threads, those that write telemetry too; what else runs here disturbs it less.
 """
 
-import argparse
 import contextlib
 import io
-import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from small_model import SumTask, digit_reward, make_model, rows
+from benchmarks.small_model import SumTask, digit_reward, make_model, rows
+
+BATCH = 64
+
+
+def sft(quick: bool) -> list[dict[str, float]]:
+    """Returns the figures of each pair of SFT runs."""
+    return _pairs("sft", steps=30 if quick else 100, pairs=2 if quick else 7)
+
+
+def rl(quick: bool) -> list[dict[str, float]]:
+    """Returns the figures of each pair of GRPO runs."""
+    return _pairs("rl", steps=10 if quick else 40, pairs=2 if quick else 7)
+
+
+def _pairs(kind: str, steps: int, pairs: int) -> list[dict[str, float]]:
+    found = []
+    with tempfile.TemporaryDirectory() as root:
+        model = make_model(Path(root) / "model")
+        config = configuration(model, steps, BATCH)
+        for pair in range(-1, pairs):  # the first one warms up and does not count
+            order = [with_tenyson, with_trl_alone][:: 1 if pair % 2 else -1]
+            watches = {run: run(kind, config, _folder(root, kind, pair, run)) for run in order}
+            if pair >= 0:
+                ours, theirs = watches[with_tenyson], watches[with_trl_alone]
+                found.append(_figures(ours, theirs, steps - 1))
+    return found
+
+
+def _figures(ours: "Stopwatch", theirs: "Stopwatch", steps: int) -> dict[str, float]:
+    return {
+        "ms": 1000 * ours.wall / steps,
+        "trl_ms": 1000 * theirs.wall / steps,
+        "overhead_percent": 100 * (ours.wall / theirs.wall - 1),
+        "cpu_overhead_percent": 100 * (ours.cpu / theirs.cpu - 1),
+    }
+
+
+def _folder(root: str, kind: str, pair: int, run: Callable[..., Any]) -> Path:
+    folder = Path(root) / f"{kind}-{pair}-{run.__name__}"
+    folder.mkdir()
+    return folder
 
 
 class Stopwatch:
@@ -126,42 +163,3 @@ def with_trl_alone(kind: str, config: dict[str, Any], folder: Path) -> Stopwatch
     with contextlib.redirect_stdout(io.StringIO()):
         trainer.train()
     return watch
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--sft-steps", type=int, default=60)
-    parser.add_argument("--rl-steps", type=int, default=30)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as root:
-        model = make_model(Path(root) / "model")
-        for kind, steps in (("sft", options.sft_steps), ("rl", options.rl_steps)):
-            config = configuration(model, steps, batch=64)
-            wall, cpu = [], []
-            for pair in range(-1, options.pairs):  # the first one warms up and does not count
-                runs = {}
-                order = [with_tenyson, with_trl_alone][:: 1 if pair % 2 else -1]
-                for run in order:
-                    folder = Path(root) / f"{kind}-{pair}-{run.__name__}"
-                    folder.mkdir()
-                    runs[run] = run(kind, config, folder)
-                ours, theirs = runs[with_tenyson], runs[with_trl_alone]
-                if pair < 0:
-                    continue
-                wall.append(ours.wall / theirs.wall)
-                cpu.append(ours.cpu / theirs.cpu)
-                print(
-                    f"{kind} pair {pair + 1}: tenyson {1000 * ours.wall / (steps - 1):.1f} ms/step,"
-                    f" trl {1000 * theirs.wall / (steps - 1):.1f} ms/step,"
-                    f" ratio {wall[-1]:.3f} (CPU {cpu[-1]:.3f})",
-                    flush=True,
-                )
-            print(
-                f"{kind}: median ratio {statistics.median(wall):.3f} wall, "
-                f"{statistics.median(cpu):.3f} CPU, over {len(wall)} pairs\n"
-            )
-
-
-if __name__ == "__main__":
-    main()

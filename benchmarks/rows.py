@@ -1,0 +1,46 @@
+"""One figure of a benchmark's table: what is to be reached, and how it is shown."""
+
+from dataclasses import dataclass
+
+_WIDTHS = (44, 12, 12, 12, 7)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure of a scenario."""
+
+    figure: str
+    label: str
+    unit: str = ""
+    at_most: float | None = None
+    at_least: float | None = None
+
+    @property
+    def goal(self) -> str:
+        """What is to be reached, for people; empty where nothing is promised."""
+        if self.at_most is not None:
+            return f"<= {self.at_most:g} {self.unit}".rstrip()
+        if self.at_least is not None:
+            return f">= {self.at_least:g} {self.unit}".rstrip()
+        return ""
+
+    def is_reached_by(self, value: float) -> bool | None:
+        """Whether the value is good enough; None where nothing is promised."""
+        if self.at_most is not None:
+            return value <= self.at_most
+        if self.at_least is not None:
+            return value >= self.at_least
+        return None
+
+
+def number(value: float, unit: str) -> str:
+    """Returns the value with as many digits as say something, and its unit."""
+    digits = 0 if value >= 100 or value == int(value) else 1 if value >= 10 else 2
+    return f"{value:.{digits}f} {unit}".rstrip()
+
+
+def aligned(*cells: str) -> str:
+    """Returns a line of the table: what, reach, ours, the alternative, verdict."""
+    first, *others = (f"{cells[0]:<{_WIDTHS[0]}}", *cells[1:])
+    placed = (f"{cell:>{width}}" for cell, width in zip(others, _WIDTHS[1:], strict=True))
+    return (first + "".join(placed)).rstrip()

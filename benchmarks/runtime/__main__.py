@@ -1,0 +1,117 @@
+"""What the runtime costs beside plain TRL, and how long its parts take: `make bench-runtime`.
+
+    python -m benchmarks.runtime [--quick] [--only sft,rl,help,save,evaluation] [--json FILE]
+
+What is compared is run in pairs, side by side and in turn one first and then the other, and each
+pair gives one ratio: what else the machine does disturbs both. Shown are medians over the pairs.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.rows import Row, aligned, number
+from benchmarks.runtime import evaluations, saves, starts, steps
+
+Figures = dict[str, float]
+RATIO = Row("overhead_percent", "time over plain TRL", "%", at_most=2)
+CPU_RATIO = Row("cpu_overhead_percent", "processor time over plain TRL", "%")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A part of the table."""
+
+    name: str
+    title: str
+    run: Callable[[bool], list[Figures]]
+    """Takes whether to be quick; returns the figures of each pair or run."""
+    rows: tuple[Row, ...]
+
+
+SCENARIOS = (
+    Scenario(
+        "sft", "A step of SFT, telemetry and metrics on every step", steps.sft,
+        (Row("ms", "a step", "ms"), RATIO, CPU_RATIO),
+    ),
+    Scenario(
+        "rl", "A step of GRPO: 64 completions, telemetry of every one", steps.rl,
+        (Row("ms", "a step", "ms"), RATIO, CPU_RATIO),
+    ),
+    Scenario(
+        "help", "--help, from the shell", starts.helps,
+        (
+            Row("runner_s", "python -m tenyson.runner --help", "s", at_most=0.3),
+            Row("command_s", "tenyson --help", "s", at_most=0.3),
+        ),
+    ),
+    Scenario(
+        "save", "A LoRA checkpoint of a model of 85 million weights", saves.saves,
+        (
+            Row("save_s", "a save: written, synced, hashed", "s"),
+            Row("share_percent", "of the wall time, every 180 s", "%", at_most=5),
+        ),
+    ),
+    Scenario(
+        "evaluation", "512 prompts, greedy and 4 samples, demo model", evaluations.evaluation,
+        (
+            Row("evaluate_s", "generated and scored", "s", at_most=5),
+            Row("tokens_per_s", "tokens read and sampled", "/s"),
+        ),
+    ),
+)  # fmt: skip
+
+
+def main() -> int:
+    options = _options()
+    print(f"load of this machine before: {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores\n")
+    print(aligned("", "reach", "Tenyson", "plain TRL", ""))
+    report: dict[str, object] = {"load_before": os.getloadavg(), "began": time.time()}
+    missed: list[str] = []
+    for scenario in (s for s in SCENARIOS if s.name in options.only):
+        runs = scenario.run(options.quick)
+        report[scenario.name] = runs
+        figures = {name: statistics.median(run[name] for run in runs) for name in runs[0]}
+        print(scenario.title)
+        for row in (row for row in scenario.rows if row.figure in figures):
+            is_reached = row.is_reached_by(figures[row.figure])
+            print(_line(row, figures, is_reached), flush=True)
+            missed += [f"{scenario.name}: {row.label}"] if is_reached is False else []
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=2))
+    print("\nmissed: " + ("; ".join(missed) or "nothing"))
+    return int(bool(missed))
+
+
+def _line(row: Row, figures: Figures, is_reached: bool | None) -> str:
+    other = figures.get(f"trl_{row.figure}")
+    beside = "" if other is None else number(other, row.unit)
+    verdict = {True: "ok", False: "MISSED", None: ""}[is_reached]
+    value = number(figures[row.figure], row.unit)
+    return aligned(f"    {row.label}", row.goal, value, beside, verdict)
+
+
+def _options() -> argparse.Namespace:
+    names = [scenario.name for scenario in SCENARIOS]
+    parser = argparse.ArgumentParser(
+        description=str(__doc__), formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter runs")
+    parser.add_argument(
+        "--only", type=lambda text: text.split(","), default=names, help=f"some of {names}"
+    )
+    parser.add_argument("--json", type=Path, help="file for all figures of all runs")
+    options = parser.parse_args()
+    if unknown := set(options.only) - set(names):
+        parser.error(f"--only {','.join(unknown)}: choose from {', '.join(names)}")
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())
