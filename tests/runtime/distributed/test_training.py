@@ -24,7 +24,7 @@ REPOSITORY = Path(__file__).parents[3]
 
 def curve(folder: Path) -> list[dict[str, Any]]:
     lines = (folder / File.METRICS).read_text(encoding="utf-8").splitlines()
-    timed = ("time", "step_time", "attempt")
+    timed = ("time", "step_time", "attempt", "tokens_per_second")
     return [{k: v for k, v in json.loads(line).items() if k not in timed} for line in lines]
 
 
