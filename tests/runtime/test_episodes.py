@@ -38,7 +38,7 @@ def scripted(tokenizer: Any, *turns: list[str]) -> Any:
     """A model that says in each turn what stands there, for each episode that still goes on."""
     script, asked = iter(turns), []
 
-    def generate(ids: list[list[int]]) -> Any:
+    def generate(places: list[int], ids: list[list[int]]) -> Any:
         asked.append([tokenizer.decode(one) for one in ids])
         answers = [[*tokenizer(text=text)["input_ids"], 2] for text in next(script)]
         return answers, None
@@ -88,7 +88,7 @@ def test_an_episode_ends_where_the_next_turn_would_not_fit(tokenizer: Any) -> No
 def test_log_probabilities_stand_beside_the_tokens_that_they_are_of(tokenizer: Any) -> None:
     answers = iter([[5, 2], [6, 2]])
 
-    def generate(ids: list[list[int]]) -> Any:
+    def generate(places: list[int], ids: list[list[int]]) -> Any:
         return [next(answers)], [[-0.5, -0.25]]
 
     (episode,) = play(generate, tokenizer, [Echo()], ["p="], max_turns=2, max_new_tokens=5)

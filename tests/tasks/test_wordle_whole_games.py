@@ -16,6 +16,7 @@ from tenyson.examples.wordle.game import default_words, is_held_out
 from tenyson.examples.wordle.game_model import GameRecipe, held_out_secrets, training_secrets
 from tenyson.examples.wordle.game_rewards import GAME_REWARDS, WEIGHTS, game_metrics
 from tenyson.examples.wordle.wordle_task import WordleTask
+from tenyson.jobs.eval import EvalJob
 from tenyson.jobs.rl import RLJob
 
 WORDS = default_words()
@@ -114,6 +115,38 @@ def small_model(tmp_path_factory: pytest.TempPathFactory) -> str:
         warmup_steps=5, learning_rate=0.01,
     )  # fmt: skip
     return str(base_model._cached(recipe, tmp_path_factory.mktemp("cache")))
+
+
+@pytest.mark.train
+def test_an_evaluation_plays_whole_games_and_a_stopped_one_goes_on(
+    small_model: str, tmp_path: Path
+) -> None:
+    config = {
+        "model": {"name": small_model},
+        "evaluation": {
+            "max_new_tokens": 9,
+            "temperature": 1.0,
+            "num_samples": 3,
+            "include_greedy": True,
+            "batch_size": 8,
+        },
+        "task": {"game": True},
+    }
+
+    whole = EvalJob(config, WordleTask(), output_dir=tmp_path / "whole").run()
+    answers = (tmp_path / "whole" / File.EVAL_SAMPLES).read_text().splitlines()
+    first = json.loads(answers[0])["answers"]
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / File.EVAL_SAMPLES).write_text("\n".join(answers[:11]) + "\n")
+    resumed = EvalJob(config, WordleTask(), output_dir=tmp_path / "parts").run()
+
+    assert len(answers) == len(held_out_secrets(WORDS))
+    assert len(first) == 4
+    assert all("|" in answer["text"] for answer in first)  # the environment's part
+    assert whole.metrics["guesses"] > 1
+    assert 0 <= whole.metrics["win_rate"] <= 1
+    assert resumed.resumed_from_step == 11
+    assert resumed.metrics == whole.metrics
 
 
 @pytest.mark.train

@@ -72,6 +72,8 @@ class Completion:
     """Tokens generated, without the one that ended it."""
     is_truncated: bool
     """Whether it was cut at `max_new_tokens`."""
+    ids: tuple[int, ...] = field(default=(), compare=False, repr=False)
+    """The tokens, with the one that ended it; not kept in files."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,8 @@ class Tokens:
         end = next((place for place, token in enumerate(ids) if token in self.stops), None)
         kept = list(ids if end is None else ids[:end])
         text = self.tokenizer.decode(kept, skip_special_tokens=True)
-        return Completion(text, len(kept), is_truncated=end is None)
+        whole = tuple(ids if end is None else ids[: end + 1])
+        return Completion(text, len(kept), is_truncated=end is None, ids=whole)
 
 
 def stop_token_ids(generation_config: Any, tokenizer: Any) -> tuple[int, ...]:

@@ -97,7 +97,9 @@ def _line(of: str, key: str, prompt: str, drawn: Sequence[Completion]) -> str:
         "of": of,
         "id": key,
         "prompt": prompt,
-        "answers": [asdict(completion) for completion in drawn],
+        "answers": [
+            {n: v for n, v in asdict(completion).items() if n != "ids"} for completion in drawn
+        ],
     }
     return json.dumps({**content, "crc32": _checksum(content)}) + "\n"
 

@@ -12,9 +12,9 @@ from tenyson.errors import TaskError, TenysonError
 from tenyson.evaluation.prompts import prompt_ids
 from tenyson.telemetry.rows import as_text
 
-Generate = Callable[[list[list[int]]], tuple[list[list[int]], list[list[float]] | None]]
-"""From token ids so far to the ids that follow, the one that ends a turn among them, and their
-log-probabilities where the engine knows them."""
+Generate = Callable[[list[int], list[list[int]]], tuple[list[list[int]], list[list[float]] | None]]
+"""From the places of some episodes and their tokens so far to the tokens that follow, the one that
+ends a turn among them, and their log-probabilities where the engine knows them."""
 MakeEnvironment = Callable[[], Any]
 _ANSWER = "TENYSON-ANSWER"
 
@@ -80,7 +80,7 @@ def play(
         if not goes_on(bool(playing)):
             break
         asked = playing or [0]  # its answer is thrown away
-        answers, logprobs = generate([episodes[i].ids for i in asked])
+        answers, logprobs = generate(asked, [episodes[i].ids for i in asked])
         for place, i in enumerate(playing):
             told = None if logprobs is None else logprobs[place]
             is_last = turn + 1 == max_turns

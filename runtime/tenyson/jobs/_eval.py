@@ -12,9 +12,12 @@ from tenyson.evaluation.completions import Completion, Sampling
 from tenyson.evaluation.engines.engine import Engine
 from tenyson.evaluation.prompts import Prepared, prepare_prompts
 from tenyson.evaluation.proof import prove_adapters
+from tenyson.jobs._context_length import context_length
 from tenyson.jobs._data import dataset_of, facts_of, require_columns
 from tenyson.jobs._description import describe_run
+from tenyson.jobs._episodes import reset
 from tenyson.jobs._eval_answers import answer_all
+from tenyson.jobs._eval_episodes import EpisodeEngine
 from tenyson.jobs._eval_models import (
     EvaluatedModel,
     choose,
@@ -26,6 +29,7 @@ from tenyson.jobs._eval_results import AnswerSet, score, telemetry_samples, writ
 from tenyson.jobs._libraries import quiet
 from tenyson.jobs._models import load_tokenizer, locate_model
 from tenyson.jobs._recording import recording
+from tenyson.jobs._stage import environment_of
 from tenyson.jobs.context import RunContext
 from tenyson.seeding import seed_everything
 
@@ -39,8 +43,9 @@ def evaluate(context: RunContext) -> None:
     context.options.stop.check()  # the libraries' import takes long
     settings = context.config.evaluation
     seed_everything(settings.seed)
-    dataset = prompts_of(context)
-    rows = dataset.to_list()
+    environment = environment_of(context)
+    dataset = prompts_of(context, environment)
+    rows = asked_rows(dataset, environment)
     ids = row_ids(rows)
     source = locate_model(context)
     tokenizer = load_tokenizer(context.config, source)
@@ -60,8 +65,18 @@ def evaluate(context: RunContext) -> None:
         source,
         tokenizer,
         models,
-        needed_length=longest + settings.max_new_tokens,
+        needed_length=_needed_length(context, longest, model_config, environment),
     )
+    if environment is not None:
+        engine = EpisodeEngine(
+            engine,
+            tokenizer,
+            {str(row_id): row for row_id, row in zip(ids, dataset.to_list(), strict=True)},
+            lambda: environment_of(context),
+            max_turns=context.config.rl.max_turns,
+            context_length=context_length(model_config),
+            batch_size=settings.batch_size,
+        )
     with closing(engine), recording(context) as telemetry:
         changes = _prove(context, engine, prepared, models)
         sampling = _sampling(context)
@@ -76,12 +91,28 @@ def evaluate(context: RunContext) -> None:
                 write_results(context, rows, ids, scored)
 
 
-def prompts_of(context: RunContext) -> Dataset:
-    """Returns the rows of the task that are evaluated."""
+def _needed_length(context: RunContext, longest: int, model_config: Any, environment: Any) -> int:
+    """Tokens that the engine must have room for: an episode goes on to the end of the context."""
+    usual = longest + context.config.evaluation.max_new_tokens
+    whole = context_length(model_config) if environment is not None else None
+    return usual if whole is None else max(usual, whole)
+
+
+def prompts_of(context: RunContext, environment: Any = None) -> Dataset:
+    """Returns the rows of the task that are evaluated; an environment brings their prompts."""
     prompts = dataset_of(context, "get_eval_dataset", context.plain_config)
-    require_columns(prompts, "get_eval_dataset", ("prompt",))
+    if environment is None:
+        require_columns(prompts, "get_eval_dataset", ("prompt",))
     limit = context.config.evaluation.max_prompts
     return prompts if limit is None else prompts.select(range(min(limit, len(prompts))))
+
+
+def asked_rows(dataset: Dataset, environment: Any) -> list[dict[str, Any]]:
+    """Returns the rows with their prompts, those that the environment gives where there is one."""
+    rows = dataset.to_list()
+    if environment is None:
+        return rows
+    return [{**row, "prompt": reset(environment, row)} for row in rows]
 
 
 def prepare_rows(

@@ -171,6 +171,7 @@ def _recipe(context: RunContext, engine: Engine, model: EvaluatedModel, sampling
         "adapter": model.adapter.sha256 if model.adapter else None,
         "sampling": vars(sampling),
         "engine": engine.name,
+        "max_turns": getattr(engine, "max_turns", None),  # of episodes
         "versions": _versions(_LIBRARIES[engine.name]),
         "dtype": str(weights_dtype(context.config, context.job_type)),
         "attention": context.config.model.attn_implementation,

@@ -15,7 +15,7 @@ from tenyson.jobs._data import (
     facts_of,
 )
 from tenyson.jobs._data_report import decide_packing, report_data, summary, warnings_of
-from tenyson.jobs._eval import prepare_rows, prompts_of, row_ids
+from tenyson.jobs._eval import asked_rows, prepare_rows, prompts_of, row_ids
 from tenyson.jobs._eval_models import EvaluatedModel, choose, locate_models
 from tenyson.jobs._mask_report import describe_example, report_masks, sample_of, stop_ids_of
 from tenyson.jobs._models import require_vocabulary
@@ -97,9 +97,10 @@ def plan_eval(
     context: RunContext, plan: Plan, source: str, tokenizer: Any, model_config: Any
 ) -> PlannedData:
     """Adds the prompts, the models, the engine and what is sampled."""
-    dataset = prompts_of(context)
+    environment = environment_of(context)
+    dataset = prompts_of(context, environment)
     _plan_rows(plan, "evaluation", dataset)
-    rows = dataset.to_list()
+    rows = asked_rows(dataset, environment)
     prepared = prepare_rows(context, tokenizer, model_config, rows, row_ids(rows))
     longest = max(len(request.ids) for request in prepared.requests)
     models = locate_models(context)

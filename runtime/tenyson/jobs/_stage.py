@@ -97,7 +97,7 @@ class Stage:
     def __call__(self, prompts: list[Any], trainer: Any) -> dict[str, Any]:
         """Returns the episodes of the rows reset last, as TRL takes them from a `rollout_func`."""
 
-        def generate(ids: list[list[int]]) -> Any:
+        def generate(places: list[int], ids: list[list[int]]) -> Any:
             return trainer._generate_single_turn(ids, None, {}, num_generations=1)
 
         environments = self._environments[: len(prompts)]
