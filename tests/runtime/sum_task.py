@@ -109,6 +109,13 @@ def signalling_reward(completions: list[str], trainer_state: Any, **columns: Any
     return length_reward(completions)
 
 
+def hanging_reward(completions: list[str], trainer_state: Any, **columns: Any) -> list[float]:
+    """Hangs in the attempt and step that `SUM_TASK_HANGS` names, `0:2`."""
+    if os.environ.get("SUM_TASK_HANGS") == f"{os.environ[Env.ATTEMPT]}:{trainer_state.global_step}":
+        time.sleep(600)
+    return length_reward(completions)
+
+
 def rank_1_raises(completions: list[str], **columns: Any) -> list[float]:
     if os.environ.get("RANK") == "1":
         raise KeyError("no such word")
@@ -177,6 +184,7 @@ REWARDS = {
         short_reward,
         nan_reward,
         signalling_reward,
+        hanging_reward,
         rank_1_raises,
         memory_reward,
         same_reward,

@@ -25,7 +25,11 @@ class Stopping:
         self._watches: list[StopWatch | NoticeWatch] = []
 
     def listen(self) -> None:
-        """Makes SIGTERM, SIGUSR1 and the first SIGINT the request; a second SIGINT interrupts."""
+        """Makes SIGTERM, SIGUSR1 and SIGINT the request.
+
+        A first SIGINT is a person's, and sets no deadline: no kill comes after it. A second one
+        says that it takes too long, and a third interrupts.
+        """
         for number in SIGNALS:
             signal.signal(number, self._on_signal)
 
@@ -57,9 +61,11 @@ class Stopping:
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         stop, name = self._stop, signal.Signals(number).name
         is_news = not stop.is_made
-        if number == signal.SIGINT:  # a person asks: no kill comes after it
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            stop.make(name, seconds=math.inf)
+        if number == signal.SIGINT:
+            is_news = True
+            stop.make(name, seconds=None if stop.is_made else math.inf)
+            if stop.remaining_seconds < math.inf:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
         elif is_news or number == signal.SIGTERM:  # a further SIGUSR1 is a nudge
             stop.make(name)
         if is_news:
