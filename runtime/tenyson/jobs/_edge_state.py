@@ -17,6 +17,8 @@ import torch
 
 _SMALL_TENSOR = 1024
 """Elements up to which a tensor is copied: sums that are added to in place are among them."""
+_ATOMS = frozenset((float, int, str, bool, type(None)))
+"""What cannot change and is most of it: every step pays for this copy."""
 _COUNTERS = ("total_flos", "num_input_tokens_seen")
 
 
@@ -90,6 +92,8 @@ def frozen_copy(value: Any) -> Any:
 
     Large tensors are shared: they are replaced, never written to (a round's completions, say).
     """
+    if type(value) in _ATOMS:
+        return value
     if isinstance(value, torch.Tensor):
         return value.clone() if value.numel() <= _SMALL_TENSOR else value
     if isinstance(value, dict):
@@ -100,5 +104,5 @@ def frozen_copy(value: Any) -> Any:
         same.update(copied)
         return same
     if type(value) in (list, tuple, set, frozenset):
-        return type(value)(frozen_copy(item) for item in value)
+        return type(value)([item if type(item) in _ATOMS else frozen_copy(item) for item in value])
     return value

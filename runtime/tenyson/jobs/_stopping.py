@@ -54,6 +54,7 @@ class StopsInTime:
         """
         self._pace = StepPace()
         self.saves.guess_seconds = guess_save_seconds(_trained_bytes(self.model))
+        self.remove_callback(_StepWatch)  # type: ignore[attr-defined]  # of an earlier training
         self.add_callback(_StepWatch(self))  # type: ignore[attr-defined]
         with self._stopping_in_time():
             return super().train(*args, **kwargs)  # type: ignore[misc]

@@ -49,8 +49,8 @@ def test_a_run_killed_at_random_moments_loses_at_most_the_running_step(
     job_type: str, start: Any, tmp_path: Path, weights_of: Any, largest_difference: Any
 ) -> None:
     rng = random.Random(job_type)
-    began = time.monotonic()
     whole = start(job_type, "whole", 0)
+    began = time.monotonic()
     assert whole.end(600) == 0, whole.log
     length = time.monotonic() - began
     kills, runs, moments = 0, 0, {"start": 0, "steps": 0, "end": 0}
