@@ -109,7 +109,7 @@ def signalling_reward(completions: list[str], trainer_state: Any, **columns: Any
     return length_reward(completions)
 
 
-def hanging_reward(completions: list[str], trainer_state: Any, **columns: Any) -> list[float]:
+def stalling_reward(completions: list[str], trainer_state: Any, **columns: Any) -> list[float]:
     """Hangs in the attempt and step that `SUM_TASK_HANGS` names, `0:2`."""
     if os.environ.get("SUM_TASK_HANGS") == f"{os.environ[Env.ATTEMPT]}:{trainer_state.global_step}":
         time.sleep(600)
@@ -184,7 +184,7 @@ REWARDS = {
         short_reward,
         nan_reward,
         signalling_reward,
-        hanging_reward,
+        stalling_reward,
         rank_1_raises,
         memory_reward,
         same_reward,

@@ -14,7 +14,7 @@ from tests.runtime.preemption.attempts import Attempt
 
 pytestmark = [pytest.mark.train, pytest.mark.timeout(600)]
 GRACE = {Env.GRACE_SECONDS: "12"}
-HANGS = {"task": {"reward": "hanging_reward"}, "training": {"max_steps": 4}}
+HANGS = {"task": {"reward": "stalling_reward"}, "training": {"max_steps": 4}}
 
 
 @pytest.fixture
