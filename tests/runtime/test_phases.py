@@ -65,8 +65,13 @@ def test_a_rate_is_of_the_tokens_since_the_last_one() -> None:
     clock.seconds, tokens.processed = 4, 400
     assert tokens.rate_since_last() == 150
     tokens.stop()
-    clock.seconds = 400
+    clock.seconds = 8
     assert tokens.rate() == 100
+
+    tokens.start()  # after a lack of memory, training begins anew
+    clock.seconds, tokens.processed = 10, 500
+    assert tokens.rate_since_last() == 50
+    assert tokens.rate() == 50
 
 
 def rows(folder: Path) -> list[dict[str, Any]]:

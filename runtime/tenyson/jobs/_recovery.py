@@ -34,6 +34,7 @@ def train_and_recover(context: RunContext, train: Callable[[RunContext], None]) 
     context.amendments = context.ranks.share(_amendments_so_far(context, given))
     while True:
         context.config = context.amendments.apply(given)
+        context.phases.turn_to("load")
         try:
             train(context)
             return

@@ -64,19 +64,21 @@ class Timed:
 class TimedSFT(Timed):
     """Counts what SFT trains on; TRL counts what it reads."""
 
-    _read_before: int | None = None
+    _read: int | None = None
+    """What TRL had counted at the last log; None before the first step."""
     _total_train_tokens: int
 
     def _count_batches(self, batches: list[Any], count: Any) -> None:
-        if self._read_before is None:  # a resumed run has read them in an earlier attempt
-            self._read_before = self._total_train_tokens
+        if self._read is None:  # a resumed run starts from the count of its checkpoint
+            self._read = self._total_train_tokens
         for batch in batches:
             if (labels := batch.get("labels")) is not None:
                 self._trained = self._trained + (labels[..., 1:] != -100).sum()
 
     def _settle(self) -> None:
-        if self._read_before is not None:
-            self.tokens.processed = self._total_train_tokens - self._read_before
+        if self._read is not None:
+            self.tokens.processed += self._total_train_tokens - self._read
+            self._read = self._total_train_tokens
             self.tokens.prompt = max(0, self.tokens.processed - self.tokens.trained)
 
 

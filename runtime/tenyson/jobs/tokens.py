@@ -23,9 +23,11 @@ class TokenCounts:
     _last: tuple[float, int] = (0.0, 0)
 
     def start(self) -> None:
-        """Starts the clock of the rates."""
-        self._started = self.now()
-        self._last = (self._started, self.processed)
+        """Starts the clock of the rates, or goes on after a stop: a run may train anew."""
+        now = self.now()
+        self._started = now if self._started is None else self._started
+        self._ended = None
+        self._last = (now, self.processed)
 
     def stop(self) -> None:
         """Stops that clock: what comes now is no work on tokens."""
