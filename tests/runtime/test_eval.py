@@ -251,3 +251,57 @@ def test_pass_at_k_of_a_number_that_is_not_there_is_refused(
         EvalJob(config, sum_task, output_dir=tmp_path).run()
 
     assert says in str(raised.value)
+
+
+def test_a_batch_that_does_not_fit_into_memory_is_halved_until_it_does(
+    make_config: Any, sum_task: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    from tenyson.evaluation.engines.hf import HFEngine
+
+    config = make_config(evaluation={"temperature": 1.0, "num_samples": 3, "batch_size": 64})
+    EvalJob(config, sum_task, output_dir=tmp_path / "roomy").run()
+    complete = HFEngine._complete
+    sizes = []
+
+    def cramped(self: Any, asked: Any, *more: Any) -> Any:
+        sizes.append(len(asked))
+        if len(asked) > 8:
+            raise RuntimeError(
+                "[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: not enough memory"
+            )
+        return complete(self, asked, *more)
+
+    monkeypatch.setattr(HFEngine, "_complete", cramped)
+    result = EvalJob(config, sum_task, output_dir=tmp_path / "cramped").run()
+
+    assert result.succeeded
+    assert sizes == [30, 15, 7, 7, 7, 7, 2]
+    assert "Set evaluation.batch_size: 7 to start with so many" in caplog.text
+    for part in ("roomy", "cramped"):
+        assert results_of(tmp_path / part)["detailed_results"]
+    assert (
+        results_of(tmp_path / "roomy")["detailed_results"]
+        == results_of(tmp_path / "cramped")["detailed_results"]
+    )
+
+
+def test_files_tell_the_same_fingerprint_as_the_loaded_model(
+    tiny_model: str, make_config: Any
+) -> None:
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    from tenyson.config import parse_config
+    from tenyson.contract import JobType
+    from tenyson.jobs._base_files import fingerprint_of_files
+    from tenyson.jobs._weights import base_fingerprint
+
+    config = parse_config(make_config(), JobType.EVAL)
+    with torch.device("meta"):
+        empty = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(tiny_model))
+    loaded = AutoModelForCausalLM.from_pretrained(tiny_model)
+
+    assert fingerprint_of_files(config, tiny_model, empty) == base_fingerprint(loaded)
+    with torch.no_grad():
+        loaded.lm_head.weight[0, 0] += 1
+    assert fingerprint_of_files(config, tiny_model, empty) != base_fingerprint(loaded)

@@ -1,5 +1,8 @@
 import json
+import os
+import random
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -142,3 +145,48 @@ def test_a_stop_is_seen_between_two_tokens(make_config: Any, sum_task: Any, tmp_
 
     assert (stopped.exit_code, stopped.global_step) == (75, 0)
     assert not (tmp_path / File.EVAL_SAMPLES).exists()
+
+
+def killed_or_done(seconds: float, evaluate_in_child: Any) -> int:
+    """Runs in a child that the system kills after some time; returns how it ended."""
+    child = os.fork()
+    if child == 0:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)  # its default is to end the process
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        try:
+            evaluate_in_child()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+@pytest.mark.long
+def test_an_evaluation_killed_at_random_moments_ends_as_if_it_had_not_been(
+    make_config: Any, sum_task: Any, tmp_path: Path
+) -> None:
+    rng = random.Random(5)
+    asked = [{"id": f"q{i}", "prompt": f"{i}+1=", "completion": "5"} for i in range(60)]
+    config = make_config(
+        task={"eval_rows": asked}, evaluation={**SAMPLES, "batch_size": 6, "max_new_tokens": 24}
+    )
+    evaluate(config, sum_task, tmp_path / "at-once")
+    folder, ends, kept = tmp_path / "killed", [], 0
+
+    for attempt in range(60):
+        seconds = rng.uniform(0.1, 1.0 + 0.1 * attempt)  # however slow the machine, one gets there
+        ends.append(killed_or_done(seconds, lambda: evaluate(config, sum_task, folder)))
+        path = folder / File.EVAL_SAMPLES
+        lines = path.read_bytes().count(b"\n") if path.exists() else 0
+        assert lines >= kept
+        kept = lines
+        if ends[-1] == 0:
+            break
+
+    assert ends[-1] == 0
+    assert set(ends[:-1]) == {-signal.SIGALRM}
+    assert len(ends) > 2
+    assert answers_of(folder) == answers_of(tmp_path / "at-once")
+    assert JobResult.load(folder / File.JOB_RESULT).metrics == (
+        JobResult.load(tmp_path / "at-once" / File.JOB_RESULT).metrics
+    )

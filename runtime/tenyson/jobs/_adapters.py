@@ -151,10 +151,13 @@ def require_its_base(model: Any, adapter: Adapter) -> None:
 
     A base of the same shape takes any adapter without a word, and then answers nonsense.
     """
-    if adapter.base_fingerprint is None:
-        return
-    found = base_fingerprint(model)
-    if found is not None and found != adapter.base_fingerprint:
+    if adapter.base_fingerprint is not None:
+        require_fingerprint(adapter, base_fingerprint(model))
+
+
+def require_fingerprint(adapter: Adapter, found: str | None) -> None:
+    """Refuses a base model's fingerprint that is not the one of the adapter's; None is any."""
+    if None not in (found, adapter.base_fingerprint) and found != adapter.base_fingerprint:
         name = f" ({adapter.base})" if adapter.base else ""
         raise CheckpointError(
             f"The adapter in {adapter.folder} was trained on another base model{name}: the "

@@ -1,6 +1,7 @@
 """Which models an evaluation looks at, and the engine that runs them all."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +15,8 @@ from tenyson.errors import ConfigError, Problem
 from tenyson.evaluation.completions import BASE
 from tenyson.evaluation.engines.engine import Engine
 from tenyson.evaluation.engines.vllm_start import LORA_RANKS, EngineSettings, ServedAdapter
+from tenyson.jobs._adapters import require_fingerprint
+from tenyson.jobs._base_files import fingerprint_of_files
 from tenyson.jobs._engines import engine_of
 from tenyson.jobs._models import (
     ADAPTER_CONFIG,
@@ -99,7 +102,7 @@ def choose(
     return engine_of(
         context,
         Need.EVALUATION,
-        _count_parameters(context, source, model_config),
+        int(_without_weights(context, model_config).num_parameters()),
         adapter_kind="dora" if "dora" in kinds else "lora" if "lora" in kinds else "none",
         modules_to_save=tuple(kept_whole),
     )
@@ -152,6 +155,7 @@ def _open_vllm(
     from tenyson.evaluation.engines.vllm import VLLMEngine
 
     config, has_gpu = context.config, torch.cuda.is_available()
+    _require_their_base(context, source, models)
     adapters = {
         model.name: ServedAdapter(model.adapter.folder, model.adapter.sha256, _rank(model))
         for model in models
@@ -194,10 +198,20 @@ def _rank(model: EvaluatedModel) -> int:
     return rank
 
 
-def _count_parameters(context: RunContext, source: str, model_config: Any) -> int:
-    """Returns the base model's parameters, without its weights."""
+def _without_weights(context: RunContext, model_config: Any) -> Any:
+    """Returns the base model with its tensors' names and shapes alone."""
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(
+        return AutoModelForCausalLM.from_config(
             model_config, trust_remote_code=context.config.model.trust_remote_code
         )
-    return int(model.num_parameters())
+
+
+def _require_their_base(context: RunContext, source: str, models: Sequence[EvaluatedModel]) -> None:
+    """Refuses a base model that an adapter was not trained on; see `_adapters.require_its_base`."""
+    told = [m.adapter for m in models if m.adapter and m.adapter.base_fingerprint]
+    if not told:
+        return
+    model = _without_weights(context, load_model_config(context, source))
+    found = fingerprint_of_files(context.config, source, model)
+    for adapter in told:
+        require_fingerprint(adapter, found)

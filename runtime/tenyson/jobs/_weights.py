@@ -1,6 +1,7 @@
 """Weights as numbers: are they finite, which type they have, and which base they are of."""
 
 import hashlib
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -62,10 +63,16 @@ def base_fingerprint(model: Any) -> str | None:
     A sample of each tensor, as bfloat16, so that the type in which they are loaded does not
     matter. None for weights that have lost what would be compared (4 bits, float16).
     """
+    tensors = sorted(_base_tensors(model))
+    if any(t.is_meta or t.dtype not in (torch.float32, torch.bfloat16) for _, t in tensors):
+        return None
+    return fingerprint(tensors)
+
+
+def fingerprint(tensors: Iterable[tuple[str, torch.Tensor]]) -> str:
+    """Returns what tells tensors, given in the order of their names, from others; see above."""
     digest = hashlib.sha256()
-    for name, tensor in sorted(_base_tensors(model)):
-        if tensor.is_meta or tensor.dtype not in (torch.float32, torch.bfloat16):
-            return None
+    for name, tensor in tensors:
         values = tensor.detach().flatten()
         sample = values[:: max(1, values.numel() // SAMPLED_VALUES)][:SAMPLED_VALUES]
         bits = sample.to("cpu", torch.bfloat16).contiguous().view(torch.int16)

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from tests.tiny_model import make_tiny_model
+
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(900)]
 
 
@@ -40,3 +42,20 @@ def test_the_runner_evaluates_with_vllm_as_it_does_with_hugging_face(
     assert (found.engine, wanted.engine) == ("vllm", "hf")
     again = run_runner(config, job_type="eval", output_dir=tmp_path / "vllm")
     assert (again.code, again.result.resumed_from_step) == (0, 30)
+
+
+def test_an_adapter_of_another_base_of_the_same_shape_is_refused(
+    train: Any, build_config: Any, run_runner: Any, tmp_path: Path
+) -> None:
+    trained, other = train("llama"), tmp_path / "other"
+    make_tiny_model(other, "llama", hidden_size=64)
+    config = build_config(
+        model={"name": str(other)},
+        adapter={"path": str(trained.adapters["long"])},
+        evaluation={"engine": "vllm"},
+    )
+
+    outcome = run_runner(config, job_type="eval")
+
+    assert outcome.code == 65
+    assert "was trained on another base model" in outcome.result.failure.message

@@ -4,6 +4,7 @@ All completions of a prompt are in one batch, greedy and sampled ones together. 
 length share a batch, the longest first: if memory runs out, it does so at once.
 """
 
+import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -22,6 +23,8 @@ from tenyson.evaluation.completions import (
 )
 from tenyson.evaluation.engines.engine import PROBED_TOKENS, LogProbs
 from tenyson.evaluation.sampler import SeededSampler
+
+LOG = logging.getLogger("tenyson.evaluation")
 
 
 class HFEngine:
@@ -48,6 +51,7 @@ class HFEngine:
         self._model = model.eval()
         self._adapters = dict(adapters or {})
         self._batch_size = batch_size
+        self._at_once = batch_size  # less where memory does not do
         # Generation runs on the model below PEFT's wrapper: what is switched is in its layers.
         self._causal = model.get_base_model() if self._adapters else model
         self._pad = tokenizer.pad_token_id
@@ -82,7 +86,7 @@ class HFEngine:
             for start in range(0, len(draws), width):
                 asked = [(r, draw) for r in missing for draw in draws[start : start + width]]
                 with self._using(model):
-                    answers = self._complete(asked, sampling, check_stop)
+                    answers = self._complete_as_fits(asked, sampling, check_stop)
                 for (request, _), completion in zip(asked, answers, strict=True):
                     found[request.key].append(completion)
             yield found
@@ -114,6 +118,30 @@ class HFEngine:
             self._model.disable_adapter() if self._adapters else nullcontext()
         )
         return context
+
+    def _complete_as_fits(
+        self,
+        asked: Sequence[tuple[Request, Draw]],
+        sampling: Sampling,
+        check_stop: Callable[[], None],
+    ) -> list[Completion]:
+        """Returns the completions, in parts where memory does not do for all at once."""
+        answers: list[Completion] = []
+        while len(answers) < len(asked):
+            part = asked[len(answers) : len(answers) + self._at_once]
+            try:
+                answers += self._complete(part, sampling, check_stop)
+            except (MemoryError, RuntimeError) as error:  # torch's is a RuntimeError
+                if len(part) == 1 or not _is_out_of_memory(error):
+                    raise
+                self._at_once = len(part) // 2
+                LOG.warning(
+                    "Out of memory with %d completions at a time; going on with %d. Set "
+                    "evaluation.batch_size: %d to start with so many.",
+                    *(len(part), self._at_once, self._at_once),
+                )
+                torch.cuda.empty_cache()
+        return answers
 
     @torch.inference_mode()
     def _complete(
@@ -147,3 +175,8 @@ def _batches(requests: Sequence[Request], size: int) -> Iterator[list[Request]]:
     ordered = sorted(requests, key=lambda request: len(request.ids), reverse=True)
     for start in range(0, len(ordered), size):
         yield ordered[start : start + size]
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    is_of_memory = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    return is_of_memory or "not enough memory" in str(error)
