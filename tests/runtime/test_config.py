@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from tenyson.config import JobConfig, load_config, parse_config
 from tenyson.config.training import TrainingConfig
 from tenyson.contract import JobType
 from tenyson.errors import ConfigError
-from tests.runtime.config_fields import FIELDS
+from tests.runtime.config_fields import FIELDS, LEAVES
 
 
 def paths_of(error: ConfigError) -> list[str]:
@@ -100,3 +101,19 @@ def test_a_section_whose_keys_are_all_commented_out_has_its_defaults() -> None:
 @pytest.mark.parametrize(("path", "field"), FIELDS)
 def test_every_field_is_documented(path: str, field: Any) -> None:
     assert field.description, path
+
+
+def test_every_field_is_read_by_some_code() -> None:
+    """A field that nothing reads would be a promise that nobody keeps."""
+    root = Path(__file__).parents[2] / "runtime" / "tenyson"
+    tables = {"checks.py", "aliases.py", "trainer_arguments.py"}
+    code = "\n".join(
+        path.read_text(encoding="utf-8")
+        for path in root.rglob("*.py")
+        if path.parent.name != "config" or path.name not in tables
+    )
+
+    names = {path.rpartition(".")[2] for path, _ in LEAVES}
+    unread = {name for name in names if not re.search(rf"(\.{name}\b|\"{name}\")", code)}
+
+    assert unread == set()
