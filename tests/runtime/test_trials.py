@@ -129,7 +129,7 @@ def test_a_dry_run_tells_the_plan_and_leaves_the_folder_as_it_is(
         assert "from attempt-0/checkpoint-4, if it verifies" in run.said
         assert "6, of 8 examples each" in run.said
     if job_type == "rl":
-        assert "digit_reward, length_reward" in run.said
+        assert "digit_reward x 1, length_reward x 1" in run.said
         assert "8 completions a round: 2 prompts x 4" in run.said
     assert content_of(tmp_path / "out") == before
 
@@ -144,6 +144,7 @@ def test_a_dry_run_refuses_what_the_run_would_refuse_and_leaves_no_result(
         (make_config(adapter={"path": "./nowhere"}), "sft", ExitCode.DEPENDENCY, "nowhere"),
         (make_config(task={"reward": "unknown"}), "rl", ExitCode.TASK, "get_reward_funcs raised"),
         (make_config(model={"name": "./nowhere"}), "eval", ExitCode.CONFIG, "no folder ./nowhere"),
+        (make_config(rl={"reward_weights": [1.0]}), "rl", ExitCode.TASK, "1 numbers for 2"),
         (make_config(adapter={"kind": "qlora"}), "sft", ExitCode.CONFIG, "which needs a GPU"),
         (make_config(task={"eval_rows": []}), "eval", ExitCode.TASK, "returned no rows"),
         (make_config(evaluation={"max_new_tokens": 9000}), "eval", ExitCode.TASK, "no room"),

@@ -1,6 +1,6 @@
 """What a plan says of a task's data: read by the same hooks and checks as a run's."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,7 @@ from datasets import Dataset
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
 from tenyson.jobs._arguments import rl_arguments, sft_arguments
-from tenyson.jobs._context_length import require_room, require_room_to_answer
+from tenyson.jobs._context_length import context_length, require_room, require_room_to_answer
 from tenyson.jobs._data import (
     call_hook,
     callable_of,
@@ -21,8 +21,10 @@ from tenyson.jobs._mask_report import describe_example, report_masks, sample_of,
 from tenyson.jobs._models import require_vocabulary
 from tenyson.jobs._preparation import Prepared
 from tenyson.jobs._prompts import require_a_full_round, rl_prompts, with_prompts
+from tenyson.jobs._rewards import checked_rewards
+from tenyson.jobs._rl import reward_weights_of
 from tenyson.jobs._sft import examples_of, prepare_all
-from tenyson.jobs._stage import environment_of
+from tenyson.jobs._stage import environment_of, stage_of
 from tenyson.jobs.context import RunContext
 from tenyson.jobs.plan import Plan
 
@@ -72,18 +74,19 @@ def plan_rl(
     prompts = rl_prompts(context, environment)
     _plan_rows(plan, "train", prompts)
     rewards = call_hook(context, "get_reward_funcs", context.plain_config, tokenizer)
+    weights = reward_weights_of(context)
+    checked = checked_rewards(rewards, weights=weights)
     arguments = rl_arguments(context)
     require_a_full_round(prompts, arguments)
-    longest = require_room_to_answer(
-        with_prompts(prompts, environment),
-        "get_rl_dataset" if environment is None else "make_env",
-        tokenizer,
-        model_config,
-        arguments.max_completion_length,
-    )
     answer = arguments.max_completion_length
+    hook = "get_rl_dataset" if environment is None else "make_env"
+    own = with_prompts(prompts, environment)
+    longest = require_room_to_answer(own, hook, tokenizer, model_config, answer)
     plan.add("prompts", f"{longest} tokens the longest, and up to {answer} of an answer")
-    plan.add("rewards", ", ".join(getattr(reward, "__name__", repr(reward)) for reward in rewards))
+    if environment is not None:
+        stage_of(context, environment, context_length(model_config))
+        plan.add("episodes", f"up to {context.config.rl.max_turns} turns with the task's make_env")
+    plan.add("rewards", _weighed(checked, weights))
     completions, group = arguments.generation_batch_size, arguments.num_generations
     plan.add(
         "sampling",
@@ -91,6 +94,12 @@ def plan_rl(
         f"{arguments.steps_per_generation * arguments.num_iterations} micro-steps",
     )
     return PlannedData(len(prompts), longest)
+
+
+def _weighed(rewards: Sequence[Any], weights: Sequence[float] | None) -> str:
+    factors = weights or [1.0] * len(rewards)
+    named = zip(rewards, factors, strict=True)
+    return ", ".join(f"{reward.__name__} x {factor:g}" for reward, factor in named)
 
 
 def plan_eval(

@@ -42,7 +42,7 @@ def train(context: RunContext) -> None:
     environment = environment_of(context)
     prompts = rl_prompts(context, environment)
     rewards = call_hook(context, "get_reward_funcs", context.plain_config, tokenizer)
-    weights = _reward_weights(context)
+    weights = reward_weights_of(context)
     arguments = rl_arguments(context)
     require_a_full_round(prompts, arguments)
     model, adapter = model_to_train(context, source)
@@ -97,7 +97,7 @@ def train(context: RunContext) -> None:
                 context.warn(warning)
 
 
-def _reward_weights(context: RunContext) -> list[float] | None:
+def reward_weights_of(context: RunContext) -> list[float] | None:
     """The configuration's weights, else the task's; None weighs all as 1."""
     if context.config.rl.reward_weights is not None:
         return list(context.config.rl.reward_weights)
