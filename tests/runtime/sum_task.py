@@ -236,13 +236,6 @@ class ForgettingLabels(Collator):
         return {"input_ids": self._collate(examples)["input_ids"]}
 
 
-COLLATORS = {
-    "masks_padding": MaskingPadding,
-    "masks_all": MaskingAll,
-    "forgets_labels": ForgettingLabels,
-}
-
-
 class NoisyCollator(Collator):
     """Leaves tokens out of the loss at random, by each of the global sources in turn."""
 
@@ -256,3 +249,11 @@ class NoisyCollator(Collator):
         batch["labels"][torch.tensor(kept) < 0.3] = -100
         batch["labels"][0] = batch["input_ids"][0]  # one row at least is trained
         return batch
+
+
+COLLATORS = {
+    "noisy": NoisyCollator,
+    "masks_padding": MaskingPadding,
+    "masks_all": MaskingAll,
+    "forgets_labels": ForgettingLabels,
+}

@@ -235,7 +235,7 @@ def _open(uri: str) -> tuple[Any, str]:
     except ImportError as error:
         raise DependencyError(
             f"{uri} needs a library that is not installed: {error}.",
-            hint="s3:// needs s3fs, gs:// needs gcsfs: pip install it in the runner's image.",
+            hint="s3:// needs tenyson[s3], gs:// needs gcsfs: install it in the runner's image.",
         ) from error
     except ValueError as error:
         raise DependencyError(f"{uri} is no URI that fsspec knows: {error}.") from error

@@ -17,7 +17,7 @@ class CheckpointConfig(Section):
     max_save_share: Annotated[float, Field(gt=0, le=1)] = 0.05
     """Share of the wall time that saving by time may take: slow saves come less often."""
     keep: Annotated[int, Field(ge=1, le=1000)] = 3
-    """Checkpoints kept over all attempts, the newest ones."""
+    """Verified checkpoints kept over all attempts, the newest ones; broken ones do not count."""
     resume: Literal["auto", "never"] | PositiveInt = "auto"
     """What attempts start from: `auto` the newest verified checkpoint, `never` none; or a step."""
     grace_seconds: Annotated[float, Field(gt=0, le=86_400)] | None = None
