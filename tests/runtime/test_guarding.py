@@ -53,7 +53,7 @@ def test_a_guard_that_warns_does_so_once_and_the_run_goes_on(
     assert result.succeeded
     warnings = [w for w in result.warnings if w.startswith("Guard clipped: ")]
     assert len(warnings) == 1
-    assert "in the logged steps 1 to 2" in warnings[0]
+    assert "(steps 1 to 2)" in warnings[0]
     assert "rl.max_completion_length" in warnings[0]
 
 

@@ -34,7 +34,7 @@ class Verdict:
     @property
     def message(self) -> str:
         """What was seen, as a sentence."""
-        return f"{self.seen}, in the logged steps {self.since_step} to {self.step}."
+        return f"{self.seen} (steps {self.since_step} to {self.step})."
 
     @property
     def diagnosis(self) -> str:
