@@ -137,8 +137,9 @@ class _Attempt:
 
     def _try_out(self, options: argparse.Namespace) -> "JobResult":
         """Carries out `--dry-run` or `--smoke`, in this process alone."""
-        from tenyson.running.trials import dry_run, smoke_run
+        from tenyson.running.trials import dry_run, require_one_process, smoke_run
 
+        require_one_process(self._places, is_smoke=options.smoke)
         job, ranks = self._prepare(options), self._places[0].size
         self._told = dry_run(job, ranks) if options.dry_run else smoke_run(job)
         result = self._new_result()

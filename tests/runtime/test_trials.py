@@ -159,6 +159,35 @@ def test_a_dry_run_refuses_what_the_run_would_refuse_and_leaves_no_result(
 
 
 @pytest.mark.train
+def test_a_dry_run_plans_for_all_ranks_of_the_pod(run_runner: Any, make_config: Any) -> None:
+    config = make_config(training={"per_device_train_batch_size": 2})
+
+    run = run_runner(config, job_type="rl", extra=("--dry-run",), PET_NPROC_PER_NODE="4")
+
+    assert run.code == 0, run.said
+    assert "6, of 8 examples each: 2 x 1 micro-steps x 4 ranks" in run.said
+    assert "8 completions a round: 2 prompts x 4" in run.said
+
+
+@pytest.mark.parametrize(
+    ("flag", "env"),
+    [
+        ("--smoke", {"PET_NPROC_PER_NODE": "2"}),
+        ("--smoke", {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "h", "MASTER_PORT": "1"}),
+        ("--dry-run", {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "h", "MASTER_PORT": "1"}),
+    ],
+)
+def test_one_process_does_not_try_what_several_are_to_do(
+    flag: str, env: dict[str, str], run_runner: Any, make_config: Any
+) -> None:
+    run = run_runner(make_config(), extra=(flag,), **env)
+
+    assert run.code == ExitCode.CONFIG
+    assert f"{flag}: is done by one process, and 2 ranks are to train here" in run.said
+    assert not run.folder.exists()
+
+
+@pytest.mark.train
 def test_a_bug_in_a_dry_run_shows_its_trace_for_there_is_no_file_of_it(
     run_runner: Any, make_config: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

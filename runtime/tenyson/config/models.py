@@ -53,7 +53,8 @@ class JobConfig(Section):
     budget: BudgetConfig = BudgetConfig()
     """What a run may use up."""
     trainer_args: dict[str, Any] = Field(default_factory=dict)
-    """Further arguments of TRL's SFTConfig or GRPOConfig, by their own names."""
+    """Further arguments of TRL's SFTConfig or GRPOConfig, by their own names; one that TRL does not
+    know, or that has a field here, is refused."""
     task: dict[str, Any] = Field(default_factory=dict)
     """The task's own section; its keys are the task's."""
 

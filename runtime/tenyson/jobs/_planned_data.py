@@ -1,7 +1,7 @@
 """What a plan says of a task's data: read by the same hooks and checks as a run's."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from datasets import Dataset
@@ -76,7 +76,7 @@ def plan_rl(
     rewards = call_hook(context, "get_reward_funcs", context.plain_config, tokenizer)
     weights = reward_weights_of(context)
     checked = checked_rewards(rewards, weights=weights)
-    arguments = rl_arguments(context)
+    arguments = rl_arguments(_as_one_rank(context, plan.ranks))
     require_a_full_round(prompts, arguments)
     answer = arguments.max_completion_length
     hook = "get_rl_dataset" if environment is None else "make_env"
@@ -94,6 +94,14 @@ def plan_rl(
         f"{arguments.steps_per_generation * arguments.num_iterations} micro-steps",
     )
     return PlannedData(len(prompts), longest)
+
+
+def _as_one_rank(context: RunContext, ranks: int) -> RunContext:
+    """Returns the context of a run whose one process has the batches of all; TRL counts them."""
+    training = context.config.training
+    size = training.per_device_train_batch_size * ranks
+    widened = training.model_copy(update={"per_device_train_batch_size": size})
+    return replace(context, config=context.config.model_copy(update={"training": widened}))
 
 
 def _weighed(rewards: Sequence[Any], weights: Sequence[float] | None) -> str:

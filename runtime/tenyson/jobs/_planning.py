@@ -36,7 +36,7 @@ def plan_run(context: RunContext, ranks: int, output_dir: Path) -> Plan:
         TenysonError: What the run itself would end with.
     """
     quiet()
-    plan = Plan(context.job_type.value.upper())
+    plan = Plan(context.job_type.value.upper(), ranks)
     for line in context.config.read_as:
         plan.add("configuration", line)
     source = locate_model(context)
@@ -46,8 +46,8 @@ def plan_run(context: RunContext, ranks: int, output_dir: Path) -> Plan:
     _plan_model(context, plan, model)
     if context.job_type is not JobType.EVAL:
         _plan_training(context, plan, model)
-        _plan_steps(context, plan, data.rows, ranks, output_dir)
-    _plan_memory(context, plan, model, data, ranks)
+        _plan_steps(context, plan, data.rows, output_dir)
+    _plan_memory(context, plan, model, data)
     plan.add("output", str(output_dir))
     plan.warnings += context.result.warnings
     return plan
@@ -78,10 +78,8 @@ def _plan_training(context: RunContext, plan: Plan, model: Any) -> None:
         plan.add("adapter", f"new {config.adapter.kind}: {trained:,} parameters, {share:.2g} %")
 
 
-def _plan_memory(
-    context: RunContext, plan: Plan, model: Any, data: PlannedData, ranks: int
-) -> None:
-    found = memory_here(context, model, ranks=ranks, longest_tokens=data.longest_tokens)
+def _plan_memory(context: RunContext, plan: Plan, model: Any, data: PlannedData) -> None:
+    found = memory_here(context, model, ranks=plan.ranks, longest_tokens=data.longest_tokens)
     if isinstance(found, str):
         plan.add("memory", found)
         return
@@ -116,8 +114,8 @@ def _trained_parameters(config: JobConfig, model: Any) -> int:
     return sum(p.numel() for p in adapted.parameters() if p.requires_grad)
 
 
-def _plan_steps(context: RunContext, plan: Plan, rows: int, ranks: int, output_dir: Path) -> None:
-    config = context.config
+def _plan_steps(context: RunContext, plan: Plan, rows: int, output_dir: Path) -> None:
+    config, ranks = context.config, plan.ranks
     steps = planned_steps(config, context.job_type, rows, ranks)
     training = config.training
     batch = training.per_device_train_batch_size

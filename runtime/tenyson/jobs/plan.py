@@ -20,6 +20,8 @@ class Plan:
     """What a run would do, in the order in which a reader wants it."""
 
     job_type: str
+    ranks: int = 1
+    """Processes that would train together."""
     lines: list[tuple[str, str]] = field(default_factory=list)
     """A label, and what is planned; a label that repeats is shown once."""
     warnings: list[str] = field(default_factory=list)

@@ -1,6 +1,8 @@
 """What the runner does in place of a run, for `--dry-run` and `--smoke`, and tells about it."""
 
+import os
 import tempfile
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -9,6 +11,8 @@ from typing import Any
 from tenyson.checkpoints.fence import Fence
 from tenyson.config import parse_config
 from tenyson.contract import JobType
+from tenyson.distributed.place import RankPlace
+from tenyson.errors import ConfigError, Problem
 from tenyson.jobs.context import Reporter, RunContext
 from tenyson.jobs.failure import missing_library
 from tenyson.jobs.job import Job, new_result
@@ -31,6 +35,26 @@ def smoke_run(job: Job) -> dict[str, Any]:
     """Tries the job's parts out, each said as it is done; returns them as JSON values."""
     stages = smoke(job, job_class(JobType.EVAL), lambda line: say(f"{line}\n"))
     return {"stages": [asdict(stage) for stage in stages]}
+
+
+def require_one_process(places: Sequence[RankPlace], *, is_smoke: bool) -> None:
+    """Refuses what one process cannot try for several.
+
+    Raises:
+        ConfigError: It is one of several ranks that another program has started, or a smoke run is
+            asked for where several ranks would train.
+    """
+    started = len(places) == 1 and places[0].size > 1
+    if started or (is_smoke and places[0].size > 1):
+        asked = "--smoke" if is_smoke else "--dry-run"
+        count = places[0].size
+        raise ConfigError(
+            [Problem(asked, f"is done by one process, and {count} ranks are to train here")],
+            hint="Call it without torchrun, and for --smoke without PET_NPROC_PER_NODE, too.",
+        )
+    if len(places) > 1:  # one process uses one GPU
+        first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").partition(",")[0]
+        os.environ["CUDA_VISIBLE_DEVICES"] = first
 
 
 def plan_of(job: Job, ranks: int) -> Plan:
