@@ -96,25 +96,26 @@ def configuration(model: Path, steps: int, batch: int) -> dict[str, Any]:
 
 
 def with_tenyson(kind: str, config: dict[str, Any], folder: Path) -> Stopwatch:
-    from tenyson.jobs import _training
+    from transformers import Trainer
+
     from tenyson.jobs.rl import RLJob
     from tenyson.jobs.sft import SFTJob
 
     watch = Stopwatch()
-    train_from = _training._train_from
+    train = Trainer.train
 
-    def watched(trainer: Any, checkpoint: Any) -> None:
+    def watched(trainer: Any, *arguments: Any, **options: Any) -> Any:
         trainer.add_callback(watch.callback())
-        train_from(trainer, checkpoint)
+        return train(trainer, *arguments, **options)
 
-    _training._train_from = watched
+    Trainer.train = watched
     config = {**config, "telemetry": {"db_url": f"sqlite:///{folder}/telemetry.db"}}
     job = SFTJob if kind == "sft" else RLJob
     try:
         with contextlib.redirect_stderr(io.StringIO()):
             job(config, SumTask(), output_dir=folder / "run").run()
     finally:
-        _training._train_from = train_from
+        Trainer.train = train
     return watch
 
 
