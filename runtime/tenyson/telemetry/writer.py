@@ -37,6 +37,8 @@ class RowQueue:
         self._limit = limit
         self._units: deque[Sequence[Row]] = deque()
         self._rows = 0
+        self._wanted = 1
+        """Rows that end the wait of whoever takes them."""
         self._closed = False
         self._changed = threading.Condition()
 
@@ -45,9 +47,12 @@ class RowQueue:
         with self._changed:
             if self._closed or (self._units and self._rows + len(unit) > self._limit):
                 return False
+            was_empty = not self._units
             self._units.append(unit)
             self._rows += len(unit)
-            self._changed.notify()
+            # Waking the writer for each unit would cost the training thread a switch every step.
+            if was_empty or self._rows >= self._wanted:
+                self._changed.notify()
             return True
 
     def take(self, rows: int, patience: float, idle: float | None) -> list[Row]:
@@ -59,6 +64,7 @@ class RowQueue:
             idle: Seconds to wait for the first; None waits as long as it takes.
         """
         with self._changed:
+            self._wanted = rows
             self._changed.wait_for(lambda: self._units or self._closed, idle)
             if self._units:
                 self._changed.wait_for(lambda: self._rows >= rows or self._closed, patience)
