@@ -1,5 +1,6 @@
 """What is trained: every kind of adapter, or all; saved, loaded again, merged, gone on from."""
 
+import importlib.util
 import json
 from pathlib import Path
 from typing import Any
@@ -207,7 +208,7 @@ def test_qlora_without_bitsandbytes_says_what_to_install(
     from tenyson.jobs import _quantization
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(_quantization.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(_quantization, "find_spec", lambda name: None)
 
     with pytest.raises(DependencyError, match="needs bitsandbytes") as raised:
         _quantization.four_bits(parse_config(make_config(adapter={"kind": "qlora"})))
@@ -225,3 +226,60 @@ def test_the_manifest_tells_the_adapter_and_its_base(
 
     assert facts["adapter"]["kind"] == "dora"
     assert len(facts["base_fingerprint"]) == 64
+
+
+def test_an_adapter_in_bfloat16_is_gone_on_from_in_bfloat16(
+    make_config: Any,
+    sum_task: Any,
+    tmp_path: Path,
+    weights_of: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """TRL keeps an adapter over a base of 4 bits so; PEFT's loading makes float32 of it."""
+    import torch
+
+    from tenyson.jobs import _sft
+
+    make = _sft.model_to_train
+
+    def in_bfloat16(*args: Any) -> Any:
+        model, adapter = make(*args)
+        for tensor in model.parameters():
+            if tensor.requires_grad:
+                tensor.data = tensor.data.to(torch.bfloat16)
+        return model, adapter
+
+    monkeypatch.setattr(_sft, "model_to_train", in_bfloat16)
+    constant = {"lr_scheduler_type": "constant", "warmup_steps": 0}
+    sections = {"checkpoint": {"every_steps": 2}}
+
+    def run(folder: str, steps: int) -> Any:
+        config = make_config(**sections, training={**constant, "max_steps": steps})
+        return SFTJob(config, sum_task, output_dir=tmp_path / folder).run()
+
+    run("whole", 4)
+    run("parts", 2)
+    resumed = run("parts", 4)
+
+    whole, parts = weights_of(tmp_path / "whole"), weights_of(tmp_path / "parts")
+    assert resumed.resumed_from_step == 2
+    assert {tensor.dtype for tensor in whole.values()} == {torch.bfloat16}
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(
+    importlib.util.find_spec("bitsandbytes") is None, reason="bitsandbytes is missing"
+)
+def test_qlora_trains_over_a_base_of_four_bits_and_serves_over_the_whole_one(
+    make_config: Any, sum_task: Any, tmp_path: Path, tiny_model: str
+) -> None:
+    from tenyson.jobs._models import put_adapter
+
+    config = make_config(adapter={"kind": "qlora"}, training={"max_steps": 3})
+
+    result = SFTJob(config, sum_task, output_dir=tmp_path).run()
+
+    assert (result.status, result.global_step) == ("success", 3)
+    loaded = put_adapter(base_of(tiny_model), saved_adapter(tmp_path), is_trainable=False)
+    assert (logits_of(loaded) - logits_of(base_of(tiny_model))).abs().max() > 1e-4

@@ -15,7 +15,7 @@ class ModelConfig(Section):
     revision: ShortString = "main"
     """Branch, tag or commit on the Hub; ignored for a folder or a task's model."""
     loader: Literal["transformers", "unsloth"] = "transformers"
-    """What loads it; `unsloth` has kernels of its own, needs a GPU and the extra of that name."""
+    """What loads it; `unsloth` has kernels of its own, and needs a GPU and Unsloth installed."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Weights' type; auto is bfloat16 on a GPU that has it, else float32."""
     attn_implementation: Literal["eager", "sdpa", "flash_attention_2"] | None = None
@@ -28,8 +28,8 @@ class AdapterConfig(Section):
     """The part of the model that is trained."""
 
     kind: Literal["lora", "qlora", "dora", "full"] = "lora"
-    """`lora` trains low-rank matrices, `qlora` those over a base of 4 bits (GPU, bitsandbytes),
-    `dora` those with a magnitude of their own, `full` every weight."""
+    """`lora` trains low-rank matrices, `qlora` those over a base of 4 bits (needs a GPU and
+    bitsandbytes), `dora` those with a magnitude of their own, `full` every weight."""
     r: Annotated[int, Field(ge=1, le=512)] = 16
     """Rank of the LoRA matrices."""
     alpha: Annotated[float, Field(gt=0, le=4096)] | None = None

@@ -11,9 +11,11 @@ class DataConfig(Section):
     """How examples become batches (SFT)."""
 
     max_length: Annotated[int, Field(ge=1, le=10_000_000)] | None = 1024
-    """Tokens of an example; longer ones are cut at the end. None never cuts."""
+    """Tokens of an example, at most the model's context; longer ones are cut at the end. None never
+    cuts."""
     packing: bool | None = None
-    """Whether several short examples share one row; None decides from the padding measured."""
+    """Whether several short examples share one row of `max_length`; None decides from the padding
+    that the batches would have, and the run says what it decided."""
     completion_only_loss: bool | None = None
     """Whether prompts are left out of the loss; None does so for prompt/completion data."""
     assistant_only_loss: bool = False
@@ -65,4 +67,4 @@ class TrainingConfig(Section):
     """`best` seeds every random source; `strict` allows deterministic kernels alone, and is slower.
     """
     fsdp: bool = False
-    """Whether weights, gradients and the optimiser's state are split over the ranks (FSDP)."""
+    """Whether weights, gradients and the optimiser's state are split over the ranks (FSDP; SFT)."""

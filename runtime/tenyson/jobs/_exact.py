@@ -91,7 +91,11 @@ class ExactResume:
         """Writes none: the run's manifest says more."""
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        types = {name: tensor.dtype for name, tensor in self.model.named_parameters()}
         super()._load_from_checkpoint(resume_from_checkpoint, model)  # type: ignore[misc]
+        # PEFT loads an adapter in float32, and over a base of 4 bits TRL trains it in bfloat16.
+        for name, tensor in self.model.named_parameters():
+            tensor.data = tensor.data.to(types.get(name, tensor.dtype))
         if isinstance(self.model, PeftModel) and not is_sharded(self.model):
             # With a reference adapter beside the trained one, transformers loads only the former.
             folder = Path(resume_from_checkpoint)

@@ -1,6 +1,6 @@
 """`adapter.kind: qlora`: a base of 4 bits, under low-rank matrices that train."""
 
-import importlib.util
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -28,7 +28,7 @@ def four_bits(config: JobConfig) -> Any:
             hint="Use lora, which trains the same matrices over the whole base, or run it where "
             "a GPU is visible.",
         )
-    if importlib.util.find_spec("bitsandbytes") is None:
+    if find_spec("bitsandbytes") is None:
         raise DependencyError(
             "adapter.kind: qlora needs bitsandbytes, which is not installed.",
             hint='Install it beside the training libraries (pip install "bitsandbytes>=0.48"), or '

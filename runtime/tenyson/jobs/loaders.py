@@ -3,8 +3,8 @@
 Unsloth rewrites parts of transformers, TRL and PEFT while it is imported, so it must come first.
 """
 
-import importlib
-import importlib.util
+from importlib import import_module
+from importlib.util import find_spec
 
 from tenyson.config import JobConfig
 from tenyson.errors import ConfigError, DependencyError, Problem
@@ -25,7 +25,7 @@ def import_loader(config: JobConfig) -> None:
     """
     if config.model.loader != "unsloth":
         return
-    if importlib.util.find_spec("unsloth") is None:
+    if find_spec("unsloth") is None:
         raise DependencyError(
             "model.loader: unsloth needs Unsloth, which is not installed.", hint=_INSTALL
         )
@@ -34,7 +34,7 @@ def import_loader(config: JobConfig) -> None:
             [Problem("model.loader", "unsloth needs a GPU, and none is visible")],
             hint="Set model.loader: transformers, or run it where a GPU is visible.",
         )
-    importlib.import_module("unsloth")
+    import_module("unsloth")
 
 
 def _has_gpu() -> bool:
