@@ -96,6 +96,36 @@ def test_a_checkpoint_that_is_going_up_is_not_rotated_away(
     assert [place.step for place in store.places()] == [4]
 
 
+def test_a_checkpoint_that_is_taken_back_while_it_goes_up_is_gone_from_the_mirror(
+    tmp_path: Path, mirror: SlowMirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rollback: the next attempt must find no checkpoint of the steps that went wrong."""
+    store = open_store(tmp_path / "run", mirror)
+    mirror.gate.set()
+    save(store, 1)
+    assert store._uploads.wait(30)
+    is_read, may_arrive = threading.Event(), threading.Event()
+
+    def put_late(local: str, remote: str) -> None:
+        content = Path(local).read_bytes()
+        if local.endswith(File.CHECKPOINT_MANIFEST):
+            is_read.set()
+            assert may_arrive.wait(30)
+        mirror._files.pipe_file(remote, content)
+
+    monkeypatch.setattr(mirror._files, "put_file", put_late)
+    save(store, 2)
+    assert is_read.wait(30)
+    save(store, 3)
+    threading.Timer(0.3, may_arrive.set).start()
+
+    store.set_aside_after(1, of_all_attempts=True)
+
+    assert store._uploads.wait(30)
+    assert mirror.finished_folders() == ["attempt-0/checkpoint-1"]
+    assert [place.step for place in store.places()] == [1]
+
+
 def test_an_end_without_time_leaves_the_upload_and_says_so(
     tmp_path: Path, mirror: SlowMirror
 ) -> None:

@@ -1,17 +1,42 @@
 """Whether a write failed because the disk is full; the libraries have many words for it."""
 
+import contextlib
 import errno
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from tenyson.errors import DependencyError
+from tenyson.checkpoints.layout import Place
+from tenyson.errors import DependencyError, TenysonError
 
 _SIGNS = ("no space left", "os error 28", "disk quota exceeded", "os error 122")
 _TORCH = ("pytorchstreamwriter", "file write failed", "unexpected pos")
 """What torch says where it could not write; it does not say why."""
 _FULL_BYTES = 2**20
 """Free space below which a failed write is put down to the lack of it."""
+
+
+@contextlib.contextmanager
+def disk_full_is_said(
+    name: str, aside: Path, finished: Callable[[], Sequence[Place]]
+) -> Iterator[None]:
+    """Raises a sentence of ours where the block fails for lack of space.
+
+    Args:
+        name: The checkpoint that is saved in the block.
+        aside: The folder it is written to; still there when the block has failed.
+        finished: Says which checkpoints there are.
+
+    Raises:
+        DependencyError: The disk is full.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not isinstance(error, TenysonError) and is_disk_full(error, aside):
+            kept = [place.name for place in finished()]
+            raise _no_space(name, aside, kept) from error
+        raise
 
 
 def is_disk_full(error: BaseException, folder: Path) -> bool:
@@ -29,18 +54,10 @@ def is_disk_full(error: BaseException, folder: Path) -> bool:
     return False
 
 
-def no_space(name: str, folder: Path, aside: Path, kept: Sequence[str]) -> DependencyError:
-    """Returns what to tell the user.
-
-    Args:
-        name: The checkpoint that could not be saved.
-        folder: The output folder.
-        aside: What was written of it.
-        kept: The checkpoints that are there.
-    """
+def _no_space(name: str, aside: Path, kept: Sequence[str]) -> DependencyError:
     written = sum(path.stat().st_size for path in aside.rglob("*") if path.is_file())
     return DependencyError(
-        f"No space left for {name} in {folder}: {written:,} bytes of it were written, "
+        f"No space left for {name} in {aside.parent}: {written:,} bytes of it were written, "
         f"{_free_bytes(aside):,} are free. Saved before and untouched: "
         f"{', '.join(kept) or 'nothing'}.",
         hint="Give the output folder more space, or keep fewer checkpoints (checkpoint.keep); the "

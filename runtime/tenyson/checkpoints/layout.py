@@ -10,8 +10,9 @@ The mirror has the same names below its URI.
 """
 
 import re
-from dataclasses import dataclass
-from typing import Self
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
 
 from tenyson.contract import File
 
@@ -47,6 +48,21 @@ class Place:
         if self.attempt == NO_ATTEMPT:
             return checkpoint
         return f"{attempt_folder(self.attempt)}/{checkpoint}"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint whose files are all what its manifest says."""
+
+    place: Place
+    folder: Path
+    facts: dict[str, Any] = field(compare=False)
+    """What was written into its manifest when it was saved."""
+
+    @property
+    def step(self) -> int:
+        """Optimiser steps that it has behind it."""
+        return self.place.step
 
 
 def attempt_folder(attempt: int) -> str:

@@ -5,43 +5,23 @@
 
 import contextlib
 import logging
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tenyson.checkpoints import manifest
-from tenyson.checkpoints.disk_full import is_disk_full, no_space
+from tenyson.checkpoints.disk_full import disk_full_is_said
 from tenyson.checkpoints.fence import Fence
 from tenyson.checkpoints.final import put_in_place
-from tenyson.checkpoints.layout import Place
+from tenyson.checkpoints.folder import OutputFolder
+from tenyson.checkpoints.layout import Checkpoint, Place
 from tenyson.checkpoints.mirror import Mirror
 from tenyson.checkpoints.rotation import Verified, surplus
 from tenyson.checkpoints.uploads import Uploads
 from tenyson.contract import File
 from tenyson.errors import CheckpointError, SupersededError, TenysonError
-from tenyson.files import sync_folder
 
 LOG = logging.getLogger("tenyson.checkpoints")
-_ASIDE_PREFIX = ".saving-"
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """A checkpoint whose files are all what its manifest says."""
-
-    place: Place
-    folder: Path
-    facts: dict[str, Any] = field(compare=False)
-    """What was written into its manifest when it was saved."""
-
-    @property
-    def step(self) -> int:
-        """Optimiser steps that it has behind it."""
-        return self.place.step
 
 
 class CheckpointStore:
@@ -77,8 +57,8 @@ class CheckpointStore:
         self._is_verified = Verified()
         self._uploads = Uploads(self._carry_up)
         self._superseded: SupersededError | None = None
-        for left_over in self._own.glob(f"{_ASIDE_PREFIX}*"):  # a save that was killed
-            shutil.rmtree(left_over, ignore_errors=True)
+        self._files = OutputFolder(fence.folder, fence.attempt_folder)
+        self._files.sweep()
 
     @contextlib.contextmanager
     def saving(self, name: str, **facts: Any) -> Iterator[Path]:
@@ -93,14 +73,14 @@ class CheckpointStore:
             DependencyError: The disk is full.
         """
         self._check()
-        with self._aside() as aside, self._disk_full_is_said(name, aside):
+        with self._files.aside() as aside, disk_full_is_said(name, aside, self._finished):
             yield aside
             manifest.seal(aside, **facts)
             self._check()
             if name == File.FINAL_CHECKPOINT:
                 put_in_place(aside, self._fence)
                 return  # goes up with the results, and counts for no rotation
-            self._replace(aside, self._own / name)
+            self._files.replace(aside, self._own / name)
             self._is_verified.note(self._own / name)
         if self._mirror is not None:
             self._uploads.put(self._own / name)
@@ -130,9 +110,7 @@ class CheckpointStore:
 
     def places(self) -> list[Place]:
         """Returns where the folder has checkpoints, finished or not, the oldest first."""
-        found = [*self.folder.glob("checkpoint-*"), *self.folder.glob("attempt-*/checkpoint-*")]
-        places = (Place.parse(path.relative_to(self.folder).as_posix()) for path in found)
-        return sorted(place for place in places if place is not None)
+        return self._files.places()
 
     def expected_step(self) -> int:
         """Returns the newest checkpoint's step by its name alone; 0 where there is none."""
@@ -183,8 +161,10 @@ class CheckpointStore:
         for place in self.places():
             is_ours = of_all_attempts or place.attempt == self._fence.attempt
             if is_ours and place.step > step:
-                self._set_aside(place, "superseded")
+                self._files.set_aside(place, "superseded")
         if of_all_attempts and self._mirror is not None:
+            self._uploads.drop_waiting()
+            self._uploads.wait(None)  # else it would be there again after it was removed
             with self._mirror_trouble_is_a_warning():
                 for place in self._mirrored():
                     if place.step > step:
@@ -213,13 +193,13 @@ class CheckpointStore:
                     yield Checkpoint(place, folder, manifest.verify(folder))
                     continue
                 except CheckpointError as error:
-                    self._warn(f"{error.message} {self._set_aside(place, 'broken')}")
+                    self._warn(f"{error.message} {self._files.set_aside(place, 'broken')}")
             if self._mirror is not None and self._fetch(self._mirror, place):
                 yield Checkpoint(place, folder, manifest.read(folder))
 
     def _fetch(self, mirror: Mirror, place: Place) -> bool:
         """Whether the mirror had it; then it is in the folder, verified."""
-        with self._aside() as aside:
+        with self._files.aside() as aside:
             try:
                 if not mirror.exists(f"{place.name}/{File.CHECKPOINT_MANIFEST}"):
                     return False
@@ -228,72 +208,28 @@ class CheckpointStore:
             except CheckpointError as error:
                 self._warn(f"In {mirror.uri}, {place.name}: {error.message} Another one is used.")
                 return False
-            self._replace(aside / "fetched", self.folder / place.name)
+            self._files.replace(aside / "fetched", self.folder / place.name)
         LOG.info("Fetched %s from %s", place.name, mirror.uri)
         return True
-
-    @contextlib.contextmanager
-    def _aside(self) -> Iterator[Path]:
-        """Yields an empty folder of this attempt's own, gone at the end."""
-        self._own.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=_ASIDE_PREFIX, dir=self._own))
-        try:
-            aside.chmod(0o755)
-            yield aside
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
-
-    def _replace(self, new: Path, target: Path) -> None:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with self._aside() as old:
-            if target.exists():
-                os.rename(target, old / target.name)
-            os.rename(new, target)
-        sync_folder(target.parent)
-
-    def _set_aside(self, place: Place, why: str) -> str:
-        """Renames a checkpoint; returns what became of it, for the reader."""
-        folder = self.folder / place.name
-        target = folder.with_name(f"{why}-{folder.name}")
-        for number in range(1, 10_000):
-            if not target.exists():
-                break
-            target = folder.with_name(f"{why}-{folder.name}-{number}")
-        try:
-            os.rename(folder, target)
-        except FileNotFoundError:
-            return "Its own attempt has just removed it; another one is used."
-        return f"It is now {target.name}; another one is used."
 
     def _check(self) -> None:
         if self._superseded is not None:
             raise self._superseded
         self._fence.check()
 
-    @contextlib.contextmanager
-    def _disk_full_is_said(self, name: str, aside: Path) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:
-            # Asked here, while what was written so far still takes its space.
-            if not isinstance(error, TenysonError) and is_disk_full(error, aside):
-                kept = [place.name for place in self.places() if self._has_manifest(place)]
-                raise no_space(name, self.folder, aside, kept) from error
-            raise
+    def _finished(self) -> list[Place]:
+        return [place for place in self.places() if self._files.has_manifest(place)]
 
     def _rotate(self) -> None:
-        ours = [p for p in self._up_to_ours(self.places()) if self._has_manifest(p)]
+        ours = self._up_to_ours(self._finished())
         old = surplus(
             ours, self.folder, self._keep, self._is_verified, pinned_step=self._pinned_step
         )
         for place in self._spared(old, ours):
-            folder = self.folder / place.name
-            if self._uploads.holds(folder):
+            if self._uploads.holds(self.folder / place.name):
                 continue  # the next rotation finds it
             self._fence.check()
-            # Its manifest goes first: a rotation that is cut short leaves nothing that verifies.
-            (folder / File.CHECKPOINT_MANIFEST).unlink(missing_ok=True)
-            shutil.rmtree(folder, ignore_errors=True)
+            self._files.remove(place)
 
     def _spared(self, old: list[Place], places: list[Place]) -> list[Place]:
         """Returns the old ones that may go: not the last one before what may turn out to be bad."""
@@ -305,9 +241,6 @@ class CheckpointStore:
     def _up_to_ours(self, places: list[Place]) -> list[Place]:
         """Returns the places of this attempt and older ones; newer ones are not ours to touch."""
         return sorted(place for place in places if place.attempt <= self._fence.attempt)
-
-    def _has_manifest(self, place: Place) -> bool:
-        return (self.folder / place.name / File.CHECKPOINT_MANIFEST).is_file()
 
     def _carry_up(self, folder: Path) -> None:
         """Copies a checkpoint to the mirror and rotates there; on the uploads' thread."""

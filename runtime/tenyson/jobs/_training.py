@@ -10,7 +10,8 @@ from transformers import PrinterCallback
 from transformers.integrations import KubeflowCallback
 from transformers.trainer_callback import ProgressCallback
 
-from tenyson.checkpoints.store import Checkpoint, CheckpointStore
+from tenyson.checkpoints.layout import Checkpoint
+from tenyson.checkpoints.store import CheckpointStore
 from tenyson.contract import File
 from tenyson.distributed.files import share_folder
 from tenyson.distributed.ranks import Ranks

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from tenyson.checkpoints.store import Checkpoint, CheckpointStore
+from tenyson.checkpoints.layout import Checkpoint
+from tenyson.checkpoints.store import CheckpointStore
 
 
 @dataclass(frozen=True)
