@@ -18,7 +18,7 @@ from tenyson.contract import RUNS_FOLDER, Env, ExitCode, JobType
 from tenyson.distributed.joining import join, own_place
 from tenyson.distributed.place import RankPlace
 from tenyson.distributed.ranks import Ranks
-from tenyson.errors import BudgetError, StoppedError, SupersededError, TenysonError
+from tenyson.errors import StoppedError, SupersededError, TenysonError
 from tenyson.jobs.context import Reporter, RunContext, announce_start
 from tenyson.jobs.determinism import determinism, with_strict_engine
 from tenyson.jobs.failure import as_tenyson_error, missing_library, record_failure
@@ -32,7 +32,7 @@ from tenyson.jobs.preemption.grace import beyond_platform
 from tenyson.jobs.records import claim_folder, leave_result, upload_results
 from tenyson.jobs.result import JobResult
 from tenyson.jobs.tokens import TokenCounts
-from tenyson.jobs.usage import keep_usage, open_meter
+from tenyson.jobs.usage import budget_reached, keep_usage, open_meter
 from tenyson.phases import Phases
 from tenyson.task import check_hooks
 
@@ -173,7 +173,7 @@ class Job(ABC):
 
                 push_to_hub(context, self._hub)
             if context.budget_spent:
-                raise _budget_reached(context)
+                raise budget_reached(result.global_step, context.budget_spent)
         ranks.finish()
 
     @property
@@ -261,14 +261,6 @@ class Job(ABC):
             result.cost = self._meter.cost()
             keep_usage(self._meter, fence)
         leave_result(result, error, fence, self._mirror)
-
-
-def _budget_reached(context: RunContext) -> BudgetError:
-    return BudgetError(
-        f"Ended after step {context.result.global_step}: {context.budget_spent}",
-        hint="The result is valid, checkpoint-final is there. Raise the budget and start the run "
-        "again in the same output folder to go on from there.",
-    )
 
 
 def new_result(job: Job) -> JobResult:

@@ -9,10 +9,10 @@ from tenyson.contract import JobType
 from tenyson.jobs.model_shape import ModelShape
 
 GIB = 2**30
-_TILE = 32_768
-"""Widest tile of the vocabulary that TRL's trainers compute logits in."""
-_TILES = 3
-"""Of them at once: logits, their exponentials, the gradient."""
+_TILE_TOKENS, _TILE_WIDTH = 4096, 32_768
+"""The largest part of the logits that TRL's trainers hold at once."""
+_CPU_COPIES = 8
+"""Of that part, where no Triton kernel works in place: exponentials, probabilities, gradients."""
 _OPTIMISER_BYTES = {"adamw_torch": 8, "adamw_torch_fused": 8, "adamw_8bit": 2, "sgd": 0}
 """Bytes of state per trained weight; the rest, such as adafactor, keeps rows and columns only."""
 _GPU_OVERHEAD = int(0.75 * GIB)
@@ -100,7 +100,7 @@ def estimate(
         gradients=trained * 4 // split,
         optimizer=trained * _OPTIMISER_BYTES.get(config.training.optim, 1) // split,
         activations=_activations(shape, config, rows * length, compute, on_gpu) if trains else 0,
-        logits=rows * length * min(shape.vocabulary, _TILE) * 4 * _TILES if trains else 0,
+        logits=_logits(shape, rows * length, compute, on_gpu) if trains else 0,
         kv_cache=_kv_cache(shape, config, job_type, length, compute),
         reference=weights // split if has_reference else 0,
         overhead=_GPU_OVERHEAD if on_gpu else 0,
@@ -155,6 +155,16 @@ def _micro_batch(
 
 def _within(shape: ModelShape, length: int) -> int:
     return min(length, shape.max_length) if shape.max_length else length
+
+
+def _logits(shape: ModelShape, tokens: int, width: int, on_gpu: bool) -> int:
+    """They are never there as a whole, but computed and thrown away part by part.
+
+    Source: trl 1.16.0, `trl/kernels/chunked_logprob.py`.
+    """
+    tokens = min(tokens, _TILE_TOKENS)
+    copies = 0 if on_gpu else _CPU_COPIES * min(shape.vocabulary, _TILE_WIDTH) * 4
+    return tokens * (_TILE_WIDTH * width + copies)
 
 
 def _activations(

@@ -6,6 +6,7 @@ from tenyson.checkpoints.fence import Fence
 from tenyson.checkpoints.mirror import Mirror
 from tenyson.config.budget import BudgetConfig
 from tenyson.contract import File
+from tenyson.errors import BudgetError
 from tenyson.jobs.meter import Meter, seconds_in
 
 LOG = logging.getLogger("tenyson.jobs")
@@ -43,3 +44,17 @@ def keep_usage(meter: Meter, fence: Fence) -> None:
         fence.write(File.USAGE, meter.to_json())
     except OSError as error:
         LOG.warning("%s cannot be written: %s", fence.folder / File.USAGE, error)
+
+
+def budget_reached(step: int, spent: str) -> BudgetError:
+    """Returns how a run ends that has done what its budget allows.
+
+    Args:
+        step: The last step done.
+        spent: Which limit was reached, as a sentence.
+    """
+    return BudgetError(
+        f"Ended after step {step}: {spent}",
+        hint="The result is valid, checkpoint-final is there. Raise the budget and start the run "
+        "again in the same output folder to go on from there.",
+    )
