@@ -23,7 +23,10 @@ def as_tenyson_error(error: BaseException) -> TenysonError | None:
     if isinstance(error, TenysonError):
         return error
     if isinstance(error, Interruption):
-        return StoppedError(f"Stopped on request ({error}).")
+        return StoppedError(
+            f"Stopped on request ({error}) while it started.",
+            hint="The next attempt begins where this one would have.",
+        )
     if isinstance(error, KeyboardInterrupt):
         return StoppedError(
             "Interrupted.", hint="Start it again to go on from the last checkpoint."

@@ -58,11 +58,6 @@ class StopRequest:
         """Time until the deadline; infinite before a request, and after one without a kill."""
         return self._deadline - self._clock()
 
-    @property
-    def is_interrupted(self) -> bool:
-        """Whether an interruption was raised."""
-        return self._interrupted_at > -math.inf
-
     def make(self, reason: str, *, seconds: float | None = None) -> None:
         """Asks the job to stop; of several requests the first reason and nearest deadline count.
 
