@@ -89,7 +89,7 @@ CASES: dict[str, tuple[Any, int, dict[str, Any]]] = {
     "between the tokens of a generation": (RLJob, 2, {"rl": {"max_completion_length": 24}}),
     "in training, with a round to be used again": (
         RLJob,
-        0,
+        9,  # the first round of the step is sampled and partly trained on
         {"rl": {"num_iterations": 2, "steps_per_generation": 4},
          "training": {"gradient_accumulation_steps": 16, "per_device_train_batch_size": 4}},
     ),
