@@ -164,6 +164,14 @@ class Adding:
         return "+1=", self.turns == 3, {"digits": self.digits}
 
 
+class Stopping(Adding):
+    """Over as soon as a digit was said, so that episodes end apart."""
+
+    def step(self, text: str) -> tuple[str, bool, dict[str, Any]]:
+        observation, _, info = super().step(text)
+        return observation, info["digits"] > 0, {**info, "turns": self.turns}
+
+
 class Raising(Adding):
     def step(self, text: str) -> tuple[str, bool, dict[str, Any]]:
         raise KeyError("no such move")
@@ -174,7 +182,13 @@ class Wordless(Adding):
         return None, False
 
 
-ENVIRONMENTS = {"adding": Adding, "raising": Raising, "wordless": Wordless, "none": object}
+ENVIRONMENTS = {
+    "adding": Adding,
+    "stopping": Stopping,
+    "raising": Raising,
+    "wordless": Wordless,
+    "none": object,
+}
 REWARDS = {
     f.__name__: f
     for f in (

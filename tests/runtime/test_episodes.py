@@ -158,6 +158,8 @@ def test_training_on_episodes_raises_what_they_are_rewarded_for(
 
     rows = [json.loads(line) for line in (tmp_path / File.METRICS).read_text().splitlines()]
     assert all(row["episodes/turns"] == 3.0 and row["episodes/done_share"] == 1.0 for row in rows)
+    # Three turns of four tokens; those of the environment between them are not trained on.
+    assert rows[0]["completions/max_length"] == 12.0
     assert rows[0]["reward"] == pytest.approx(rows[0]["episodes/digits"] / 8)
     said = [row["episodes/digits"] for row in rows]
     assert sum(said[-5:]) > 1.2 * sum(said[:5])

@@ -145,4 +145,4 @@ def test_every_configuration_is_accepted_and_feeds_its_run_fully(name: str) -> N
         assert weights is not None
         assert len(task.get_reward_funcs(config, None)) == len(weights)
     else:
-        assert len(task.get_eval_dataset(config)) == (19 if config["task"].get("game") else 512)
+        assert len(task.get_eval_dataset(config)) == (200 if config["task"].get("game") else 512)

@@ -109,7 +109,7 @@ def prompts_of(context: RunContext, environment: Any = None) -> Dataset:
 
 def asked_rows(dataset: Dataset, environment: Any) -> list[dict[str, Any]]:
     """Returns the rows with their prompts, those that the environment gives where there is one."""
-    rows = dataset.to_list()
+    rows: list[dict[str, Any]] = dataset.to_list()
     if environment is None:
         return rows
     return [{**row, "prompt": reset(environment, row)} for row in rows]

@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from tenyson.examples.wordle.environment import GUESSES, WordleGame
+from tenyson.examples.wordle.game import is_held_out
 from tenyson.examples.wordle.rewards import Completion, Reward, text_of
 
 Info = dict[str, Any]
@@ -41,7 +42,11 @@ _GUESS = re.compile(r"<guess>.*?(?:</guess>|\Z)", re.DOTALL)
 def game_metrics(
     completions: Sequence[Completion], secrets: Sequence[str], words: Collection[str]
 ) -> dict[str, Any]:
-    """Returns the metrics of games by their transcripts, and one row of numbers a game."""
+    """Returns the metrics of games by their transcripts, and one row of numbers a game.
+
+    `win_rate` is over all secrets, `held_out_win_rate` over those that no game was trained on: a
+    model may come to know which words are the secret without reading marks any better.
+    """
     details = [
         {"id": secret, **replayed(text_of(completion), secret, words)}
         for completion, secret in zip(completions, secrets, strict=True)
@@ -53,6 +58,10 @@ def game_metrics(
         "consistent_share": sum(row["consistent_share"] for row in details) / count,
         "valid_share": sum(row["valid_share"] for row in details) / count,
     }
+    for name, kept in (("held_out", True), ("trained", False)):
+        games = [row for row in details if is_held_out(row["id"]) is kept]
+        if games:
+            metrics[f"{name}_win_rate"] = sum(row["won"] for row in games) / len(games)
     return {"metrics": metrics, "detailed_results": details}
 
 

