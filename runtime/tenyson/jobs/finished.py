@@ -50,6 +50,9 @@ def restore_finished(context: RunContext) -> bool:
     result.metrics = dict(facts["metrics"])
     result.adapter_sha256 = facts["files"].get(File.ADAPTER_WEIGHTS, {}).get("sha256")
     result.artifacts = list_artifacts(folder.parent, result.adapter_sha256)
+    if (manifest := context.output_dir / File.MANIFEST).is_file():
+        root = context.mirror.uri if context.mirror else None
+        result.manifest_uri = f"{root}/{File.MANIFEST}" if root else str(manifest)
     return True
 
 
