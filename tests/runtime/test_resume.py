@@ -194,6 +194,7 @@ def test_a_finished_run_started_again_trains_no_further(
     assert second.global_step == 6
     assert second.adapter_sha256 == first.adapter_sha256
     assert len(curve(tmp_path)) == 6
+    assert second.manifest_uri == first.manifest_uri == str(tmp_path / File.MANIFEST)
 
 
 def test_resume_never_starts_anew_and_older_checkpoints_go_by_their_number(
