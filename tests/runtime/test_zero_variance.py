@@ -164,3 +164,41 @@ def test_a_run_that_replaces_groups_resumes_exactly(
     assert resumed.resumed_from_step == 2
     left, right = (weights_of(tmp_path / part) for part in ("whole", "parts"))
     assert largest_difference(left, right) == 0.0
+
+
+def test_rows_of_two_rounds_are_padded_to_one_width_on_their_own_sides() -> None:
+    import torch
+
+    from tenyson.jobs._batches import pick_rows, trained_tokens
+
+    def batch(prompt: list[int], completion: list[int], advantage: float) -> dict[str, Any]:
+        ids, mask = torch.tensor([prompt] * 2), torch.tensor([completion] * 2)
+        return {
+            "prompt_ids": ids,
+            "prompt_mask": torch.ones_like(ids),
+            "completion_ids": mask,
+            "completion_mask": torch.ones_like(mask),
+            "old_per_token_logps": -mask.float(),
+            "advantages": torch.full((2,), advantage),
+            "num_items_in_batch": torch.tensor(9),
+        }
+
+    first, second = batch([5], [6, 7, 8], 1.0), batch([1, 2], [3], -1.0)
+    joined = pick_rows([(first, slice(0, 1)), (second, slice(1, 2))], pad_token_id=99)
+
+    assert {name: value.tolist() for name, value in joined.items()} == {
+        "prompt_ids": [[99, 5], [1, 2]],
+        "prompt_mask": [[0, 1], [1, 1]],
+        "completion_ids": [[6, 7, 8], [3, 99, 99]],
+        "completion_mask": [[1, 1, 1], [1, 0, 0]],
+        "old_per_token_logps": [[-6.0, -7.0, -8.0], [-3.0, 0.0, 0.0]],
+        "advantages": [1.0, -1.0],
+    }
+    assert trained_tokens(joined) == 4
+
+
+def test_rows_with_pictures_are_not_put_together_by_guesswork() -> None:
+    from tenyson.jobs._batches import pick_rows
+
+    with pytest.raises(NotImplementedError, match="pixel_values"):
+        pick_rows([({"pixel_values": None}, slice(0, 1))], pad_token_id=0)
