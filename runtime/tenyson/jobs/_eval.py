@@ -50,9 +50,9 @@ def evaluate(context: RunContext) -> None:
     source = locate_model(context)
     tokenizer = load_tokenizer(context.config, source)
     model_config = load_model_config(context, source)
-    prepared = prepare_rows(context, tokenizer, model_config, rows, ids)
     models = locate_models(context)
     choice = choose(context, source, model_config, models)
+    prepared = prepare_rows(context, tokenizer, model_config, rows, ids)
     main = models[0].adapter
     context.result.adapter_sha256 = main.sha256 if main else None
     context.options.stop.check()
@@ -124,9 +124,10 @@ def prepare_rows(
 ) -> Prepared:
     """Returns the rows' prompts as tokens that leave room for an answer."""
     settings = context.config.evaluation
+    is_vllm = context.engine.is_vllm if context.engine else settings.engine == "vllm"
     lengths = [
-        getattr(model_config.get_text_config(), "max_position_embeddings", None),
-        context.config.vllm.max_model_length if settings.engine == "vllm" else None,
+        context_length(model_config),
+        context.config.vllm.max_model_length if is_vllm else None,
     ]
     prepared = prepare_prompts(
         tokenizer,
