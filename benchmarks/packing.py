@@ -4,8 +4,8 @@
 
 For several distributions of lengths and widths of a model. Runs come in pairs of the same TRL
 trainer, one padded and one packed; the measured ratio is the median over the pairs of packed over
-padded processor seconds per real token, the estimate is what `tenyson.jobs.packing` decides by.
-Below 0.9 of the estimate rows are packed. The bar: the decision is right wherever the measured
+padded processor seconds per real token, the estimate is what `tenyson.jobs.data.packing` decides
+by. Below 0.9 of the estimate rows are packed. The bar: the decision is right wherever the measured
 ratio is clear, which is outside 0.8 to 1.25.
 """
 
@@ -17,7 +17,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from tenyson.jobs.packing import Shape, choose_packing, padding_share, relative_time
+from tenyson.jobs.data.packing import Shape, choose_packing, padding_share, relative_time
 
 CLEAR = (0.8, 1.25)
 PADDED_STEPS = 10

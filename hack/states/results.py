@@ -1,6 +1,6 @@
 """What runners leave behind: results made by the runner's own code, as it would make them."""
 
-from tenyson.jobs.failure import record_failure
+from tenyson.jobs.outcome.failure import record_failure
 from tenyson.jobs.result import JobResult
 
 ADAPTER_SHA256 = "9f2c" * 16

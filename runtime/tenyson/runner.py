@@ -105,8 +105,8 @@ class _Attempt:
     def _run_ranks(self, options: argparse.Namespace) -> "JobResult":
         """Starts this runner once for each rank of the pod; they do the work and the talking."""
         from tenyson.distributed.launcher import run_ranks
-        from tenyson.jobs.own_folder import refuse_ranks_for_eval
-        from tenyson.jobs.rank_results import result_of
+        from tenyson.jobs.outcome.own_folder import refuse_ranks_for_eval
+        from tenyson.jobs.outcome.rank_results import result_of
 
         self._stop.defer()  # the ranks stop, this process waits for them
         refuse_ranks_for_eval(JobType(options.job_type), self._places[0].size)
@@ -199,7 +199,7 @@ class _Attempt:
 
     def _early_result(self, error: BaseException) -> "JobResult":
         """Writes and returns the result of an attempt that failed before there was a job."""
-        from tenyson.jobs.failure import record_failure
+        from tenyson.jobs.outcome.failure import record_failure
 
         result = self._new_result()
         record_failure(result, error)
@@ -225,7 +225,7 @@ class _Attempt:
         """Writes the result into the output folder, unless that is another rank's to do."""
         from tenyson.checkpoints.fence import Fence
         from tenyson.errors import SupersededError
-        from tenyson.jobs.records import leave_result
+        from tenyson.jobs.outcome.records import leave_result
 
         if self._places[0].is_main and not self._is_trial:
             folder = Path(result.local_output_dir or RUNS_FOLDER)

@@ -38,7 +38,7 @@ def logits_of(model: Any) -> Any:
 
 def saved_adapter(folder: Path) -> Any:
     from tenyson.files import sha256_of_file
-    from tenyson.jobs._models import ADAPTER_WEIGHTS, Adapter
+    from tenyson.jobs.models._models import ADAPTER_WEIGHTS, Adapter
 
     final = folder / File.FINAL_CHECKPOINT
     return Adapter(final, sha256_of_file(final / ADAPTER_WEIGHTS))
@@ -50,7 +50,7 @@ def test_an_adapter_trains_saves_loads_merges_and_is_gone_on_from(
 ) -> None:
     import torch
 
-    from tenyson.jobs._models import put_adapter
+    from tenyson.jobs.models._models import put_adapter
 
     config = make_config(adapter=KINDS[name], training={"max_steps": 3})
     result = SFTJob(config, sum_task, output_dir=tmp_path / "sft").run()
@@ -138,8 +138,8 @@ def test_the_type_of_the_weights_does_not_make_another_base(tiny_model: str) -> 
     from peft import get_peft_model
 
     from tenyson.config import parse_config
-    from tenyson.jobs._models import new_lora
-    from tenyson.jobs._weights import base_fingerprint
+    from tenyson.jobs.models._models import new_lora
+    from tenyson.jobs.models._weights import base_fingerprint
 
     base = base_of(tiny_model)
     plain = base_fingerprint(base)
@@ -205,7 +205,7 @@ def test_qlora_without_bitsandbytes_says_what_to_install(
 
     from tenyson.config import parse_config
     from tenyson.errors import DependencyError
-    from tenyson.jobs import _quantization
+    from tenyson.jobs.models import _quantization
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(_quantization, "find_spec", lambda name: None)
@@ -238,7 +238,7 @@ def test_an_adapter_in_bfloat16_is_gone_on_from_in_bfloat16(
     """TRL keeps an adapter over a base of 4 bits so; PEFT's loading makes float32 of it."""
     import torch
 
-    from tenyson.jobs import _sft
+    from tenyson.jobs.training import _sft
 
     make = _sft.model_to_train
 
@@ -274,7 +274,7 @@ def test_an_adapter_in_bfloat16_is_gone_on_from_in_bfloat16(
 def test_qlora_trains_over_a_base_of_four_bits_and_serves_over_the_whole_one(
     make_config: Any, sum_task: Any, tmp_path: Path, tiny_model: str
 ) -> None:
-    from tenyson.jobs._models import put_adapter
+    from tenyson.jobs.models._models import put_adapter
 
     config = make_config(adapter={"kind": "qlora"}, training={"max_steps": 3})
 

@@ -6,7 +6,7 @@ import pytest
 
 from tenyson.config import parse_config
 from tenyson.contract import JobType
-from tenyson.jobs.amendments import Amendments, roll_back, shrink
+from tenyson.jobs.training.amendments import Amendments, roll_back, shrink
 
 
 def config_of(micro: int, accumulation: int, **rl: Any) -> Any:

@@ -18,7 +18,7 @@ def checkpoints(folder: Path) -> list[str]:
 
 def fail_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     """Makes the next trainings fail in the step after `step`."""
-    from tenyson.jobs._trainers import TenysonSFTTrainer
+    from tenyson.jobs.training._trainers import TenysonSFTTrainer
 
     train_step = TenysonSFTTrainer.training_step
 

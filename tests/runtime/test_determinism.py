@@ -9,9 +9,9 @@ import pytest
 from tenyson.config import parse_config
 from tenyson.contract import ExitCode, File, JobType
 from tenyson.errors import ConfigError
-from tenyson.jobs.determinism import as_refusal, with_strict_engine
 from tenyson.jobs.rl import RLJob
 from tenyson.jobs.sft import SFTJob
+from tenyson.jobs.training.determinism import as_refusal, with_strict_engine
 from tests.runtime import sum_task as sums
 
 STRICT = {"determinism": "strict"}
@@ -76,7 +76,7 @@ def test_what_else_draws_random_numbers_does_not_change_what_is_sampled(
     """Else a task that draws numbers in its rewards would not see the same samples twice."""
     import torch
 
-    from tenyson.jobs._generations import GenerationRecorder
+    from tenyson.jobs.sampling._generations import GenerationRecorder
 
     config = make_config(training={"learning_rate": 1e-9, "max_steps": 3}, task={"reward": "note"})
     RLJob(config, sums.SumTask(), output_dir=tmp_path / "a").run()
@@ -93,7 +93,7 @@ def test_what_else_draws_random_numbers_does_not_change_what_is_sampled(
 
 @pytest.mark.train
 def test_each_request_to_vllm_has_a_seed_of_its_own_that_a_restart_does_not_change() -> None:
-    from tenyson.jobs._round_seeds import RoundSeeds, seeded_requests
+    from tenyson.jobs.resume._round_seeds import RoundSeeds, seeded_requests
 
     class Parameters:
         seed: int | None = None
@@ -121,7 +121,7 @@ def test_each_request_to_vllm_has_a_seed_of_its_own_that_a_restart_does_not_chan
 def test_rounds_within_one_step_draw_by_other_seeds_and_leave_the_generator_alone() -> None:
     import torch
 
-    from tenyson.jobs._round_seeds import RoundSeeds
+    from tenyson.jobs.resume._round_seeds import RoundSeeds
 
     seeds = RoundSeeds(42, 0)
     torch.manual_seed(1)
@@ -138,7 +138,7 @@ def test_rounds_within_one_step_draw_by_other_seeds_and_leave_the_generator_alon
 
 @pytest.mark.train
 def test_each_epoch_has_an_order_of_its_own_that_follows_from_its_number() -> None:
-    from tenyson.jobs._round_seeds import EpochSampler
+    from tenyson.jobs.resume._round_seeds import EpochSampler
 
     def order(epoch: int) -> list[int]:
         sampler = EpochSampler(list(range(16)), mini_repeat_count=1, batch_size=4, seed=42)

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from tenyson.errors import ConfigError
-from tenyson.jobs.engines import Need, choose_engine
+from tenyson.jobs.sampling.engines import Need, choose_engine
 
 BIG, SMALL = 600_000_000, 700_000
 

@@ -8,8 +8,8 @@ import pytest
 
 from tenyson.contract import ExitCode, File
 from tenyson.errors import TaskError
-from tenyson.jobs._episodes import observation_ids, play, reset
 from tenyson.jobs.rl import RLJob
+from tenyson.jobs.sampling._episodes import observation_ids, play, reset
 from tests.tiny_model import CHAT_TEMPLATE
 
 CLOSED_TEMPLATE = "{% for m in messages %}{{ m['role'][0] + m['content'] + '<eos>' }}{% endfor %}a"

@@ -293,8 +293,8 @@ def test_files_tell_the_same_fingerprint_as_the_loaded_model(
 
     from tenyson.config import parse_config
     from tenyson.contract import JobType
-    from tenyson.jobs._base_files import fingerprint_of_files
-    from tenyson.jobs._weights import base_fingerprint
+    from tenyson.jobs.models._base_files import fingerprint_of_files
+    from tenyson.jobs.models._weights import base_fingerprint
 
     config = parse_config(make_config(), JobType.EVAL)
     with torch.device("meta"):

@@ -21,7 +21,7 @@ from tenyson.checkpoints.mirror import Mirror, fetch_folder
 from tenyson.checkpoints.store import CheckpointStore
 from tenyson.contract import Env, ExitCode, File, JobType
 from tenyson.errors import SupersededError
-from tenyson.jobs.records import leave_result, upload_results
+from tenyson.jobs.outcome.records import leave_result, upload_results
 from tenyson.jobs.result import JobResult
 from tenyson.telemetry import open_telemetry
 from tenyson.telemetry.rows import RunKey

@@ -27,7 +27,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """A Hub that the library speaks to, without the pauses between tries."""
     from huggingface_hub import constants
 
-    from tenyson.jobs import _hub
+    from tenyson.jobs.outcome import _hub
 
     with hub_server.serving() as hub:
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)

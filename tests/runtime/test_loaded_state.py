@@ -134,7 +134,7 @@ def test_a_library_that_restores_no_random_states_is_found_out(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from tenyson.jobs._exact import ExactResume
+    from tenyson.jobs.resume._exact import ExactResume
 
     monkeypatch.setattr(ExactResume, "_load_rng_state", lambda *args: None)
     folder = Path(shutil.copytree(half_trained, tmp_path / "run"))

@@ -171,7 +171,7 @@ def test_a_collator_that_fails_is_named(make_config: Any, sum_task: Any, tmp_pat
 def test_an_example_shows_what_is_trained(tiny_model: str) -> None:
     from transformers import AutoTokenizer
 
-    from tenyson.jobs._mask_report import describe_example
+    from tenyson.jobs.data._mask_report import describe_example
 
     tokenizer = AutoTokenizer.from_pretrained(tiny_model)
     ids = tokenizer("1+1=2<eos>")["input_ids"]

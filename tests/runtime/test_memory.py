@@ -6,8 +6,8 @@ import pytest
 
 from tenyson.config import parse_config
 from tenyson.contract import JobType
-from tenyson.jobs.memory import GIB, estimate
-from tenyson.jobs.model_shape import ModelShape
+from tenyson.jobs.limits.memory import GIB, estimate
+from tenyson.jobs.models.model_shape import ModelShape
 
 LLAMA_8B = {
     "model_type": "llama",

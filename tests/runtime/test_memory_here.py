@@ -12,8 +12,8 @@ from tests.runtime.test_memory import GPT2, LLAMA_8B
 
 torch = pytest.importorskip("torch")
 
-from tenyson.jobs import _memory_here  # noqa: E402
-from tenyson.jobs._memory_here import MemoryHere, memory_here, tell_memory  # noqa: E402
+from tenyson.jobs.limits import _memory_here  # noqa: E402
+from tenyson.jobs.limits._memory_here import MemoryHere, memory_here, tell_memory  # noqa: E402
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tenyson.config.budget import BudgetConfig
-from tenyson.jobs.meter import Meter, Usage, seconds_in, what_is_reached
+from tenyson.jobs.limits.meter import Meter, Usage, seconds_in, what_is_reached
 
 HOUR = 3600.0
 

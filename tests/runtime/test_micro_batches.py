@@ -27,7 +27,7 @@ def parts_of(size: int) -> list[dict[str, Any]]:
 def test_a_round_cut_anew_is_the_one_that_would_have_been_cut_so(saved: int, now: int) -> None:
     import torch
 
-    from tenyson.jobs._micro_batches import cut_anew
+    from tenyson.jobs.training._micro_batches import cut_anew
 
     for found, expected in zip(cut_anew(parts_of(saved), saved, now), parts_of(now), strict=True):
         assert found.keys() == expected.keys()

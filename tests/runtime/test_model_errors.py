@@ -53,7 +53,7 @@ def test_a_model_that_does_not_load(
 ) -> None:
     from huggingface_hub import constants
 
-    from tenyson.jobs._models import load_error
+    from tenyson.jobs.models._models import load_error
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
 
@@ -70,7 +70,7 @@ def test_offline_it_says_which_cache_was_looked_at(
 ) -> None:
     from huggingface_hub import constants
 
-    from tenyson.jobs._models import load_error
+    from tenyson.jobs.models._models import load_error
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))

@@ -10,7 +10,7 @@ import pytest
 from tenyson.config import parse_config
 from tenyson.contract import ExitCode, JobType
 from tenyson.errors import CheckpointError
-from tenyson.jobs.recipe import changed_settings, recipe, refuse_another_run
+from tenyson.jobs.resume.recipe import changed_settings, recipe, refuse_another_run
 from tenyson.jobs.sft import SFTJob
 from tests.runtime.sum_task import rows
 from tests.tiny_model import make_tiny_model

@@ -9,7 +9,7 @@ import pytest
 
 from tenyson.contract import File
 from tenyson.errors import CheckpointError, ConfigError
-from tenyson.jobs.packing import Shape, choose_packing, padding_share, relative_time
+from tenyson.jobs.data.packing import Shape, choose_packing, padding_share, relative_time
 from tenyson.jobs.sft import SFTJob
 
 EVEN = [100] * 500

@@ -9,10 +9,10 @@ import pytest
 
 from tenyson.contract import File
 from tenyson.jobs.eval import EvalJob
+from tenyson.jobs.measuring.tokens import TokenCounts
 from tenyson.jobs.result import JobResult
 from tenyson.jobs.rl import RLJob
 from tenyson.jobs.sft import SFTJob
-from tenyson.jobs.tokens import TokenCounts
 from tenyson.phases import Phases
 
 

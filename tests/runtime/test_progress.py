@@ -221,7 +221,7 @@ def test_progress_starts_before_the_model_is_loaded_and_tells_of_checkpoints(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from tenyson.jobs import _sft
+    from tenyson.jobs.training import _sft
 
     before_loading = []
     locate_model = _sft.locate_model

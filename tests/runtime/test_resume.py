@@ -22,7 +22,7 @@ def stop_at(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Asks for a stop while a step is under way, as a signal would."""
     from transformers import TrainerCallback
 
-    from tenyson.jobs import _edge
+    from tenyson.jobs.preemption import _edge
 
     class AskInStep(TrainerCallback):  # type: ignore[misc]
         step, stop = 0, StopRequest()

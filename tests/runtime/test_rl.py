@@ -73,7 +73,7 @@ def test_vllm_beside_the_training_gets_what_the_configuration_says(
     from trl.generation import vllm_generation
 
     from tenyson.config.rl import VLLMConfig
-    from tenyson.jobs._engines import vllm_arguments, vllm_settings
+    from tenyson.jobs.sampling._engines import vllm_arguments, vllm_settings
 
     config = VLLMConfig(max_model_length=2048, enforce_eager=True, enable_prefix_caching=False)
     arguments = vllm_arguments(config, "vespo")

@@ -158,7 +158,7 @@ def test_a_signal_after_the_work_leaves_a_finished_run_finished(
     moment: str, tmp_path: Path, run_runner: Any, make_config: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tenyson.jobs import job
-    from tenyson.jobs._recording import recording
+    from tenyson.jobs.measuring._recording import recording
     from tenyson.jobs.sft import SFTJob
     from tenyson.telemetry import Telemetry
 
@@ -196,7 +196,8 @@ def test_a_signal_after_the_work_leaves_a_finished_run_finished(
 def test_a_signal_while_the_model_is_loaded_stops_before_training(
     moment: str, run_runner: Any, make_config: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tenyson.jobs import _sft, _trained_model
+    from tenyson.jobs.models import _trained_model
+    from tenyson.jobs.training import _sft
 
     def signalled(*args: Any) -> Any:
         os.kill(os.getpid(), signal.SIGTERM)
@@ -228,7 +229,7 @@ def test_a_job_runs_to_its_end(run_runner: Any, make_config: Any) -> None:
 def test_an_unknown_error_ends_with_70_and_its_traceback(
     run_runner: Any, make_config: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tenyson.jobs import _sft
+    from tenyson.jobs.training import _sft
 
     def broken(*args: Any) -> Any:
         raise ValueError("a bug")

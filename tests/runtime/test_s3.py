@@ -158,7 +158,7 @@ def test_a_run_that_failed_on_one_machine_ends_on_another_with_the_same_weights(
 
 def fail_at(patch: pytest.MonkeyPatch, step: int) -> None:
     """Makes trainings fail in the step after `step`."""
-    from tenyson.jobs._trainers import TenysonSFTTrainer
+    from tenyson.jobs.training._trainers import TenysonSFTTrainer
 
     train_step = TenysonSFTTrainer.training_step
 

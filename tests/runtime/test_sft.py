@@ -272,7 +272,7 @@ def test_a_stop_before_the_start_does_no_work(
 def test_a_stop_while_training_is_prepared_trains_no_step(
     moment: str, make_config: Any, sum_task: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tenyson.jobs import _sft, _training
+    from tenyson.jobs.training import _sft, _training
 
     stop = StopRequest()
     owner, name = {

@@ -12,9 +12,9 @@ from tenyson.errors import ConfigError
 
 trl = pytest.importorskip("trl")
 
-from tenyson.jobs import _arguments  # noqa: E402
-from tenyson.jobs._compat import FORMER, Former, argument_names, spelled  # noqa: E402
-from tenyson.jobs._trainer_arguments import checked_arguments, trl_arguments  # noqa: E402
+from tenyson.jobs.training import _arguments  # noqa: E402
+from tenyson.jobs.training._compat import FORMER, Former, argument_names, spelled  # noqa: E402
+from tenyson.jobs.training._trainer_arguments import checked_arguments, trl_arguments  # noqa: E402
 
 KINDS = {"SFTConfig": trl.SFTConfig, "GRPOConfig": trl.GRPOConfig}
 OURS_BY_DEFAULT = {"dataloader_pin_memory"}

@@ -8,7 +8,7 @@ import pytest
 
 from tenyson.config import parse_config
 from tenyson.contract import ExitCode, File, JobType
-from tenyson.jobs.plan import (
+from tenyson.jobs.planning.plan import (
     Plan,
     cost_lines,
     duration,
@@ -191,7 +191,7 @@ def test_one_process_does_not_try_what_several_are_to_do(
 def test_a_bug_in_a_dry_run_shows_its_trace_for_there_is_no_file_of_it(
     run_runner: Any, make_config: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tenyson.jobs import _planning
+    from tenyson.jobs.planning import _planning
 
     def broken(*args: Any) -> Any:
         raise ValueError("a bug")

@@ -15,7 +15,7 @@ import pytest
 from tenyson.config import parse_config
 from tenyson.contract import ExitCode, JobType
 from tenyson.errors import ConfigError
-from tenyson.jobs import loaders
+from tenyson.jobs.models import loaders
 from tenyson.jobs.sft import SFTJob
 
 UNSLOTH = {"loader": "unsloth"}
@@ -78,7 +78,7 @@ def test_nothing_is_imported_for_transformers(make_config: Any) -> None:
 
 @pytest.mark.train
 def test_the_arguments_follow_the_configuration(make_config: Any) -> None:
-    from tenyson.jobs._unsloth import adapter_arguments, loading_arguments
+    from tenyson.jobs.models._unsloth import adapter_arguments, loading_arguments
 
     config = parse_config(
         make_config(

@@ -14,8 +14,8 @@ from tenyson.checkpoints.mirror import Mirror
 from tenyson.checkpoints.store import CheckpointStore
 from tenyson.contract import File
 from tenyson.errors import StoppedError, SupersededError
+from tenyson.jobs.outcome.uploading import uploads_finished
 from tenyson.jobs.stop import StopRequest
-from tenyson.jobs.uploading import uploads_finished
 
 
 class SlowMirror(Mirror):

@@ -8,8 +8,13 @@ from tenyson.contract import File
 from tenyson.errors import StoppedError
 from tenyson.jobs.options import RunOptions
 from tenyson.jobs.rl import RLJob
+from tenyson.jobs.sampling.zero_variance import (
+    FurtherPrompts,
+    flat_groups,
+    groups_to_sample,
+    unscored,
+)
 from tenyson.jobs.stop import StopRequest
-from tenyson.jobs.zero_variance import FurtherPrompts, flat_groups, groups_to_sample, unscored
 
 NAN = float("nan")
 
@@ -141,7 +146,7 @@ def test_a_run_that_replaces_groups_resumes_exactly(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Which prompts came in between is part of the state, not only what was sampled for them."""
-    from tenyson.jobs._sampling import SamplingTrainer
+    from tenyson.jobs.sampling._sampling import SamplingTrainer
 
     config = make_config(task=HARD, training={"max_steps": 4}, rl={"filter_zero_variance": True})
     RLJob(config, sum_task, output_dir=tmp_path / "whole").run()
@@ -169,7 +174,7 @@ def test_a_run_that_replaces_groups_resumes_exactly(
 def test_rows_of_two_rounds_are_padded_to_one_width_on_their_own_sides() -> None:
     import torch
 
-    from tenyson.jobs._batches import pick_rows, trained_tokens
+    from tenyson.jobs.sampling._batches import pick_rows, trained_tokens
 
     def batch(prompt: list[int], completion: list[int], advantage: float) -> dict[str, Any]:
         ids, mask = torch.tensor([prompt] * 2), torch.tensor([completion] * 2)
@@ -198,7 +203,7 @@ def test_rows_of_two_rounds_are_padded_to_one_width_on_their_own_sides() -> None
 
 
 def test_rows_with_pictures_are_not_put_together_by_guesswork() -> None:
-    from tenyson.jobs._batches import pick_rows
+    from tenyson.jobs.sampling._batches import pick_rows
 
     with pytest.raises(NotImplementedError, match="pixel_values"):
         pick_rows([({"pixel_values": None}, slice(0, 1))], pad_token_id=0)

@@ -15,8 +15,8 @@ import pytest
 
 from tenyson.distributed.ranks import Ranks
 from tenyson.errors import DependencyError, RewardError
-from tenyson.jobs._generations import GenerationRecorder, weighted_sum
-from tenyson.jobs._rewards import checked_rewards, distinct_names
+from tenyson.jobs.sampling._generations import GenerationRecorder, weighted_sum
+from tenyson.jobs.sampling._rewards import checked_rewards, distinct_names
 
 PROMPTS = ["2+2=", "2+2=", "3+3=", "3+3="]
 COMPLETIONS = ["4", "5", "6", "seven"]

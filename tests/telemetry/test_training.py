@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tenyson.contract import JobType
-from tenyson.jobs._generations import GenerationRecorder
-from tenyson.jobs._rewards import checked_rewards
+from tenyson.jobs.sampling._generations import GenerationRecorder
+from tenyson.jobs.sampling._rewards import checked_rewards
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")

@@ -12,13 +12,13 @@ from tenyson.config import JobConfig
 from tenyson.config.budget import BudgetConfig
 from tenyson.contract import JobType
 from tenyson.distributed.ranks import Ranks
-from tenyson.jobs.amendments import Amendments
-from tenyson.jobs.engines import Choice
-from tenyson.jobs.going_back import GoBack
-from tenyson.jobs.meter import Meter
+from tenyson.jobs.limits.meter import Meter
+from tenyson.jobs.measuring.tokens import TokenCounts
 from tenyson.jobs.options import RunOptions
 from tenyson.jobs.result import JobResult
-from tenyson.jobs.tokens import TokenCounts
+from tenyson.jobs.sampling.engines import Choice
+from tenyson.jobs.training.amendments import Amendments
+from tenyson.jobs.training.going_back import GoBack
 from tenyson.phases import Phases
 from tenyson.progress import CHECKPOINT_STEP, Progress, ProgressEndpoint, ProgressPusher
 from tenyson.progress_bar import progress_display

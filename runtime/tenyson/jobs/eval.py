@@ -14,6 +14,6 @@ class EvalJob(Job):
     label: ClassVar[str] = "Eval"
 
     def _train_or_evaluate(self, context: RunContext) -> None:
-        from tenyson.jobs import _eval
+        from tenyson.jobs.evaluating import _eval
 
         _eval.evaluate(context)

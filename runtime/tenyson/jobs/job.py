@@ -20,19 +20,19 @@ from tenyson.distributed.place import RankPlace
 from tenyson.distributed.ranks import Ranks
 from tenyson.errors import StoppedError, SupersededError, TenysonError
 from tenyson.jobs.context import Reporter, RunContext, announce_start
-from tenyson.jobs.determinism import determinism, with_strict_engine
-from tenyson.jobs.failure import as_tenyson_error, missing_library, record_failure
-from tenyson.jobs.finished import restore_finished
-from tenyson.jobs.loaders import import_loader
-from tenyson.jobs.measurements import add_measurements
-from tenyson.jobs.meter import Meter
+from tenyson.jobs.limits.meter import Meter
+from tenyson.jobs.limits.usage import budget_reached, keep_usage, open_meter
+from tenyson.jobs.measuring.measurements import add_measurements
+from tenyson.jobs.measuring.tokens import TokenCounts
+from tenyson.jobs.models.loaders import import_loader
 from tenyson.jobs.options import HubTarget, RunOptions
-from tenyson.jobs.own_folder import leave_own_folder, make_own_folder, refuse_ranks_for_eval
+from tenyson.jobs.outcome.failure import as_tenyson_error, missing_library, record_failure
+from tenyson.jobs.outcome.finished import restore_finished
+from tenyson.jobs.outcome.own_folder import leave_own_folder, make_own_folder, refuse_ranks_for_eval
+from tenyson.jobs.outcome.records import claim_folder, leave_result, upload_results
 from tenyson.jobs.preemption.grace import beyond_platform
-from tenyson.jobs.records import claim_folder, leave_result, upload_results
 from tenyson.jobs.result import JobResult
-from tenyson.jobs.tokens import TokenCounts
-from tenyson.jobs.usage import budget_reached, keep_usage, open_meter
+from tenyson.jobs.training.determinism import determinism, with_strict_engine
 from tenyson.phases import Phases
 from tenyson.task import check_hooks
 
@@ -169,7 +169,7 @@ class Job(ABC):
             if mirror is not None:
                 upload_results(mirror, fence)
             if self._hub and place.is_main:
-                from tenyson.jobs._hub import push_to_hub
+                from tenyson.jobs.outcome._hub import push_to_hub
 
                 push_to_hub(context, self._hub)
             if context.budget_spent:
@@ -198,7 +198,7 @@ class Job(ABC):
         announce_start(context)
         ranks = context.ranks
         if self._hub and ranks.is_main:
-            from tenyson.jobs._hub import check_hub
+            from tenyson.jobs.outcome._hub import check_hub
 
             check_hub(self._hub)
         may_be_finished = ranks.is_main and self.job_type is not JobType.EVAL

@@ -14,6 +14,7 @@ class RLJob(Job):
     label: ClassVar[str] = "RL"
 
     def _train_or_evaluate(self, context: RunContext) -> None:
-        from tenyson.jobs import _recovery, _rl
+        from tenyson.jobs.sampling import _rl
+        from tenyson.jobs.training import _recovery
 
         _recovery.train_and_recover(context, _rl.train)

@@ -14,6 +14,6 @@ class SFTJob(Job):
     label: ClassVar[str] = "SFT"
 
     def _train_or_evaluate(self, context: RunContext) -> None:
-        from tenyson.jobs import _recovery, _sft
+        from tenyson.jobs.training import _recovery, _sft
 
         _recovery.train_and_recover(context, _sft.train)

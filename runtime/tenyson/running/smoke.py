@@ -15,7 +15,7 @@ from tenyson.errors import CheckpointError
 from tenyson.files import sha256_of_file
 from tenyson.jobs.job import Job
 from tenyson.jobs.options import RunOptions
-from tenyson.jobs.plan import cost_lines, step_seconds
+from tenyson.jobs.planning.plan import cost_lines, step_seconds
 from tenyson.jobs.result import JobResult
 from tenyson.task import REQUIRED_HOOKS, has_hook
 

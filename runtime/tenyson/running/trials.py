@@ -14,11 +14,11 @@ from tenyson.contract import JobType
 from tenyson.distributed.place import RankPlace
 from tenyson.errors import ConfigError, Problem
 from tenyson.jobs.context import Reporter, RunContext
-from tenyson.jobs.failure import missing_library
 from tenyson.jobs.job import Job, new_result
-from tenyson.jobs.loaders import import_loader
-from tenyson.jobs.own_folder import refuse_ranks_for_eval
-from tenyson.jobs.plan import Plan
+from tenyson.jobs.models.loaders import import_loader
+from tenyson.jobs.outcome.failure import missing_library
+from tenyson.jobs.outcome.own_folder import refuse_ranks_for_eval
+from tenyson.jobs.planning.plan import Plan
 from tenyson.running.kinds import job_class
 from tenyson.running.smoke import smoke
 from tenyson.termination import say
@@ -86,7 +86,7 @@ def plan_of(job: Job, ranks: int) -> Plan:
         )
         try:
             import_loader(config)
-            from tenyson.jobs._planning import plan_run
+            from tenyson.jobs.planning._planning import plan_run
 
             return plan_run(context, ranks, job.output_dir)
         except ImportError as error:

@@ -11,7 +11,12 @@ from typing import Any
 from tenyson.contract import Env
 from tenyson.jobs.result import JobResult
 
-PRELOADED = ["tenyson.runner", "tenyson.jobs._sft", "tenyson.jobs._rl", "torch.distributed"]
+PRELOADED = [
+    "tenyson.runner",
+    "tenyson.jobs.training._sft",
+    "tenyson.jobs.sampling._rl",
+    "torch.distributed",
+]
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(PRELOADED)
 

@@ -12,7 +12,7 @@ import pytest
 from tenyson.distributed import launcher
 from tenyson.distributed.launcher import Ended, run_ranks
 from tenyson.distributed.place import places_here
-from tenyson.jobs.rank_results import result_of
+from tenyson.jobs.outcome.rank_results import result_of
 from tenyson.jobs.result import Failure, JobResult
 
 SCRIPT = """

@@ -116,7 +116,7 @@ class Attempt:
 
 def be_deaf() -> None:
     """Hangs in the start, and swallows whatever is raised there."""
-    from tenyson.jobs import _sft
+    from tenyson.jobs.training import _sft
 
     def hang(*args: Any) -> Any:
         os.write(2, b"hanging\n")

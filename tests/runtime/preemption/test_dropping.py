@@ -47,7 +47,7 @@ class Slowness:
 
 @pytest.fixture
 def slowness(monkeypatch: pytest.MonkeyPatch) -> Slowness:
-    from tenyson.jobs import _stopping
+    from tenyson.jobs.preemption import _stopping
 
     slow = Slowness()
     hooked = _stopping._before_each_forward

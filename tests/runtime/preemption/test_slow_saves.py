@@ -17,7 +17,7 @@ STEP_SECONDS = 0.05
 @pytest.fixture
 def saves(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, float]]:
     """Slows saves and steps down; when each save began and ended."""
-    from tenyson.jobs._exact import ExactResume
+    from tenyson.jobs.resume._exact import ExactResume
 
     save, train, times = ExactResume._save_checkpoint, ExactResume.training_step, []
 

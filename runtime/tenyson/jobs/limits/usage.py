@@ -1,0 +1,60 @@
+"""`usage.json`: how long each attempt of a run has run, kept up to date for those to come."""
+
+import logging
+
+from tenyson.checkpoints.fence import Fence
+from tenyson.checkpoints.mirror import Mirror
+from tenyson.config.budget import BudgetConfig
+from tenyson.contract import File
+from tenyson.errors import BudgetError
+from tenyson.jobs.limits.meter import Meter, seconds_in
+
+LOG = logging.getLogger("tenyson.jobs")
+
+
+def open_meter(budget: BudgetConfig, fence: Fence, mirror: Mirror | None, started: float) -> Meter:
+    """Returns the meter of an attempt, with what earlier ones have used.
+
+    Args:
+        budget: The limits and the price.
+        fence: The attempt's.
+        mirror: Has the file where the folder of an earlier attempt is gone.
+        started: When the attempt began, by the monotonic clock.
+    """
+    path = fence.folder / File.USAGE
+    seconds: dict[int, float] = {}
+    try:
+        if not path.exists() and mirror is not None and mirror.exists(path.name):
+            mirror.fetch(path.name, path)
+        seconds = seconds_in(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        pass
+    except ValueError as error:
+        LOG.warning("%s is passed over, earlier attempts count for nothing: %s", path, error)
+    return Meter(budget, attempt=fence.attempt, seconds_by_attempt=seconds, started=started)
+
+
+def keep_usage(meter: Meter, fence: Fence) -> None:
+    """Writes down what is used so far.
+
+    Raises:
+        SupersededError: A newer attempt has started; nothing was written.
+    """
+    try:
+        fence.write(File.USAGE, meter.to_json())
+    except OSError as error:
+        LOG.warning("%s cannot be written: %s", fence.folder / File.USAGE, error)
+
+
+def budget_reached(step: int, spent: str) -> BudgetError:
+    """Returns how a run ends that has done what its budget allows.
+
+    Args:
+        step: The last step done.
+        spent: Which limit was reached, as a sentence.
+    """
+    return BudgetError(
+        f"Ended after step {step}: {spent}",
+        hint="The result is valid, checkpoint-final is there. Raise the budget and start the run "
+        "again in the same output folder to go on from there.",
+    )

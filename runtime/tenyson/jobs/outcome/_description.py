@@ -1,0 +1,123 @@
+"""What a run was made of, gathered for its manifest and written before it trains."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tenyson.checkpoints import manifest as checkpoint_manifest
+from tenyson.contract import File
+from tenyson.errors import CheckpointError, SupersededError, TenysonError
+from tenyson.files import write_atomically
+from tenyson.jobs.context import RunContext
+from tenyson.jobs.data._data import DataFacts
+from tenyson.jobs.models._models import Adapter
+from tenyson.jobs.resume.replaying import check_replay
+from tenyson.manifest import recipe_of, task_facts, weights_of_folder
+from tenyson.manifest.content import Parts, as_json, manifest_content
+from tenyson.manifest.hashes import tokenizer_facts
+from tenyson.manifest.lineage import parent_runs
+
+
+def describe_run(
+    context: RunContext,
+    model: Any,
+    source: str,
+    datasets: dict[str, DataFacts],
+    adapter: Adapter | None,
+    tokenizer: Any,
+) -> None:
+    """Writes the run's manifest, on rank 0; the last thing before the work begins.
+
+    Args:
+        context: The attempt.
+        model: The model, with the adapter on it.
+        source: Where the base model came from.
+        datasets: By role, what identifies the data; the first is the one that counts.
+        adapter: What the run starts from; None for a base model or new weights.
+        tokenizer: The tokenizer, as the run uses it.
+
+    Raises:
+        TaskError: The run repeats another, and its data or its weights are not that one's.
+    """
+    result = context.result
+    result.dataset_fingerprints = {role: facts.fingerprint for role, facts in datasets.items()}
+    if context.engine:
+        result.engine, result.engine_reason = context.engine.engine, context.engine.why
+    if not context.ranks.is_main:
+        return
+    content = manifest_content(
+        Parts(
+            run_id=result.run_id,
+            attempt=result.attempt,
+            job_type=context.job_type.value,
+            config=context.plain_config,
+            recipe=recipe_of(context.task),
+            task=task_facts(context.task),
+            datasets={role: asdict(facts) for role, facts in datasets.items()},
+            model=_model_facts(context, model, source),
+            tokenizer=tokenizer_facts(tokenizer),
+            folder=context.output_dir,
+            adapter_parent=_adapter_facts(context, adapter),
+            parent_runs=parents_of(adapter),
+            resumed_from_step=result.resumed_from_step,
+            ranks=context.ranks.size,
+            command=context.options.command,
+            engine=asdict(context.engine) if context.engine else None,
+            notes=context.notes,
+        )
+    )
+    check_replay(context, content)
+    _write(context, as_json(content))
+
+
+def parents_of(adapter: Adapter | None) -> list[dict[str, Any]]:
+    """Returns the runs behind an adapter, as its checkpoint's manifest tells of them."""
+    try:
+        return parent_runs(checkpoint_manifest.read(adapter.folder) if adapter else None)
+    except CheckpointError:
+        return []  # an adapter from elsewhere
+
+
+def _write(context: RunContext, text: str) -> None:
+    """Writes the manifest, and a copy that stays when a next attempt writes its own.
+
+    It goes to the mirror at once: who loses the machine can still tell what ran.
+    """
+    fence, mirror, result = context.fence, context.mirror, context.result
+    fence.check()
+    write_atomically(fence.attempt_folder / File.MANIFEST, text)
+    fence.write(File.MANIFEST, text)
+    result.manifest_uri = str(context.output_dir / File.MANIFEST)
+    if mirror is None:
+        return
+    try:
+        mirror.upload_file(
+            fence.attempt_folder / File.MANIFEST, f"{fence.attempt_folder.name}/{File.MANIFEST}"
+        )
+        mirror.upload_file(fence.folder / File.MANIFEST)
+        result.manifest_uri = f"{mirror.uri}/{File.MANIFEST}"
+    except SupersededError:
+        raise
+    except TenysonError as trouble:
+        context.warn(f"The manifest is only in the output folder so far: {trouble.message}")
+
+
+def _model_facts(context: RunContext, model: Any, source: str) -> dict[str, Any]:
+    """Returns what identifies the base model, for the manifest."""
+    name = context.config.model.name
+    if Path(source).is_dir():
+        place = str(Path(source).resolve())
+        return {"name": name, "source": place, **weights_of_folder(Path(source))}
+    revision = context.config.model.revision
+    commit = getattr(model.config, "_commit_hash", None)
+    return {"name": name, "source": source, "revision": commit or revision}
+
+
+def _adapter_facts(context: RunContext, adapter: Adapter | None) -> dict[str, Any] | None:
+    """Returns what identifies the adapter that the run starts from, for the manifest."""
+    if adapter is None:
+        return None
+    path = str(context.adapter_source)
+    if "://" not in path:
+        path = str(Path(path).expanduser().resolve())
+    return {"path": path, "sha256": adapter.sha256}
