@@ -9,15 +9,17 @@ from typing import Any
 
 import pytest
 
+from tenyson.config import parse_config
 from tenyson.contract import Env
 from tenyson.errors import ConfigError, TaskError, TaskLoadError
+from tenyson.manifest.content import Parts, as_json, manifest_content
 from tenyson.manifest.differences import Kind, differences, refused
 from tenyson.manifest.git import git_facts
 from tenyson.manifest.hashes import tokenizer_facts
 from tenyson.manifest.lineage import parent_runs
 from tenyson.manifest.reading import read_manifest
 from tenyson.manifest.repetition import repetition_of
-from tenyson.manifest.secret import recorded_environment
+from tenyson.manifest.secret import hide_password, recorded_environment
 from tenyson.manifest.table import difference_lines, shortened
 from tenyson.manifest.task_files import task_facts
 from tenyson.task import load_task
@@ -127,6 +129,57 @@ def test_no_secret_of_the_environment_is_written_down() -> None:
     env = {"HF_TOKEN": "s", "AWS_SECRET_ACCESS_KEY": "s", Env.TELEMETRY_DB_URL: "s"}
 
     assert recorded_environment({**env, "OMP_NUM_THREADS": "1"}) == {"OMP_NUM_THREADS": "1"}
+
+
+@pytest.mark.parametrize("start", ["", "telemetry.db_url=", "--set=telemetry.db_url="])
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        *(
+            (f"postgresql://me:{password}@h:5432/d", "postgresql://me:***@h:5432/d")
+            for password in (
+                "SECRET",
+                "SEC/RET",
+                "SEC#RET",
+                "SEC?RET",
+                "[SECRET",
+                "SEC:RET",
+                "S@RET",
+            )
+        ),
+        ("postgresql://:SECRET@h/d", "postgresql://:***@h/d"),
+        ("postgresql://me@corp:SECRET@h/d?a=b", "postgresql://me@corp:***@h/d?a=b"),
+        ("postgresql://h:5432/d?user=me&password=S@RET", "postgresql://h:5432/d?***"),
+        ("postgresql://me@h:5432/d", "postgresql://me@h:5432/d"),
+        ("sqlite:////data/rows.db", "sqlite:////data/rows.db"),
+    ],
+)
+def test_a_password_is_hidden_whatever_it_holds(url: str, shown: str, start: str) -> None:
+    assert hide_password(start + url) == start + shown
+
+
+def test_no_part_of_a_manifest_holds_the_databases_password(tmp_path: Path) -> None:
+    url = "postgresql://me:SEC/RET@h/db"
+    config = parse_config({"model": "m", "telemetry": {"db_url": url}}).model_dump()
+    parts = Parts(
+        run_id="r",
+        attempt=0,
+        job_type="sft",
+        config=config,
+        recipe="task:Task",
+        task={},
+        datasets={"train": {"fingerprint": "f"}},
+        model={},
+        tokenizer={},
+        folder=tmp_path,
+        command=("python", "--set", f"telemetry.db_url={url}", f"--set=telemetry.db_url={url}"),
+        notes={"read_as": [f"`db_url: {url}` as telemetry.db_url"]},
+    )
+
+    text = as_json(manifest_content(parts))
+
+    assert "me:***@h/db" in text
+    assert "RET" not in text
 
 
 def test_an_adapters_lineage_goes_back_over_its_parents() -> None:

@@ -11,7 +11,7 @@ from tenyson.contract import Env
 from tenyson.manifest.git import git_facts
 from tenyson.manifest.hardware import hardware, versions
 from tenyson.manifest.hashes import sha256_of_json
-from tenyson.manifest.secret import recorded_environment, without_secrets
+from tenyson.manifest.secret import hide_passwords, recorded_environment, without_secrets
 
 SCHEMA_VERSION = 2
 
@@ -93,8 +93,8 @@ def manifest_content(parts: Parts) -> dict[str, Any]:
         "image_digest": os.environ.get(Env.IMAGE_DIGEST) or None,
         "hardware": hardware(),
         "environment": recorded_environment(),
-        "command": list(parts.command),
-        **parts.notes,
+        "command": hide_passwords(parts.command),
+        **hide_passwords(parts.notes),
     }
 
 

@@ -1,13 +1,17 @@
 """What must not be written down: passwords in a configuration, tokens in the environment."""
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from tenyson.contract import Env
 
 HIDDEN = "***"
+# A password may hold any character, also those that end a host; as SQLAlchemy reads it, it goes up
+# to an `@`. Up to the last one: what is hidden in vain costs less than half a password.
+_PASSWORD = re.compile(r"(://[^:/\s]*:).*@", re.DOTALL)
+_PASSWORD_IN_QUERY = re.compile(r"\?(?:[^?]*&)?\w*pass(?:word|file)=.*", re.DOTALL | re.IGNORECASE)
 RECORDED_VARIABLES = (
     *("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "NVIDIA_VISIBLE_DEVICES"),
     *("CUBLAS_WORKSPACE_CONFIG", "NVIDIA_TF32_OVERRIDE", "PYTORCH_ALLOC_CONF"),
@@ -35,11 +39,17 @@ def without_secrets(config: dict[str, Any]) -> dict[str, Any]:
     return {**config, "telemetry": {**config["telemetry"], "db_url": hide_password(url)}}
 
 
-def hide_password(url: str) -> str:
-    """Returns the URL with its password, and any in its query, replaced by `***`."""
-    parts = urlsplit(url)
-    credentials, at, host = parts.netloc.rpartition("@")
-    user = credentials.partition(":")[0]
-    netloc = f"{user}:{HIDDEN}@{host}" if ":" in credentials else f"{credentials}{at}{host}"
-    query = HIDDEN if "password" in parts.query.lower() else parts.query
-    return urlunsplit(parts._replace(netloc=netloc, query=query))
+def hide_password(text: str) -> str:
+    """Returns a text that may be or hold a URL with its passwords replaced by `***`."""
+    return _PASSWORD.sub(rf"\1{HIDDEN}@", _PASSWORD_IN_QUERY.sub(f"?{HIDDEN}", text))
+
+
+def hide_passwords(content: Any) -> Any:
+    """Returns a JSON value with the passwords of all URLs in it replaced by `***`."""
+    if isinstance(content, str):
+        return hide_password(content)
+    if isinstance(content, Mapping):
+        return {name: hide_passwords(value) for name, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [hide_passwords(value) for value in content]
+    return content
