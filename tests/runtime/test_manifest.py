@@ -12,11 +12,14 @@ import pytest
 from tenyson.config import parse_config
 from tenyson.contract import Env
 from tenyson.errors import ConfigError, TaskError, TaskLoadError
+from tenyson.files import sha256_of_file
+from tenyson.manifest import hashes
 from tenyson.manifest.content import Parts, as_json, manifest_content
 from tenyson.manifest.differences import Kind, differences, refused
 from tenyson.manifest.git import git_facts
-from tenyson.manifest.hashes import tokenizer_facts
+from tenyson.manifest.hashes import tokenizer_facts, weights_of_folder
 from tenyson.manifest.lineage import parent_runs
+from tenyson.manifest.present import present_state
 from tenyson.manifest.reading import read_manifest
 from tenyson.manifest.repetition import repetition_of
 from tenyson.manifest.secret import hide_password, recorded_environment
@@ -290,6 +293,61 @@ def test_a_repetition_is_the_same_run_into_a_folder_of_its_own(tmp_path: Path) -
         Env.REPLAY_OF: "m.json",
     }
     assert again.environment(Path("m.json"), force=True)[Env.REPLAY_FORCE] == "1"
+
+
+@pytest.mark.parametrize(
+    ("name", "again"),
+    [
+        ("artifacts/m", "/here/artifacts/m"),
+        ("./m", "/here/artifacts/m"),
+        ("/m", "/m"),
+        ("task:tiny", "task:tiny"),
+    ],
+)
+def test_a_model_of_a_folder_is_found_again_from_any_folder(
+    name: str, again: str, tmp_path: Path
+) -> None:
+    manifest = changed("model", {"weights_sha256": "w", "source": "/here/artifacts/m"})
+    manifest["config"]["model"]["name"] = name
+
+    assert repetition_of(manifest, tmp_path).config["model"]["name"] == again
+
+
+def test_further_adapters_of_an_evaluation_are_told_apart_and_found_again(tmp_path: Path) -> None:
+    weights = tmp_path / "one" / "adapter_model.safetensors"
+    weights.parent.mkdir()
+    weights.write_bytes(b"1")
+    facts = {"path": str(weights.parent), "sha256": sha256_of_file(weights)}
+    manifest = changed("evaluated_adapters", {"one": facts})
+    manifest["config"]["evaluation"] = {"adapters": {"one": "../one"}}
+
+    assert _weights_that_differ(manifest) == []
+    again = repetition_of(manifest, tmp_path)
+    assert again.config["evaluation"]["adapters"] == {"one": str(weights.parent)}
+
+    weights.write_bytes(b"2")
+
+    assert _weights_that_differ(manifest) == ["evaluated_adapters.one.sha256"]
+
+
+def _weights_that_differ(manifest: dict[str, Any]) -> list[str]:
+    return [d.path for d in refused(differences(manifest, present_state(manifest)))]
+
+
+@pytest.mark.parametrize("place", [0, 7 * 2**20, -1])
+def test_large_weights_of_the_same_size_are_told_apart(
+    place: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hashes, "HASHED_MODEL_BYTES", 2**20)
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(bytes(9 * 2**20))
+    before = weights_of_folder(tmp_path)
+    content = bytearray(path.read_bytes())
+    content[place] = 1
+    path.write_bytes(content)
+
+    assert weights_of_folder(tmp_path)["weights_sha256"] != before["weights_sha256"]
+    assert before["weights_hash_covers"] == "size and 64 blocks of 1 MiB of each file"
 
 
 def test_a_run_whose_task_cannot_be_found_again_says_what_to_give(tmp_path: Path) -> None:

@@ -38,6 +38,8 @@ class Parts:
     folder: Path
     adapter_parent: dict[str, Any] | None = None
     """`path` and `sha256` of the adapter started from; None for a new one."""
+    evaluated_adapters: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Of an evaluation's further adapters, by name, `path` and `sha256`."""
     parent_runs: list[dict[str, Any]] = field(default_factory=list)
     """The runs that trained the adapter started from, the nearest first."""
     resumed_from_step: int = 0
@@ -86,6 +88,7 @@ def manifest_content(parts: Parts) -> dict[str, Any]:
         "tokenizer": parts.tokenizer,
         "engine": parts.engine,
         "adapter_parent": parts.adapter_parent,
+        "evaluated_adapters": parts.evaluated_adapters,
         "parent_runs": parts.parent_runs,
         "config": config,
         "config_sha256": sha256_of_json(config),

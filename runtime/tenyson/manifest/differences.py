@@ -37,9 +37,6 @@ class Difference:
     right: Any
 
 
-_MISSING = None
-
-
 def differences(left: Mapping[str, Any], right: Mapping[str, Any]) -> list[Difference]:
     """Returns what two manifests disagree on, what explains most first.
 
@@ -93,6 +90,8 @@ def _weights(manifest: Mapping[str, Any]) -> Facts:
     yield "model.weights_sha256", model.get("weights_sha256")
     yield "model.revision", model.get("revision")
     yield "adapter.sha256", (manifest.get("adapter_parent") or {}).get("sha256", "none")
+    for name, facts in (manifest.get("evaluated_adapters") or {}).items():
+        yield f"evaluated_adapters.{name}.sha256", facts.get("sha256")
 
 
 def _tokenizer(manifest: Mapping[str, Any]) -> Facts:

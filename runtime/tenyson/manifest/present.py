@@ -41,11 +41,15 @@ def _look_at_weights(now: dict[str, Any]) -> None:
         folder = Path(model["source"])
         found = weights_of_folder(folder)["weights_sha256"] if folder.is_dir() else "missing"
         model["weights_sha256"] = found
-    if adapter and "://" not in adapter["path"]:
-        places = (Path(adapter["path"]), Path(adapter["path"], File.FINAL_CHECKPOINT))
-        files = [place / File.ADAPTER_WEIGHTS for place in places]
-        found = next((sha256_of_file(file) for file in files if file.is_file()), "missing")
-        adapter["sha256"] = found
+    further = (now.get("evaluated_adapters") or {}).values()
+    for one in (*([adapter] if adapter else []), *further):
+        if "://" not in one["path"]:
+            one["sha256"] = _hash_of_adapter(Path(one["path"]))
+
+
+def _hash_of_adapter(folder: Path) -> str:
+    files = [place / File.ADAPTER_WEIGHTS for place in (folder, folder / File.FINAL_CHECKPOINT)]
+    return next((sha256_of_file(file) for file in files if file.is_file()), "missing")
 
 
 def _hash(path: Path, recorded: str) -> str:

@@ -11,7 +11,8 @@ from tenyson.errors import TaskLoadError
 from tenyson.manifest.secret import HIDDEN
 
 KEPT_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "CUBLAS_WORKSPACE_CONFIG", "PYTHONHASHSEED")
-"""With another number of threads, sums are taken in another order and the last bits differ."""
+"""With another number of threads, sums are taken in another order and the last bits differ.
+PYTHONHASHSEED holds for processes that the repetition starts: its own has started already."""
 UNSET_VARIABLES = (Env.RUN_ID, Env.ATTEMPT, Env.OUTPUT_DIR, Env.OUTPUT_URI, Env.HUB_REPO)
 """What belongs to another run: a repetition uploads and pushes nothing."""
 
@@ -84,9 +85,14 @@ def _config(manifest: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         config["checkpoint"]["resume"] = "auto"
         notes.append("checkpoint.resume is auto: a new folder starts from the beginning")
     model = manifest["model"]
-    if "weights_sha256" in model and config["model"]["name"].startswith(("./", "../", "~")):
+    name = config["model"]["name"]
+    if "weights_sha256" in model and not name.startswith(("/", "task:")):
         config["model"]["name"] = model["source"]
         notes.append("model.name is the whole path, from whichever folder this is run")
+    for name, facts in (manifest.get("evaluated_adapters") or {}).items():
+        if facts["path"] != config["evaluation"]["adapters"][name]:
+            config["evaluation"]["adapters"][name] = facts["path"]
+            notes.append(f"evaluation.adapters.{name} is the whole path")
     if (commit := model.get("revision")) and commit != config["model"]["revision"]:
         config["model"]["revision"] = commit
         notes.append(f"model.revision is the commit that it was then, {commit[:12]}")

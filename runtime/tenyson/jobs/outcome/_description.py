@@ -1,5 +1,6 @@
 """What a run was made of, gathered for its manifest and written before it trains."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ def describe_run(
     datasets: dict[str, DataFacts],
     adapter: Adapter | None,
     tokenizer: Any,
+    evaluated: Mapping[str, Adapter] | None = None,
 ) -> None:
     """Writes the run's manifest, on rank 0; the last thing before the work begins.
 
@@ -35,6 +37,7 @@ def describe_run(
         datasets: By role, what identifies the data; the first is the one that counts.
         adapter: What the run starts from; None for a base model or new weights.
         tokenizer: The tokenizer, as the run uses it.
+        evaluated: The further adapters of an evaluation, by name.
 
     Raises:
         TaskError: The run repeats another, and its data or its weights are not that one's.
@@ -57,7 +60,8 @@ def describe_run(
             model=_model_facts(context, model, source),
             tokenizer=tokenizer_facts(tokenizer),
             folder=context.output_dir,
-            adapter_parent=_adapter_facts(context, adapter),
+            adapter_parent=_adapter_facts(context.adapter_source, adapter),
+            evaluated_adapters=_evaluated_facts(context, evaluated or {}),
             parent_runs=parents_of(adapter),
             resumed_from_step=result.resumed_from_step,
             ranks=context.ranks.size,
@@ -113,11 +117,14 @@ def _model_facts(context: RunContext, model: Any, source: str) -> dict[str, Any]
     return {"name": name, "source": source, "revision": commit or revision}
 
 
-def _adapter_facts(context: RunContext, adapter: Adapter | None) -> dict[str, Any] | None:
-    """Returns what identifies the adapter that the run starts from, for the manifest."""
-    if adapter is None:
+def _adapter_facts(source: str | None, adapter: Adapter | None) -> dict[str, Any] | None:
+    """Returns what identifies an adapter, for the manifest; None where there is none."""
+    if source is None or adapter is None:
         return None
-    path = str(context.adapter_source)
-    if "://" not in path:
-        path = str(Path(path).expanduser().resolve())
+    path = source if "://" in source else str(Path(source).expanduser().resolve())
     return {"path": path, "sha256": adapter.sha256}
+
+
+def _evaluated_facts(context: RunContext, adapters: Mapping[str, Adapter]) -> dict[str, Any]:
+    sources = context.config.evaluation.adapters
+    return {name: _adapter_facts(sources[name], adapter) for name, adapter in adapters.items()}
