@@ -139,6 +139,16 @@ def test_answers_to_something_else_count_for_nothing(tmp_path: Path, change: str
     assert found.others == (0 if change == "draws" else 1)
 
 
+def test_answers_of_the_runs_further_models_are_no_others(tmp_path: Path) -> None:
+    kept(tmp_path / "log", "a", of="main")
+    kept(tmp_path / "log", "b", of="of another run")
+
+    found = read_samples(tmp_path / "log", "base", REQUESTS, 2, of_this_run=("main", "base"))
+
+    assert found.answers == {}
+    assert found.others == 1
+
+
 def test_nothing_is_kept_once_a_newer_attempt_has_started(tmp_path: Path) -> None:
     def superseded() -> None:
         raise CheckpointError("superseded")

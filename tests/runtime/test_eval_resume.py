@@ -84,6 +84,26 @@ def test_a_stopped_evaluation_generates_only_what_is_missing_and_ends_the_same(
     assert answers_of(folder) == answers_of(tmp_path / "at-once")
 
 
+def test_an_evaluation_without_budget_left_keeps_its_rows_and_goes_on_with_more(
+    make_config: Any, sum_task: Any, tmp_path: Path, run_runner: Any
+) -> None:
+    at_once = evaluate(make_config(evaluation=SAMPLES), sum_task, tmp_path / "at-once")
+    limited = make_config(evaluation=SAMPLES, budget={"max_tokens": 60})
+
+    ended = run_runner(limited, job_type="eval", TENYSON_RUN_ID="r", TENYSON_ATTEMPT="0")
+    again = run_runner(limited, job_type="eval", TENYSON_RUN_ID="r", TENYSON_ATTEMPT="1")
+    more = run_runner(
+        make_config(evaluation=SAMPLES), job_type="eval", TENYSON_RUN_ID="r", TENYSON_ATTEMPT="2"
+    )
+
+    assert (ended.code, ended.result.status, ended.result.global_step) == (73, "budget", 4)
+    assert "after 4 of 10 rows" in ended.result.failure.message
+    assert "of budget.max_tokens 60" in ended.result.failure.message
+    assert (again.code, again.result.global_step) == (73, 4)
+    assert (more.code, more.result.resumed_from_step) == (0, 4)
+    assert more.result.metrics == at_once.metrics
+
+
 def test_samples_come_back_from_the_mirror_when_the_folder_is_lost(
     make_config: Any, sum_task: Any, tmp_path: Path
 ) -> None:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,14 @@ class SamplesLog:
             os.fsync(file.fileno())
 
 
-def read_samples(path: Path, of: str, requests: Sequence[Request], draws: int) -> Found:
+def read_samples(
+    path: Path,
+    of: str,
+    requests: Sequence[Request],
+    draws: int,
+    *,
+    of_this_run: Collection[str] = (),
+) -> Found:
     """Returns what the file holds for these prompts; nothing where there is no file.
 
     Args:
@@ -67,6 +74,7 @@ def read_samples(path: Path, of: str, requests: Sequence[Request], draws: int) -
         of: What the completions must follow from.
         requests: The prompts.
         draws: Completions that each must have.
+        of_this_run: What all of the run's completions follow from; further models' are no others.
     """
     if not path.is_file():
         return Found({})
@@ -80,6 +88,8 @@ def read_samples(path: Path, of: str, requests: Sequence[Request], draws: int) -
             entry = _parse(line)
             if entry is None:
                 damaged += 1
+            elif entry["of"] != of and entry["of"] in of_this_run:
+                continue
             elif entry["of"] != of or wanted.get(entry["id"]) != entry["prompt"]:
                 others.add((entry["of"], entry["id"]))
             elif len(entry["answers"]) == draws:

@@ -7,7 +7,7 @@ from typing import Any
 
 from datasets import Dataset
 
-from tenyson.errors import TaskError
+from tenyson.errors import ConfigError, Problem, TaskError
 from tenyson.evaluation.completions import Completion, Sampling
 from tenyson.evaluation.engines.engine import Engine
 from tenyson.evaluation.prompts import Prepared, prepare_prompts
@@ -57,7 +57,9 @@ def evaluate(context: RunContext) -> None:
     context.result.adapter_sha256 = main.sha256 if main else None
     context.options.stop.check()
     described = SimpleNamespace(config=model_config)
-    describe_run(context, described, source, {"eval": facts_of(dataset)}, main, tokenizer)
+    further = {m.name: m.adapter for m in models[1:] if m.adapter is not None}
+    data = {"eval": facts_of(dataset)}
+    describe_run(context, described, source, data, main, tokenizer, further)
     longest = max(len(request.ids) for request in prepared.requests)
     engine = open_engine(
         context,
@@ -74,7 +76,7 @@ def evaluate(context: RunContext) -> None:
             {str(row_id): row for row_id, row in zip(ids, dataset.to_list(), strict=True)},
             lambda: environment_of(context),
             max_turns=context.config.rl.max_turns,
-            context_length=context_length(model_config),
+            context_length=visible_tokens(context, model_config),
             batch_size=settings.batch_size,
         )
     with closing(engine), recording(context) as telemetry:
@@ -94,12 +96,18 @@ def evaluate(context: RunContext) -> None:
 def _needed_length(context: RunContext, longest: int, model_config: Any, environment: Any) -> int:
     """Tokens that the engine must have room for: an episode goes on to the end of the context."""
     usual = longest + context.config.evaluation.max_new_tokens
-    whole = context_length(model_config) if environment is not None else None
+    whole = visible_tokens(context, model_config) if environment is not None else None
     return usual if whole is None else max(usual, whole)
 
 
 def prompts_of(context: RunContext, environment: Any = None) -> Dataset:
     """Returns the rows of the task that are evaluated; an environment brings their prompts."""
+    if environment is not None and context.config.evaluation.truncate_prompts:
+        problem = "cuts prompts, and the task's make_env plays episodes, whose prompts stay whole"
+        raise ConfigError(
+            [Problem("evaluation.truncate_prompts", problem)],
+            hint="Leave it out, and let the environment give shorter prompts.",
+        )
     prompts = dataset_of(context, "get_eval_dataset", context.plain_config)
     if environment is None:
         require_columns(prompts, "get_eval_dataset", ("prompt",))
@@ -124,16 +132,11 @@ def prepare_rows(
 ) -> Prepared:
     """Returns the rows' prompts as tokens that leave room for an answer."""
     settings = context.config.evaluation
-    is_vllm = context.engine.is_vllm if context.engine else settings.engine == "vllm"
-    lengths = [
-        context_length(model_config),
-        context.config.vllm.max_model_length if is_vllm else None,
-    ]
     prepared = prepare_prompts(
         tokenizer,
         [str(row_id) for row_id in ids],
         [row["prompt"] for row in rows],
-        context_length=min((length for length in lengths if length), default=None),
+        context_length=visible_tokens(context, model_config),
         max_new_tokens=settings.max_new_tokens,
         truncate=settings.truncate_prompts,
     )
@@ -145,6 +148,17 @@ def prepare_rows(
             "nothing to say; does the tokenizer add it (add_eos_token)?"
         )
     return prepared
+
+
+def visible_tokens(context: RunContext, model_config: Any) -> int | None:
+    """Returns the tokens that the model sees in the engine that is chosen; None knows no limit."""
+    settings = context.config.evaluation
+    is_vllm = context.engine.is_vllm if context.engine else settings.engine == "vllm"
+    lengths = [
+        context_length(model_config),
+        context.config.vllm.max_model_length if is_vllm else None,
+    ]
+    return min((length for length in lengths if length), default=None)
 
 
 def _sampling(context: RunContext) -> Sampling:

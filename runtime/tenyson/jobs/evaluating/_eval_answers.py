@@ -4,11 +4,10 @@ import json
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -19,8 +18,9 @@ from tenyson.evaluation.engines.engine import Engine
 from tenyson.evaluation.samples_log import SamplesLog, read_samples
 from tenyson.jobs.context import RunContext
 from tenyson.jobs.evaluating._eval_models import EvaluatedModel
+from tenyson.jobs.evaluating.answers_recipe import answers_recipe
+from tenyson.jobs.limits.row_budget import RowBudget
 from tenyson.jobs.models._models import weights_dtype
-from tenyson.manifest import sha256_of_json
 from tenyson.progress import Progress, StepClock
 
 LOG = logging.getLogger("tenyson.jobs")
@@ -38,20 +38,23 @@ def answer_all(
 
     Raises:
         StoppedError: A stop was asked for; what is done is kept.
+        BudgetError: The budget is used up; what is done is kept.
     """
-    log = _KeptSamples(context)
-    known = {
-        model.name: log.find(_recipe(context, engine, model, sampling), model, requests, sampling)
-        for model in models
-    }
+    recipes = {model.name: _recipe(context, engine, model, sampling) for model in models}
+    log = _KeptSamples(context, recipes, requests)
+    known = {model.name: log.find(model, requests, sampling) for model in models}
     restored = sum(map(len, known.values()))
     context.result.resumed_from_step = restored
-    progress = _RowsDone(context, restored, len(models) * len(requests))
+    total = len(models) * len(requests)
+    progress = _RowsDone(context, restored, total)
     prompt_tokens = {request.key: len(request.ids) for request in requests}
+    tokens = sum(sum(_tokens_of(found, prompt_tokens)) for found in known.values())
+    budget = RowBudget(context.meter, context.fence, rows=restored, total=total, tokens=tokens)
     context.tokens.start()
     try:
         with closing(context.reporter.line), context.phases.measure("generate"):
             progress.show()
+            budget.check()
             for model in models:
                 for batch in engine.generate(
                     requests,
@@ -62,15 +65,23 @@ def answer_all(
                 ):
                     log.keep(model, batch)
                     known[model.name] |= batch
-                    context.tokens.add_sampled(
-                        prompt=sum(prompt_tokens[key] for key in batch),
-                        completion=sum(c.tokens for drawn in batch.values() for c in drawn),
-                    )
+                    read, sampled = _tokens_of(batch, prompt_tokens)
+                    context.tokens.add_sampled(prompt=read, completion=sampled)
+                    budget.add(len(batch), read + sampled)
                     progress.add(len(batch))
+                    budget.check()
     finally:
         context.tokens.stop()
         log.upload()
     return {name: [found[r.key] for r in requests] for name, found in known.items()}
+
+
+def _tokens_of(
+    answers: Mapping[str, Sequence[Completion]], prompt_tokens: Mapping[str, int]
+) -> tuple[int, int]:
+    """Returns the tokens of the prompts that are answered, and of their completions."""
+    completions = sum(c.tokens for drawn in answers.values() for c in drawn)
+    return sum(prompt_tokens[key] for key in answers), completions
 
 
 class _RowsDone:
@@ -99,24 +110,30 @@ class _RowsDone:
 class _KeptSamples:
     """`eval_samples.jsonl` of a run, here and in its mirror."""
 
-    def __init__(self, context: RunContext) -> None:
+    def __init__(
+        self, context: RunContext, recipes: Mapping[str, str], requests: Sequence[Request]
+    ) -> None:
         self._context = context
         self._path: Path = context.output_dir / File.EVAL_SAMPLES
         self._log = SamplesLog(self._path, context.fence.check)
-        self._recipes: dict[str, str] = {}
-        self._requests: dict[str, Request] = {}
+        self._recipes = recipes
+        self._requests = {request.key: request for request in requests}
         self._uploaded = time.monotonic()
         self._fetch()
 
     def find(
-        self, recipe: str, model: EvaluatedModel, requests: Sequence[Request], sampling: Sampling
+        self, model: EvaluatedModel, requests: Sequence[Request], sampling: Sampling
     ) -> dict[str, list[Completion]]:
         """Returns what earlier attempts have generated of this, and says what it found."""
-        self._recipes[model.name] = recipe
-        self._requests = {request.key: request for request in requests}
         if self._context.config.checkpoint.resume == "never":
             return {}
-        found = read_samples(self._path, recipe, requests, len(sampling.draws))
+        found = read_samples(
+            self._path,
+            self._recipes[model.name],
+            requests,
+            len(sampling.draws),
+            of_this_run=self._recipes.values(),
+        )
         name = model.label or "the model"
         if found.answers:
             LOG.info("%d of %d prompts of %s are answered", len(found.answers), len(requests), name)
@@ -146,7 +163,9 @@ class _KeptSamples:
         if mirror is None:
             return
         try:
-            mirror.upload_file(self._path)
+            for path in (self._path, self._context.output_dir / File.USAGE):
+                if path.exists():
+                    mirror.upload_file(path)
         except SupersededError:
             raise
         except TenysonError as error:
@@ -164,27 +183,21 @@ class _KeptSamples:
 
 
 def _recipe(context: RunContext, engine: Engine, model: EvaluatedModel, sampling: Sampling) -> str:
-    """Returns what names everything that a completion follows from, beside its prompt."""
-    manifest = json.loads((context.output_dir / File.MANIFEST).read_text(encoding="utf-8"))
-    facts = {
-        "model": _identity(manifest["model"]),
-        "adapter": model.adapter.sha256 if model.adapter else None,
-        "sampling": vars(sampling),
-        "engine": engine.name,
-        "max_turns": getattr(engine, "max_turns", None),  # of episodes
-        "versions": _versions(_LIBRARIES[engine.name]),
-        "dtype": str(weights_dtype(context.config, context.job_type)),
-        "attention": context.config.model.attn_implementation,
-        "device": "cuda" if torch.cuda.is_available() else "cpu",
-    }
-    return sha256_of_json(facts)[:16]
-
-
-def _identity(model: dict[str, Any]) -> dict[str, Any]:
-    """Returns what tells a model from others; the folder it lies in does not, if its hash does."""
-    if "weights_sha256" in model:
-        return {"weights_sha256": model["weights_sha256"]}
-    return {name: model.get(name) for name in ("name", "source", "revision")}
+    """Returns what names everything that a model's completions follow from; see the function."""
+    return answers_recipe(
+        json.loads((context.output_dir / File.MANIFEST).read_text(encoding="utf-8")),
+        context.config,
+        model.adapter.sha256 if model.adapter else None,
+        sampling,
+        {
+            "engine": engine.name,
+            "max_turns": getattr(engine, "max_turns", None),  # of episodes
+            "context_length": getattr(engine, "context_length", None),  # where episodes are cut
+            "versions": _versions(_LIBRARIES[engine.name]),
+            "dtype": str(weights_dtype(context.config, context.job_type)),
+            "device": "cuda" if torch.cuda.is_available() else "cpu",
+        },
+    )
 
 
 def _versions(libraries: Sequence[str]) -> dict[str, str]:

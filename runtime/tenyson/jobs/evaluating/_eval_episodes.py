@@ -47,7 +47,7 @@ class EpisodeEngine:
         self._tokenizer = tokenizer
         self._rows = rows
         self._make = make
-        self._context_length = context_length
+        self.context_length = context_length
         self._batch_size = batch_size
 
     def generate(
@@ -98,7 +98,7 @@ class EpisodeEngine:
             prompts,
             max_turns=self.max_turns,
             max_new_tokens=sampling.max_new_tokens,
-            context_length=self._context_length,
+            context_length=self.context_length,
         )
         answers: dict[str, list[Completion]] = {request.key: [] for request in batch}
         for place, ((request, _), episode) in enumerate(zip(seats, episodes, strict=True)):

@@ -33,7 +33,8 @@ from tenyson.jobs.sampling.engines import Choice, Need
 
 MAIN = "main"
 """What engines call the adapter of `adapter.path`."""
-FETCHED = "adapter-{name}"
+FETCHED = "evaluated-adapter-{name}"
+"""Apart from `_adapters.FETCHED_ADAPTER`, whatever the name."""
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,7 @@ from transformers import TrainerCallback
 
 from tenyson.jobs.context import RunContext
 from tenyson.jobs.limits.meter import Usage, what_is_reached
-from tenyson.jobs.limits.usage import keep_usage
-
-KEEP_SECONDS = 10.0
-"""Between two notes of what is used: that much may be lost with a killed attempt."""
+from tenyson.jobs.limits.usage import KEEP_SECONDS, keep_usage
 
 
 class BudgetCallback(TrainerCallback):  # type: ignore[misc]

@@ -10,6 +10,8 @@ from tenyson.errors import BudgetError
 from tenyson.jobs.limits.meter import Meter, seconds_in
 
 LOG = logging.getLogger("tenyson.jobs")
+KEEP_SECONDS = 10.0
+"""Between two notes of what is used: that much may be lost with a killed attempt."""
 
 
 def open_meter(budget: BudgetConfig, fence: Fence, mirror: Mirror | None, started: float) -> Meter:

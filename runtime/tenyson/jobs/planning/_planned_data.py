@@ -118,10 +118,11 @@ def plan_eval(
     dataset = prompts_of(context, environment)
     _plan_rows(plan, "evaluation", dataset)
     rows = asked_rows(dataset, environment)
-    prepared = prepare_rows(context, tokenizer, model_config, rows, row_ids(rows))
-    longest = max(len(request.ids) for request in prepared.requests)
+    ids = row_ids(rows)
     models = locate_models(context)
-    choose(context, source, model_config, models)
+    choose(context, source, model_config, models)  # first: what fits hangs on the engine
+    prepared = prepare_rows(context, tokenizer, model_config, rows, ids)
+    longest = max(len(request.ids) for request in prepared.requests)
     settings = context.config.evaluation
     answer = settings.max_new_tokens
     plan.add("prompts", f"{longest} tokens the longest, and up to {answer} of an answer")
