@@ -10,10 +10,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tenyson.contract import Env
-from tenyson.errors import TenysonError
+from tenyson.errors import ConfigError, TenysonError
 from tenyson.manifest.secret import hide_password
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
 
 NEEDED_TO_TRAIN = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
 LOW_DISK_BYTES = 10 * 2**30
@@ -106,19 +110,26 @@ def check_database(url: str | None) -> Iterator[Finding]:
         yield Finding("note", "telemetry", said, f"Set {Env.TELEMETRY_DB_URL} to use one.")
         return
     shown = hide_password(url)
+    from tenyson.telemetry.database import Database
+
     try:
-        yield Finding("ok", "telemetry", f"{shown} answers ({_ask(url)})")
+        database = Database(url)  # connects to nothing yet
+        database.close()
+    except ConfigError as error:
+        yield Finding("bad", "telemetry", f"{shown}: {error.message}", error.hint)
+        return
+    try:
+        yield Finding("ok", "telemetry", f"{shown} answers ({_ask(database.url)})")
     except Exception as error:  # noqa: BLE001 - each driver raises classes of its own
         reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
         remedy = "Training goes on without it; rows wait in the output folder until it is back."
-        yield Finding("bad", "telemetry", f"{shown}: {reason}", remedy)
+        yield Finding("note", "telemetry", f"{shown}: {reason}", remedy)
 
 
-def _ask(url: str) -> str:
+def _ask(url: "URL") -> str:
     from sqlalchemy import create_engine, text
-    from sqlalchemy.engine import make_url
 
-    is_sqlite = make_url(url).get_backend_name() == "sqlite"
+    is_sqlite = url.get_backend_name() == "sqlite"
     limits = {} if is_sqlite else {"connect_timeout": CONNECT_SECONDS}
     engine = create_engine(url, connect_args=limits)
     try:
