@@ -184,8 +184,24 @@ def test_an_adapter_of_another_model_is_refused(
         ({"eval_rows": [{"prompt": "1" * 125}]}, "row '0' has 125 tokens"),
         ({"metrics": {"accuracy": "high"}}, "no metric that is a number"),
         ({"metrics": {"metrics": {"a": 1}, "detailed_results": []}}, "0 detailed_results for 10"),
+        (
+            {"metrics": {"a": 1, "detailed_results": 3}},
+            "detailed_results that are no list of dicts",
+        ),
+        ({"metrics": {"a": 1, "detailed_results": [1] * 10}}, "that are no list of dicts"),
     ],
-    ids=["columns", "raises", "ids", "no rows", "empty", "long", "no number", "details"],
+    ids=[
+        "columns",
+        "raises",
+        "ids",
+        "no rows",
+        "empty",
+        "long",
+        "no number",
+        "details",
+        "no list",
+        "no dicts",
+    ],
 )
 def test_bad_input_names_the_hook(
     task: dict[str, Any], says: str, make_config: Any, sum_task: Any, tmp_path: Path

@@ -21,13 +21,12 @@ from tenyson.jobs.evaluating._eval_episodes import EpisodeEngine
 from tenyson.jobs.evaluating._eval_models import (
     EvaluatedModel,
     choose,
-    load_model_config,
     locate_models,
     open_engine,
 )
 from tenyson.jobs.evaluating._eval_results import AnswerSet, score, telemetry_samples, write_results
 from tenyson.jobs.measuring._recording import recording
-from tenyson.jobs.models._models import load_tokenizer, locate_model
+from tenyson.jobs.models._models import load_model_config, load_tokenizer, locate_model
 from tenyson.jobs.outcome._description import describe_run
 from tenyson.jobs.sampling._episodes import reset
 from tenyson.jobs.sampling._stage import environment_of
@@ -49,7 +48,7 @@ def evaluate(context: RunContext) -> None:
     ids = row_ids(rows)
     source = locate_model(context)
     tokenizer = load_tokenizer(context.config, source)
-    model_config = load_model_config(context, source)
+    model_config = load_model_config(context.config, source)
     models = locate_models(context)
     choice = choose(context, source, model_config, models)
     prepared = prepare_rows(context, tokenizer, model_config, rows, ids)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM
 
 from tenyson.contract import JobType
 from tenyson.errors import ConfigError, Problem
@@ -22,11 +21,12 @@ from tenyson.jobs.models._models import (
     ADAPTER_CONFIG,
     Adapter,
     fetch_adapter,
-    load_error,
     load_model,
+    load_model_config,
     locate_adapter,
     put_adapter,
     weights_dtype,
+    without_weights,
 )
 from tenyson.jobs.sampling._engines import engine_of
 from tenyson.jobs.sampling.engines import Choice, Need
@@ -75,21 +75,6 @@ def locate_models(context: RunContext) -> list[EvaluatedModel]:
     return models
 
 
-def load_model_config(context: RunContext, source: str) -> Any:
-    """Returns transformers' configuration of the base model; its weights are not read.
-
-    Raises:
-        DependencyError: It is not there, or the Hub cannot be reached.
-    """
-    model = context.config.model
-    try:
-        return AutoConfig.from_pretrained(
-            source, revision=model.revision, trust_remote_code=model.trust_remote_code
-        )
-    except (OSError, ValueError) as error:
-        raise load_error(error, source, model.revision) from error
-
-
 def choose(
     context: RunContext, source: str, model_config: Any, models: list[EvaluatedModel]
 ) -> Choice:
@@ -103,7 +88,7 @@ def choose(
     return engine_of(
         context,
         Need.EVALUATION,
-        int(_without_weights(context, model_config).num_parameters()),
+        int(without_weights(context.config, source, model_config).num_parameters()),
         adapter_kind="dora" if "dora" in kinds else "lora" if "lora" in kinds else "none",
         modules_to_save=tuple(kept_whole),
     )
@@ -199,20 +184,12 @@ def _rank(model: EvaluatedModel) -> int:
     return rank
 
 
-def _without_weights(context: RunContext, model_config: Any) -> Any:
-    """Returns the base model with its tensors' names and shapes alone."""
-    with torch.device("meta"):
-        return AutoModelForCausalLM.from_config(
-            model_config, trust_remote_code=context.config.model.trust_remote_code
-        )
-
-
 def _require_their_base(context: RunContext, source: str, models: Sequence[EvaluatedModel]) -> None:
     """Refuses a base model that an adapter was not trained on; see `_adapters.require_its_base`."""
     told = [m.adapter for m in models if m.adapter and m.adapter.base_fingerprint]
     if not told:
         return
-    model = _without_weights(context, load_model_config(context, source))
+    model = without_weights(context.config, source, load_model_config(context.config, source))
     found = fingerprint_of_files(context.config, source, model)
     for adapter in told:
         require_fingerprint(adapter, found)

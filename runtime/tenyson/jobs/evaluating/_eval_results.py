@@ -141,6 +141,11 @@ def _task_metrics(
     if not isinstance(scored, Mapping):
         raise TaskError(f"compute_metrics returned {type(scored).__name__}; expected a dict.")
     details = scored.get("detailed_results")
+    if details is not None and not _are_details(details):
+        raise TaskError(
+            "compute_metrics returned detailed_results that are no list of dicts.",
+            hint="Return one dict a completion, in the completions' order, or leave it out.",
+        )
     if details is not None and len(details) != len(flat):
         raise TaskError(
             f"compute_metrics returned {len(details)} detailed_results for {len(flat)} completions."
@@ -149,6 +154,14 @@ def _task_metrics(
     if not isinstance(metrics, Mapping):
         metrics = {k: v for k, v in scored.items() if k != "detailed_results"}
     return dict(metrics), None if details is None else list(details)
+
+
+def _are_details(details: Any) -> bool:
+    return (
+        isinstance(details, Sequence)
+        and not isinstance(details, str | bytes)
+        and all(isinstance(detail, Mapping) for detail in details)
+    )
 
 
 def _counted(context: RunContext, details: list[list[Detail]]) -> list[str]:

@@ -18,7 +18,7 @@ from tenyson.jobs.context import RunContext
 from tenyson.jobs.models._model_errors import short
 from tenyson.jobs.models._weights import base_fingerprint
 
-ADAPTER_WEIGHTS = "adapter_model.safetensors"
+ADAPTER_WEIGHTS = File.ADAPTER_WEIGHTS
 ADAPTER_CONFIG = "adapter_config.json"
 FETCHED_ADAPTER = "adapter-start"
 _OF_ITS_BASE = "Use the base model that the adapter was trained on."

@@ -7,7 +7,8 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoModelForCausalLM, AutoTokenizer
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from tenyson.config import JobConfig
 from tenyson.contract import JobType
@@ -38,6 +39,7 @@ __all__ = [
     "fetch_adapter",
     "load_error",
     "load_model",
+    "load_model_config",
     "load_tokenizer",
     "locate_adapter",
     "locate_model",
@@ -45,6 +47,7 @@ __all__ = [
     "put_adapter",
     "require_vocabulary",
     "weights_dtype",
+    "without_weights",
 ]
 
 LOG = logging.getLogger("tenyson.jobs")
@@ -128,6 +131,37 @@ def load_model(config: JobConfig, source: str, job_type: JobType) -> Any:
         raise load_error(error, source, model.revision) from error
     require_finite(loaded, f"the model {source}")
     return loaded
+
+
+def load_model_config(config: JobConfig, source: str) -> Any:
+    """Returns transformers' configuration of the base model; its weights are not read.
+
+    Raises:
+        DependencyError: It is not there, or the Hub cannot be reached.
+    """
+    model = config.model
+    try:
+        return AutoConfig.from_pretrained(
+            source, revision=model.revision, trust_remote_code=model.trust_remote_code
+        )
+    except (OSError, ValueError, ImportError) as error:
+        raise load_error(error, source, model.revision) from error
+
+
+def without_weights(config: JobConfig, source: str, model_config: Any) -> Any:
+    """Returns the base model with its tensors' names and shapes alone.
+
+    Raises:
+        DependencyError: It is no model that generates text from the left to the right.
+    """
+    model = config.model
+    try:
+        with torch.device("meta"):
+            return AutoModelForCausalLM.from_config(
+                model_config, trust_remote_code=model.trust_remote_code
+            )
+    except (OSError, ValueError, ImportError) as error:
+        raise load_error(error, source, model.revision) from error
 
 
 def require_vocabulary(model_config: Any, tokenizer: Any, largest_id: int) -> None:

@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 from peft import get_peft_model
-from transformers import AutoConfig, AutoModelForCausalLM
 
 from tenyson.config import JobConfig
 from tenyson.contract import JobType
@@ -14,7 +13,12 @@ from tenyson.jobs._libraries import quiet
 from tenyson.jobs.context import RunContext
 from tenyson.jobs.limits._memory_here import memory_here
 from tenyson.jobs.models._adapters import locate_adapter, new_lora, require_modules
-from tenyson.jobs.models._models import load_error, load_tokenizer, locate_model
+from tenyson.jobs.models._models import (
+    load_model_config,
+    load_tokenizer,
+    locate_model,
+    without_weights,
+)
 from tenyson.jobs.models._quantization import four_bits
 from tenyson.jobs.planning._planned_data import PlannedData, plan_eval, plan_rl, plan_sft
 from tenyson.jobs.planning.plan import Plan, cost_lines, newest_place, planned_steps, seconds_a_step
@@ -41,7 +45,7 @@ def plan_run(context: RunContext, ranks: int, output_dir: Path) -> Plan:
         plan.add("configuration", line)
     source = locate_model(context)
     tokenizer = load_tokenizer(context.config, source)
-    model = _model_without_weights(context.config, source)
+    model = without_weights(context.config, source, load_model_config(context.config, source))
     data = _PLANNED_DATA[context.job_type](context, plan, source, tokenizer, model.config)
     _plan_model(context, plan, model)
     if context.job_type is not JobType.EVAL:
@@ -86,19 +90,6 @@ def _plan_memory(context: RunContext, plan: Plan, model: Any, data: PlannedData)
     plan.add("memory", found.text)
     if found.warning:
         plan.warnings.append(found.warning)
-
-
-def _model_without_weights(config: JobConfig, source: str) -> Any:
-    model = config.model
-    trust = model.trust_remote_code
-    try:
-        made_of = AutoConfig.from_pretrained(
-            source, revision=model.revision, trust_remote_code=trust
-        )
-        with torch.device("meta"):
-            return AutoModelForCausalLM.from_config(made_of, trust_remote_code=trust)
-    except (OSError, ValueError, ImportError) as error:
-        raise load_error(error, source, model.revision) from error
 
 
 def _trained_parameters(config: JobConfig, model: Any) -> int:
