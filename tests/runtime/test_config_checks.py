@@ -72,6 +72,12 @@ CASES: dict[str, tuple[JobType | None, Sections, str, Sections]] = {
     ),
     "pass@k": (
         EVAL,
+        {"evaluation": {"pass_at": [1]}},
+        "evaluation.pass_at: is estimated from samples, and evaluation.temperature 0 draws none",
+        {"evaluation": {"pass_at": [1], "temperature": 0.5}},
+    ),
+    "more pass@k than samples": (
+        EVAL,
         {"evaluation": {"num_samples": 4, "temperature": 1.0, "pass_at": [1, 8]}},
         "evaluation.pass_at: pass@8 needs at least 8 samples a prompt",
         {"evaluation": {"num_samples": 8}},

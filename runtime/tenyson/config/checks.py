@@ -90,6 +90,12 @@ def _samples(config: JobConfig) -> Iterator[Problem]:
             f"pass@{max(beyond)} needs at least {max(beyond)} samples a prompt, "
             f"evaluation.num_samples is {evaluation.num_samples}",
         )
+    elif evaluation.pass_at and evaluation.temperature == 0:
+        yield Problem(
+            "evaluation.pass_at",
+            "is estimated from samples, and evaluation.temperature 0 draws none; set a "
+            "temperature, or leave it out",
+        )
 
 
 def _adapters_names(config: JobConfig) -> Iterator[Problem]:
