@@ -4,6 +4,7 @@ The wire format is Kubeflow Trainer's (`TrainJobRuntimeStatus`), so its clients 
 A push is a courtesy: nothing here ever delays or fails the training.
 """
 
+import http.client
 import json
 import logging
 import ssl
@@ -141,7 +142,7 @@ class ProgressPusher:
         try:
             self._send(progress)
             self._complained = False
-        except (OSError, ValueError) as error:  # URLError, TLS and timeouts are OSErrors
+        except (OSError, ValueError, http.client.HTTPException) as error:  # URLError is an OSError
             level = logging.DEBUG if self._complained else logging.WARNING
             LOG.log(level, "Progress is not getting through to the controller: %s", error)
             self._complained = True

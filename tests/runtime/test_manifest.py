@@ -52,6 +52,18 @@ def test_a_change_that_is_not_committed_is_told_by_its_hash(tmp_path: Path) -> N
     assert git_facts(tmp_path)["git_diff_sha256"] != changed["git_diff_sha256"]
 
 
+def test_changes_that_git_cannot_tell_are_unknown_and_not_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "tenyson.manifest.git._git", lambda folder, what, *_: b"abc" if what != "diff" else None
+    )
+
+    facts = git_facts(tmp_path)
+
+    assert (facts["git_sha"], facts["git_dirty"], facts["git_diff_sha256"]) == ("abc", None, None)
+
+
 def test_an_image_without_a_repository_says_its_commit_itself(tmp_path: Path) -> None:
     assert git_facts(tmp_path, {})["git_sha"] is None
     assert git_facts(tmp_path, {Env.GIT_SHA: "abc"})["git_sha"] == "abc"

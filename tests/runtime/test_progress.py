@@ -1,3 +1,4 @@
+import http.client
 import io
 import json
 import re
@@ -94,6 +95,26 @@ def test_a_push_that_fails_is_only_a_warning(
 
     assert "not getting through" in caplog.text
     assert caplog.text.count("WARNING") == 1
+
+
+def test_an_answer_that_is_no_http_does_not_end_the_pushing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sent: list[int] = []
+
+    def send(progress: Progress) -> None:
+        sent.append(progress.step)
+        if progress.step == 0:
+            raise http.client.BadStatusLine("SSH-2.0")
+
+    pusher = ProgressPusher(ProgressEndpoint("http://x/"), interval_seconds=0, send=send)
+    pusher.update(Progress(0, 1))
+    wait_for(lambda: sent == [0])
+    pusher.update(Progress(1, 1))
+    pusher.close()
+
+    assert sent == [0, 1]
+    assert "not getting through" in caplog.text
 
 
 def test_a_run_that_says_nothing_new_repeats_itself(listener: Any) -> None:

@@ -81,6 +81,13 @@ def test_what_a_step_took_comes_from_an_earlier_attempts_result(tmp_path: Path) 
 
     assert seconds_a_step(tmp_path) == 2.0
 
+    for attempt, step in ((9, 20), (10, 16)):
+        result = JobResult("r", "stopped", 30.0, global_step=step, resumed_from_step=10)
+        (tmp_path / f"attempt-{attempt}").mkdir()
+        result.save(tmp_path / f"attempt-{attempt}" / File.JOB_RESULT)
+    (tmp_path / File.JOB_RESULT).unlink()
+    assert seconds_a_step(tmp_path) == 5.0
+
     measured = {"load": 20.0, "forward_backward": 3.0, "generate": 4.5, "save": 2.5}
     result.phase_seconds = measured
     result.save(tmp_path / File.JOB_RESULT)

@@ -29,7 +29,7 @@ def git_facts(folder: Path, env: Mapping[str, str] = os.environ) -> dict[str, An
     diff = _git(folder, "diff", "--binary", "--no-ext-diff", "--no-color", "HEAD")
     return {
         "git_sha": sha.decode().strip(),
-        "git_dirty": bool(diff),
+        "git_dirty": None if diff is None else bool(diff),  # None: git could not tell
         "git_diff_sha256": hashlib.sha256(diff).hexdigest() if diff else None,
     }
 

@@ -78,7 +78,7 @@ def metric_rows(
 def parted_at(left: Sequence[Mapping[str, Any]], right: Sequence[Mapping[str, Any]]) -> str:
     """Returns where two logs first disagree, `step 13: loss 0.41 and 0.43`; empty if nowhere."""
     for one, other in zip(left, right, strict=False):
-        for name in one.keys() | other.keys():
+        for name in (*one, *(name for name in other if name not in one)):
             if not is_time(name) and one.get(name) != other.get(name):
                 values = f"{text_of(one.get(name))} and {text_of(other.get(name))}"
                 if text_of(one.get(name)) == text_of(other.get(name)):

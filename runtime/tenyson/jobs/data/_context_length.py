@@ -8,7 +8,9 @@ from tenyson.errors import ConfigError, Problem, TaskError
 from tenyson.jobs.models._models import require_vocabulary
 
 MEASURED_PROMPTS = 256
-"""Prompts of which the tokens are counted: the longest by their characters."""
+"""Prompts of which the tokens are counted: the longest by their bytes. A token is some bytes, in
+scripts with many bytes a character, too; that a shorter prompt has more tokens is still possible
+where there are more prompts than this."""
 
 
 def context_length(model_config: Any) -> int | None:
@@ -78,14 +80,14 @@ def require_room_to_answer(
 
 
 def _longest(prompts: Dataset, hook: str, tokenizer: Any) -> tuple[int, int, int]:
-    """Returns the longest prompt's tokens and row, and the largest id of all that were counted."""
+    """Returns the longest prompt's tokens and row, and the largest id of those counted."""
     texts = [
         _text(prompt, tokenizer, f"row {i} of {hook}") for i, prompt in enumerate(prompts["prompt"])
     ]
-    by_characters = sorted(range(len(texts)), key=lambda i: -len(texts[i]))[:MEASURED_PROMPTS]
-    counted = tokenizer([texts[i] for i in by_characters])["input_ids"]
+    by_bytes = sorted(range(len(texts)), key=lambda i: -len(texts[i].encode()))[:MEASURED_PROMPTS]
+    counted = tokenizer([texts[i] for i in by_bytes])["input_ids"]
     largest_id = max((token for ids in counted for token in ids), default=0)
-    length, row = max((len(i), -row) for i, row in zip(counted, by_characters, strict=True))
+    length, row = max((len(i), -row) for i, row in zip(counted, by_bytes, strict=True))
     return length, -row, largest_id
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tenyson.checkpoints.layout import Place
+from tenyson.checkpoints.layout import Place, attempt_of_folder
 from tenyson.config import JobConfig
 from tenyson.contract import File, JobType
 from tenyson.jobs.result import JobResult
@@ -72,8 +72,9 @@ def newest_place(folder: Path) -> Place | None:
 
 def seconds_a_step(folder: Path) -> float | None:
     """Returns what a step took in the newest attempt of an output folder; None without one."""
-    attempts = sorted(folder.glob(f"attempt-*/{File.JOB_RESULT}"), reverse=True)
-    for path in (folder / File.JOB_RESULT, *attempts):
+    attempts = folder.glob(f"attempt-*/{File.JOB_RESULT}")
+    newest_first = sorted(attempts, key=_attempt_of, reverse=True)
+    for path in (folder / File.JOB_RESULT, *newest_first):
         try:
             found = step_seconds(JobResult.load(path))
         except (OSError, ValueError):
@@ -81,6 +82,12 @@ def seconds_a_step(folder: Path) -> float | None:
         if found is not None:
             return found
     return None
+
+
+def _attempt_of(path: Path) -> int:
+    """Returns the attempt in whose folder a file lies; no attempt's comes before all."""
+    attempt = attempt_of_folder(path.parent.name)
+    return -1 if attempt is None else attempt
 
 
 def step_seconds(result: JobResult) -> float | None:
