@@ -115,7 +115,7 @@ class _Attempt:
                 (sys.executable, "-m", "tenyson.runner", *self._given_to_ranks),
                 self._places,
                 messages=Path(messages),
-                is_stop_asked=lambda: self._stop.is_made,
+                signal_asked=self._stopping.signal_for_ranks,
                 env={**os.environ, Env.RUN_ID: self._run_id},
             )
             result = result_of(ended, otherwise=self._new_result())

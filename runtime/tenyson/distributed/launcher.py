@@ -44,7 +44,7 @@ def run_ranks(
     places: Sequence[RankPlace],
     *,
     messages: Path,
-    is_stop_asked: Callable[[], bool],
+    signal_asked: Callable[[], signal.Signals | None],
     env: Mapping[str, str] = os.environ,
 ) -> list[Ended]:
     """Returns how each rank of this pod ended; a stop that is asked for is passed on.
@@ -53,7 +53,7 @@ def run_ranks(
         command: Starts one rank; its place comes by the environment.
         places: Of the ranks.
         messages: Folder for their termination messages.
-        is_stop_asked: Whether the ranks are to be asked to stop.
+        signal_asked: How the ranks are to be asked to stop, None as long as they are not.
         env: What the ranks' environment is made from.
     """
     places = _with_a_port(places)
@@ -64,7 +64,7 @@ def run_ranks(
         for place, file in zip(places, files, strict=True):
             variables = {**env, **place.variables(), Env.RESULT_PATH: str(file)}
             processes.append(_start(command, variables))
-        was_stopped = _wait_for(processes, is_stop_asked)
+        was_stopped = _wait_for(processes, signal_asked)
     finally:
         for process in processes:
             if process.poll() is None:
@@ -83,7 +83,7 @@ def meaning_of(returncode: int, was_stopped: bool, out_of_memory: bool) -> tuple
 
     Args:
         returncode: As subprocess has it: negative for a signal.
-        was_stopped: Whether the process was sent SIGTERM from here.
+        was_stopped: Whether the process was asked to stop from here.
         out_of_memory: Whether the kernel killed a process of this container meanwhile.
     """
     if returncode >= 0:
@@ -93,29 +93,32 @@ def meaning_of(returncode: int, was_stopped: bool, out_of_memory: bool) -> tuple
         if out_of_memory:
             return ExitCode.OUT_OF_MEMORY, "was killed: the container is out of memory"
         return None, f"was killed by {name}"
-    if returncode == -signal.SIGTERM and was_stopped:  # it had not come to watch for it
+    if -returncode in (signal.SIGTERM, signal.SIGINT) and was_stopped:  # it had not come to watch for it
         return ExitCode.STOPPED, "was stopped while it started"
     return ExitCode.INTERNAL, f"was killed by {name}"
 
 
 def _wait_for(
-    processes: Sequence["subprocess.Popen[bytes]"], is_stop_asked: Callable[[], bool]
+    processes: Sequence["subprocess.Popen[bytes]"],
+    signal_asked: Callable[[], signal.Signals | None],
 ) -> bool:
-    """Whether SIGTERM was sent, once all have ended."""
-    was_stopped = False
+    """Whether a stop was passed on, once all have ended."""
+    passed_on: signal.Signals | None = None
     failed_at: float | None = None
     while any(process.poll() is None for process in processes):
         now = time.monotonic()
         if failed_at is None and any(process.poll() for process in processes):
             failed_at = now
         since = now - failed_at if failed_at is not None else 0.0
-        if not was_stopped and (is_stop_asked() or since > NUDGE_SECONDS):
-            was_stopped = True
-            _signal_all(processes, signal.SIGTERM)
+        asked = signal.SIGTERM if since > NUDGE_SECONDS else signal_asked()
+        # Once asked without a deadline they may be asked again, with one; never the other way.
+        if asked is not None and passed_on not in (asked, signal.SIGTERM):
+            passed_on = asked
+            _signal_all(processes, asked)
         if since > KILL_SECONDS:
             _signal_all(processes, signal.SIGKILL)
         time.sleep(POLL_SECONDS)
-    return was_stopped
+    return passed_on is not None
 
 
 def _start(command: Sequence[str], env: Mapping[str, str]) -> "subprocess.Popen[bytes]":

@@ -72,6 +72,21 @@ class Ranks:
         torch.distributed.all_reduce(together, op=torch.distributed.ReduceOp.MAX)
         return tuple(bool(value) for value in together.tolist())
 
+    def least_of(self, value: float) -> float:
+        """Returns the smallest value of any rank; all ranks call it at the same place.
+
+        Raises:
+            TenysonError: A peer has ended.
+        """
+        if self.place.is_alone:
+            return value
+        self.check()
+        import torch
+
+        least = torch.tensor(value, dtype=torch.float64)
+        torch.distributed.all_reduce(least, op=torch.distributed.ReduceOp.MIN)
+        return float(least)
+
     def gather(self, value: Any) -> list[Any]:
         """Returns the values of all ranks, in their order, on rank 0; elsewhere nothing."""
         if self.place.is_alone:

@@ -71,6 +71,17 @@ class StopRequest:
         self.reason = self.reason or reason
         self._is_made = True
 
+    def join(self, reason: str, remaining_seconds: float) -> None:
+        """Takes over another rank's request; one of its own keeps its reason.
+
+        Args:
+            reason: Of this rank, where it was not asked itself.
+            remaining_seconds: Until the other's deadline, what it keeps in reserve taken off.
+        """
+        self._deadline = min(self._deadline, self._clock() + remaining_seconds)
+        self.reason = self.reason or reason
+        self._is_made = True
+
     def check(self) -> None:
         """Raises StoppedError if a stop was asked for."""
         if self._is_made:

@@ -21,7 +21,9 @@ rank, behaviour = os.environ["RANK"], sys.argv[1].split(",")[int(os.environ["RAN
 assert os.environ["MASTER_PORT"] != "0" and os.environ["WORLD_SIZE"] == "2"
 if behaviour == "waits":
     signal.signal(signal.SIGTERM, lambda *a: sys.exit(75))
-    open(os.environ["TENYSON_RESULT_PATH"] + ".up", "w").close()
+    note = lambda what: open(os.environ["TENYSON_RESULT_PATH"] + what, "w").close()
+    signal.signal(signal.SIGINT, lambda *a: note(".int"))
+    note(".up")
     time.sleep(60)
     sys.exit(70)
 if behaviour.startswith("SIG"):
@@ -37,7 +39,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     def run(behaviours: str, **arguments: Any) -> list[Ended]:
         command = [sys.executable, "-c", SCRIPT, behaviours]
         places = places_here({"PET_NPROC_PER_NODE": "2"})
-        settings = {"messages": tmp_path, "is_stop_asked": lambda: False, **arguments}
+        settings = {"messages": tmp_path, "signal_asked": lambda: None, **arguments}
         return run_ranks(command, places, **settings)
 
     return run
@@ -60,7 +62,20 @@ def test_a_stop_is_passed_on_to_every_rank(start: Any, tmp_path: Path) -> None:
     def are_up() -> bool:
         return len(list(tmp_path.glob("*.up"))) == 2
 
-    assert codes(start("waits,waits", is_stop_asked=are_up)) == [75, 75]
+    asked = start("waits,waits", signal_asked=lambda: signal.SIGTERM if are_up() else None)
+    assert codes(asked) == [75, 75]
+
+
+def test_a_person_s_request_is_passed_on_as_one_and_may_get_a_deadline_after(
+    start: Any, tmp_path: Path
+) -> None:
+    def asked() -> signal.Signals | None:
+        if len(list(tmp_path.glob("*.int"))) == 2:
+            return signal.SIGTERM
+        return signal.SIGINT if len(list(tmp_path.glob("*.up"))) == 2 else None
+
+    assert codes(start("waits,waits", signal_asked=asked)) == [75, 75]
+    assert len(list(tmp_path.glob("*.int"))) == 2
 
 
 def test_a_crash_is_a_bug_and_a_kill_tells_nothing(start: Any) -> None:
@@ -141,4 +156,5 @@ def test_ranks_that_left_no_word_get_one(tmp_path: Path, ends: Any, code: int) -
 
 def test_signals_are_named() -> None:
     assert launcher.meaning_of(-signal.SIGTERM, True, False)[0] == 75
+    assert launcher.meaning_of(-signal.SIGINT, True, False)[0] == 75
     assert launcher.meaning_of(-signal.SIGTERM, False, False)[0] == 70

@@ -11,6 +11,7 @@ from tenyson.config.checkpoint import CheckpointConfig
 from tenyson.distributed.ranks import Ranks
 from tenyson.jobs.preemption.estimates import SaveCost
 from tenyson.jobs.preemption.saving import is_save_due, stretch_notice
+from tenyson.jobs.preemption.together import stop_together
 from tenyson.jobs.stop import StopRequest
 
 LOG = logging.getLogger("tenyson.jobs")
@@ -65,8 +66,7 @@ class EdgeCallback(TrainerCallback):  # type: ignore[misc]
         control.should_evaluate = False  # the next attempt does; at the end, what comes after does
         if state.global_step < state.max_steps:
             control.should_training_stop = True
-            self._stop.make("a request to another rank")
-            self._ranks.part()
+            stop_together(self._stop, self._ranks)
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Counts from the end of the save, so that slow storage does not fill the time."""

@@ -17,6 +17,7 @@ from tenyson.errors import StoppedError
 from tenyson.jobs.preemption._edge_state import EdgeState, random_states_kept
 from tenyson.jobs.preemption.decision import Decision, can_save, decide
 from tenyson.jobs.preemption.estimates import SaveCost, StepPace, guess_save_seconds
+from tenyson.jobs.preemption.together import stop_together
 from tenyson.jobs.preemption.words import stopped_error
 from tenyson.jobs.stop import Interruption, StopRequest
 
@@ -93,8 +94,7 @@ class StopsInTime:
         elif self._looks_together and self._is_droppable:
             (is_dropped,) = self.ranks.any_of(self.stop.is_made and self._is_drop_due())
             if is_dropped:
-                self.stop.make("a request to another rank")
-                self.ranks.part()
+                stop_together(self.stop, self.ranks)
                 raise Interruption(self.stop.reason)
 
     def pass_point_of_no_return(self) -> None:

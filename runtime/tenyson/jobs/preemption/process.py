@@ -44,12 +44,19 @@ class Stopping:
             ConfigError: The environment's settings of either make no sense.
         """
         self._stop.grace_seconds = grace_seconds(None, os.environ)
-        if source := source_of(os.environ):
-            self._watches.append(NoticeWatch(source, self._stop))
+        source = source_of(os.environ)
         if len(places) == 1:  # ranks that are started from here look after themselves
+            if source:
+                self._watches.append(NoticeWatch(source, self._stop))
             self._watches.append(StopWatch(self._stop, nudge=_nudge, last_call=last_call))
         for watch in self._watches:
             watch.start()
+
+    def signal_for_ranks(self) -> signal.Signals | None:
+        """Returns how to pass the request on; None before one, SIGINT where no kill is coming."""
+        if not self._stop.is_made:
+            return None
+        return signal.SIGINT if self._stop.remaining_seconds == math.inf else signal.SIGTERM
 
     def close(self) -> None:
         """Ends the threads, and lets no signal cut short what is left: it takes no time."""
