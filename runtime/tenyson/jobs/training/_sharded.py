@@ -27,6 +27,11 @@ def is_sharded(model: Any) -> bool:
     return any(isinstance(parameter, DTensor) for parameter in model.parameters())
 
 
+def has_parts(folder: Path) -> bool:
+    """Whether a checkpoint was saved by ranks that each had a part of the weights."""
+    return (folder / PART.format(rank=0)).is_file()
+
+
 def whole_state(model: Any, *, keep: bool) -> dict[str, torch.Tensor] | None:
     """Returns what is trained, whole and on the CPU; None where nothing is split.
 
@@ -76,7 +81,7 @@ class Sharded:
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         folder = Path(resume_from_checkpoint)
-        if not (folder / PART.format(rank=0)).is_file():
+        if not has_parts(folder):
             super()._load_from_checkpoint(resume_from_checkpoint, model)  # type: ignore[misc]
         elif is_sharded(self.model):
             self._load_own_weights(folder)
