@@ -78,6 +78,36 @@ def test_a_rollback_halves_the_learning_rate_once() -> None:
     assert roll_back(once) is None
 
 
+@pytest.mark.parametrize("micro", [1, 2, 3, 16])
+def test_who_gives_another_micro_batch_gets_it(micro: int) -> None:
+    once = shrink(
+        Amendments(learning_rate_scale=0.5), config_of(8, 2), JobType.RL, is_sampling=True
+    )
+    assert once is not None
+    config = config_of(micro, 2)
+
+    amended = once.fitted(config)
+
+    training = amended.apply(config).training
+    assert training.per_device_train_batch_size == micro
+    assert training.gradient_accumulation_steps == 2
+    assert amended == Amendments(learning_rate_scale=0.5)
+
+
+def test_the_micro_batch_that_ran_out_of_memory_stays_divided() -> None:
+    once = shrink(Amendments(), config_of(8, 2), JobType.SFT, is_sampling=False)
+    assert once is not None
+
+    assert once.fitted(config_of(8, 2)) == once
+
+
+def test_a_file_that_does_not_say_what_was_divided_counts_where_it_can_be() -> None:
+    older = Amendments.from_json('{"micro_batch_divisor": 2}')
+
+    assert older.fitted(config_of(4, 2)).micro_batch_divisor == 2
+    assert older.fitted(config_of(1, 8)).micro_batch_divisor == 1
+
+
 def test_amendments_survive_their_file_and_ignore_what_a_newer_version_added() -> None:
     amendments = Amendments(micro_batch_divisor=2, sampling_batch_size=4, learning_rate_scale=0.5)
     newer = amendments.to_json().replace("{", '{"color": 1,', 1)

@@ -22,6 +22,8 @@ class Amendments:
 
     micro_batch_divisor: int = 1
     """What the micro-batch was divided by; the accumulation was multiplied by it."""
+    divided_micro_batch: int | None = None
+    """The micro-batch that was divided; None in files of versions that did not keep it."""
     sampling_batch_size: int | None = None
     """Completions that are sampled at once; None leaves `rl.sampling_batch_size` as it is."""
     learning_rate_scale: float = 1.0
@@ -36,8 +38,20 @@ class Amendments:
         """Whether a guard sent the run back once already."""
         return self.learning_rate_scale < 1
 
+    def fitted(self, config: JobConfig) -> Self:
+        """Returns the changes without those of another micro-batch than the configuration's.
+
+        Who gives another one after a lack of memory has seen to it himself.
+        """
+        micro, divided = config.training.per_device_train_batch_size, self.divided_micro_batch
+        if micro % self.micro_batch_divisor == 0 and divided in (None, micro):
+            return self
+        return replace(
+            self, micro_batch_divisor=1, divided_micro_batch=None, sampling_batch_size=None
+        )
+
     def apply(self, config: JobConfig) -> JobConfig:
-        """Returns the configuration with the changes: the same batches in smaller parts."""
+        """Returns the configuration, which they fit, with the changes: batches in smaller parts."""
         divisor, training, rl = self.micro_batch_divisor, config.training, config.rl
         batches: dict[str, Any] = {
             "per_device_train_batch_size": training.per_device_train_batch_size // divisor,
@@ -99,7 +113,12 @@ def shrink(
         return None
     divisor = next(d for d in range(2, micro + 1) if micro % d == 0)
     part = micro // divisor if is_sampling and job_type is JobType.RL else None
-    return replace(amendments, micro_batch_divisor=divisor, sampling_batch_size=part)
+    return replace(
+        amendments,
+        micro_batch_divisor=divisor,
+        divided_micro_batch=micro,
+        sampling_batch_size=part,
+    )
 
 
 def roll_back(amendments: Amendments) -> Amendments | None:
