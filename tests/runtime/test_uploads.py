@@ -13,7 +13,8 @@ from tenyson.checkpoints.fence import Fence
 from tenyson.checkpoints.mirror import Mirror
 from tenyson.checkpoints.store import CheckpointStore
 from tenyson.contract import File
-from tenyson.errors import StoppedError, SupersededError
+from tenyson.errors import DivergedError, StoppedError, SupersededError
+from tenyson.jobs.outcome import uploading
 from tenyson.jobs.outcome.uploading import uploads_finished
 from tenyson.jobs.stop import StopRequest
 
@@ -117,11 +118,18 @@ def test_a_checkpoint_that_is_taken_back_while_it_goes_up_is_gone_from_the_mirro
     save(store, 2)
     assert is_read.wait(30)
     save(store, 3)
+    monkeypatch.setattr(uploading, "AFTER_A_FAILURE_SECONDS", 0.0)
     threading.Timer(0.3, may_arrive.set).start()
 
-    store.set_aside_after(1, of_all_attempts=True)
+    def roll_back() -> None:
+        with uploads_finished(context(StopRequest(), non_finite="rollback"), store):
+            raise DivergedError("nan", guard="non_finite", before_step=2)
 
-    assert store._uploads.wait(30)
+    with pytest.raises(DivergedError):
+        roll_back()
+    CheckpointStore(store._fence, keep=3, mirror=mirror).set_aside_after(1, of_all_attempts=True)
+
+    assert may_arrive.is_set(), "it waits for as long as it takes"
     assert mirror.finished_folders() == ["attempt-0/checkpoint-1"]
     assert [place.step for place in store.places()] == [1]
 
@@ -160,10 +168,11 @@ def test_an_attempt_that_is_superseded_in_an_upload_saves_and_uploads_nothing_mo
     assert [place.step for place in older.places()] == [1]
 
 
-def context(stop: StopRequest) -> Any:
+def context(stop: StopRequest, **guards: str) -> Any:
     warnings: list[str] = []
     options = SimpleNamespace(stop=stop)
-    return SimpleNamespace(options=options, warnings=warnings, warn=warnings.append)
+    config = SimpleNamespace(guards=SimpleNamespace(**guards))
+    return SimpleNamespace(options=options, config=config, warnings=warnings, warn=warnings.append)
 
 
 def test_a_stopped_run_waits_no_longer_than_its_grace_period(

@@ -57,12 +57,6 @@ class Uploads:
                 self._changed.wait(left)
         return True
 
-    def drop_waiting(self) -> None:
-        """Drops what has not begun; what is under way goes on."""
-        with self._changed:
-            self._waiting = None
-            self._changed.notify_all()
-
     def close(self) -> None:
         """Drops what has not begun, and takes nothing more; what is under way may end."""
         with self._changed:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from tenyson.checkpoints.store import CheckpointStore
 from tenyson.errors import SupersededError
 from tenyson.jobs.context import RunContext
+from tenyson.jobs.training.going_back import wants_rollback
 
 AFTER_A_FAILURE_SECONDS = 60.0
 """The next attempt may run elsewhere and want the checkpoint; a failure must not hang, either."""
@@ -19,7 +20,9 @@ def uploads_finished(context: RunContext, store: CheckpointStore) -> Iterator[No
     """Waits, after the block, for the store's uploads; its warnings become the result's.
 
     A run that is done waits for as long as it takes, one that was asked to stop for what is left
-    of its grace period, one that failed for a minute, one that is superseded not at all.
+    of its grace period, one that failed for a minute, one that is superseded not at all. One that
+    a guard sends back begins no further upload and waits for the one under way: what is bad is
+    removed from the mirror after it.
     """
     try:
         yield
@@ -27,10 +30,14 @@ def uploads_finished(context: RunContext, store: CheckpointStore) -> Iterator[No
     except SupersededError:
         store.drop_uploads()
         raise
-    except BaseException:
+    except BaseException as error:
         left = patience(context)
+        if wants_rollback(error, context.config):
+            store.drop_uploads()
+        elif left is None:
+            left = AFTER_A_FAILURE_SECONDS
         with contextlib.suppress(SupersededError):
-            store.finish_uploads(AFTER_A_FAILURE_SECONDS if left is None else left)
+            store.finish_uploads(left)
         raise
     finally:
         for warning in store.warnings:

@@ -13,12 +13,12 @@ from accelerate.state import GradientState  # type: ignore[import-untyped]
 
 from tenyson.checkpoints.layout import attempt_folder
 from tenyson.config import JobConfig
-from tenyson.contract import ExitCode, File
+from tenyson.contract import ExitCode, File, JobType
 from tenyson.errors import DivergedError, OutOfMemoryError, SupersededError, TenysonError
 from tenyson.jobs.context import RunContext
 from tenyson.jobs.result import JobResult
 from tenyson.jobs.training.amendments import Amendments, roll_back, shrink
-from tenyson.jobs.training.going_back import GoBack
+from tenyson.jobs.training.going_back import GoBack, wants_rollback
 
 LOG = logging.getLogger("tenyson.jobs")
 
@@ -55,13 +55,13 @@ def train_and_recover(context: RunContext, train: Callable[[RunContext], None]) 
 def _amended(context: RunContext, given: JobConfig, error: TenysonError) -> Amendments | None:
     """Returns what to change before going back; None where the error stands."""
     if isinstance(error, DivergedError):
-        wants_rollback = error.guard and getattr(given.guards, error.guard) == "rollback"
-        return roll_back(context.amendments) if wants_rollback else None
+        return roll_back(context.amendments) if wants_rollback(error, given) else None
     if not isinstance(error, OutOfMemoryError) or not error.during:
         return None
     if not _can_start_again(context):
         return None
-    return _shrunk(context, given, is_sampling=error.during == "sampling")
+    is_sampling = error.during == "sampling"
+    return shrink(context.amendments, given, context.job_type, is_sampling=is_sampling)
 
 
 def _can_start_again(context: RunContext) -> bool:
@@ -72,10 +72,6 @@ def _can_start_again(context: RunContext) -> bool:
     """
     has_engine = context.engine is not None and context.engine.is_vllm
     return context.ranks.size == 1 and not has_engine
-
-
-def _shrunk(context: RunContext, given: JobConfig, *, is_sampling: bool) -> Amendments | None:
-    return shrink(context.amendments, given, context.job_type, is_sampling=is_sampling)
 
 
 def _what_happens_now(error: TenysonError, config: JobConfig, context: RunContext) -> str:
@@ -116,11 +112,15 @@ def _amendments_so_far(context: RunContext, given: JobConfig) -> Amendments | No
         return None
     if given.checkpoint.resume == "never":
         return Amendments()
-    amendments = _read(context)
-    context.amendments = amendments
+    kept = _read(context)
+    context.amendments = amendments = kept.fitted(given)
+    if amendments != kept:
+        _keep(context)
+        return amendments
     if amendments.has_shrunk or not _ran_out_of_memory_before(context):
         return amendments
-    shrunk = _shrunk(context, given, is_sampling=context.job_type.value == "rl")
+    is_sampling = context.job_type is JobType.RL
+    shrunk = shrink(amendments, given, context.job_type, is_sampling=is_sampling)
     if shrunk is None:
         return amendments
     said = f"The attempt before this one ran out of memory. {_parts(shrunk.apply(given))}"

@@ -5,6 +5,8 @@ from typing import Literal
 
 from tenyson.checkpoints.layout import Checkpoint
 from tenyson.checkpoints.store import CheckpointStore
+from tenyson.config import JobConfig
+from tenyson.errors import DivergedError
 
 
 @dataclass(frozen=True)
@@ -13,6 +15,13 @@ class GoBack:
 
     before_step: int | None = None
     """Checkpoints of this step and later ones are bad; None takes the newest."""
+
+
+def wants_rollback(error: BaseException, config: JobConfig) -> bool:
+    """Whether a guard ended the training that the configuration lets go back."""
+    if not isinstance(error, DivergedError) or not error.guard:
+        return False
+    return bool(getattr(config.guards, error.guard) == "rollback")
 
 
 def find_start(
