@@ -209,3 +209,20 @@ def test_resume_never_starts_anew_and_older_checkpoints_go_by_their_number(
     assert result.resumed_from_step == 0
     assert checkpoints(tmp_path) == [f"attempt-1/checkpoint-{step}" for step in (2, 4, 6)]
     assert [row["step"] for row in curve(tmp_path)] == [1, 2, 3, 4, 5, 6]
+
+
+def test_more_epochs_than_were_trained_are_trained(
+    make_config: Any, sum_task: Any, tmp_path: Path
+) -> None:
+    def train(epochs: float) -> Any:
+        training = {**TWO_MICRO_BATCHES, "max_steps": None, "num_train_epochs": epochs}
+        config = make_config(
+            task={"sft_rows": rows(16)}, training=training, checkpoint={"every_steps": 1}
+        )
+        return SFTJob(config, sum_task, output_dir=tmp_path, run_id="run").run()
+
+    once = train(1.0)
+    assert (once.global_step, once.resumed_from_step) == (2, 0)
+    twice = train(2.0)
+
+    assert (twice.global_step, twice.resumed_from_step) == (4, 2)

@@ -109,7 +109,7 @@ def _train_from(context: RunContext, trainer: Any, checkpoint: Checkpoint | None
         return
     folder = checkpoint.folder
     trained = json.loads((folder / "trainer_state.json").read_text(encoding="utf-8"))
-    total = trainer.args.max_steps if trainer.args.max_steps > 0 else trained["max_steps"]
+    total = _total_steps(trainer)
     if checkpoint.step < total:
         context.budget_spent = is_spent_before(context, trained["log_history"])
     if checkpoint.step < total and not context.budget_spent:
@@ -121,6 +121,15 @@ def _train_from(context: RunContext, trainer: Any, checkpoint: Checkpoint | None
     trainer.load_extra_state(folder)
     trainer.check_weights(folder)
     trainer.state = type(trainer.state).load_from_json(str(folder / "trainer_state.json"))
+
+
+def _total_steps(trainer: Any) -> int:
+    """Returns the step at which the training ends, as it is configured now."""
+    if trainer.args.max_steps > 0:
+        return int(trainer.args.max_steps)
+    loader = trainer.get_train_dataloader()
+    *_, max_steps = trainer.set_initial_training_values(trainer.args, loader)
+    return int(max_steps)
 
 
 def _owes_an_evaluation(args: Any, trained: dict[str, Any]) -> bool:
