@@ -11,7 +11,7 @@ from tenyson.checkpoints.fence import Fence
 from tenyson.checkpoints.mirror import Mirror, fetch_folder
 from tenyson.checkpoints.store import CheckpointStore
 from tenyson.contract import File
-from tenyson.errors import CheckpointError, CredentialsError, DependencyError
+from tenyson.errors import CheckpointError, CredentialsError, DependencyError, SupersededError
 
 
 def save(store: CheckpointStore, step: int, text: str = "weights") -> Path:
@@ -138,6 +138,39 @@ def test_a_killed_save_is_swept_away_at_the_next_start(store: CheckpointStore) -
     again = open_store(store.folder, keep=3)
 
     assert [p.name for p in (again.folder / "attempt-0").iterdir()] == ["checkpoint-3"]
+
+
+def test_what_killed_older_attempts_left_half_done_is_swept_away(tmp_path: Path) -> None:
+    older = open_store(tmp_path, attempt=0, keep=3)
+    for step in (3, 6):
+        save(older, step)
+    (save(older, 9) / File.CHECKPOINT_MANIFEST).unlink()  # the newest: no rotation takes that
+    (older.folder / "attempt-0/checkpoint-3" / File.CHECKPOINT_MANIFEST).unlink()
+    for name in ("attempt-0/.saving-killed", "attempt-0/.fetched-final", "attempt-2/.saving-x"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "attempt-0/replaced-checkpoint-final").mkdir()
+
+    open_store(tmp_path, attempt=1)
+
+    kept = ["checkpoint-6", "checkpoint-9", "replaced-checkpoint-final"]
+    assert sorted(p.name for p in (tmp_path / "attempt-0").iterdir()) == kept
+    assert (tmp_path / "attempt-2/.saving-x").is_dir(), "a newer attempt's are not ours"
+
+    (tmp_path / File.FINAL_CHECKPOINT).mkdir()
+    open_store(tmp_path, attempt=1)
+    assert not (tmp_path / "attempt-0/replaced-checkpoint-final").exists()
+
+
+def test_an_attempt_whose_save_is_swept_away_learns_that_it_is_superseded(tmp_path: Path) -> None:
+    older = open_store(tmp_path, attempt=0)
+
+    def save_late() -> None:
+        with older.saving("checkpoint-3", step=3) as folder:
+            open_store(tmp_path, attempt=1)
+            (folder / "adapter.bin").write_text("weights", encoding="utf-8")
+
+    with pytest.raises(SupersededError, match="attempt 1"):
+        save_late()
 
 
 def test_saving_a_step_again_replaces_it(store: CheckpointStore) -> None:

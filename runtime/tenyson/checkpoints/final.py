@@ -8,13 +8,12 @@ from typing import Any
 
 from tenyson.checkpoints import manifest
 from tenyson.checkpoints.fence import Fence
+from tenyson.checkpoints.folder import FETCHED_FINAL, REPLACED_FINAL
 from tenyson.checkpoints.layout import attempt_folder
 from tenyson.checkpoints.mirror import Mirror
 from tenyson.contract import File
 from tenyson.errors import CheckpointError, SupersededError
 from tenyson.files import sync_folder
-
-_REPLACED = "replaced-checkpoint-final"
 
 
 def put_in_place(sealed: Path, fence: Fence) -> None:
@@ -26,7 +25,7 @@ def put_in_place(sealed: Path, fence: Fence) -> None:
     final = fence.folder / File.FINAL_CHECKPOINT
     if final.exists():
         _refuse_a_newer(final, fence)
-        replaced = fence.attempt_folder / _REPLACED
+        replaced = fence.attempt_folder / REPLACED_FINAL
         shutil.rmtree(replaced, ignore_errors=True)
         os.rename(final, replaced)
         try:
@@ -41,7 +40,7 @@ def put_in_place(sealed: Path, fence: Fence) -> None:
         fence.check()
         raise
     sync_folder(fence.folder)
-    shutil.rmtree(fence.attempt_folder / _REPLACED, ignore_errors=True)
+    shutil.rmtree(fence.attempt_folder / REPLACED_FINAL, ignore_errors=True)
 
 
 def find_final(fence: Fence, mirror: Mirror | None) -> tuple[Path, dict[str, Any]] | None:
@@ -54,7 +53,7 @@ def find_final(fence: Fence, mirror: Mirror | None) -> tuple[Path, dict[str, Any
         return None
     for name in _mirrored(mirror):
         with contextlib.suppress(CheckpointError):
-            aside = fence.attempt_folder / ".fetched-final"
+            aside = fence.attempt_folder / FETCHED_FINAL
             shutil.rmtree(aside, ignore_errors=True)
             mirror.fetch(name, aside)
             facts = manifest.verify(aside)

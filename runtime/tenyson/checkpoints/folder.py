@@ -7,11 +7,15 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tenyson.checkpoints.layout import Place
+from tenyson.checkpoints.layout import NO_ATTEMPT, Place, attempt_of_folder
 from tenyson.contract import File
 from tenyson.files import sync_folder
 
 _ASIDE_PREFIX = ".saving-"
+FETCHED_FINAL = ".fetched-final"
+"""A copy from the mirror on its way to `checkpoint-final`."""
+REPLACED_FINAL = "replaced-checkpoint-final"
+"""The `checkpoint-final` of before, until the new one is in its place."""
 
 
 class OutputFolder:
@@ -23,9 +27,31 @@ class OutputFolder:
         self._own = own
 
     def sweep(self) -> None:
-        """Removes what a save that was killed has left."""
-        for left_over in self._own.glob(f"{_ASIDE_PREFIX}*"):
-            shutil.rmtree(left_over, ignore_errors=True)
+        """Removes what this attempt and older ones have left half done when they were killed."""
+        own = attempt_of_folder(self._own.name) or 0
+        for folder in self.path.glob("attempt-*"):
+            attempt = attempt_of_folder(folder.name)
+            if attempt is not None and attempt <= own:
+                for left_over in self._left_overs(folder):
+                    shutil.rmtree(left_over, ignore_errors=True)
+        for place in self._cut_rotations(own):
+            shutil.rmtree(self.path / place.name, ignore_errors=True)
+
+    def _left_overs(self, folder: Path) -> list[Path]:
+        found = [*folder.glob(f"{_ASIDE_PREFIX}*"), folder / FETCHED_FINAL]
+        if (self.path / File.FINAL_CHECKPOINT).is_dir():
+            found.append(folder / REPLACED_FINAL)
+        return found
+
+    def _cut_rotations(self, own: int) -> list[Place]:
+        """Returns older attempts' checkpoints without a manifest, behind the newest with one."""
+        places = [place for place in self.places() if NO_ATTEMPT < place.attempt <= own]
+        newest = max((place for place in places if self.has_manifest(place)), default=None)
+        return [
+            place
+            for place in places
+            if newest and place < newest and place.attempt < own and not self.has_manifest(place)
+        ]
 
     def places(self) -> list[Place]:
         """Returns where there are checkpoints, finished or not, the oldest first."""

@@ -74,7 +74,11 @@ class CheckpointStore:
         """
         self._check()
         with self._files.aside() as aside, disk_full_is_said(name, aside, self._finished):
-            yield aside
+            try:
+                yield aside
+            except Exception:
+                self._check()  # a newer attempt has swept the folder away
+                raise
             manifest.seal(aside, **facts)
             self._check()
             if name == File.FINAL_CHECKPOINT:
@@ -105,7 +109,7 @@ class CheckpointStore:
             raise self._superseded
 
     def drop_uploads(self) -> None:
-        """Begins no further upload: a newer attempt has started."""
+        """Begins no further upload: none is wanted any more."""
         self._uploads.close()
 
     def places(self) -> list[Place]:
@@ -156,15 +160,13 @@ class CheckpointStore:
 
         There are some where an attempt is started twice under one number, or goes back. After a
         rollback those of all attempts are set aside, and the mirror's copies removed: the next
-        attempt must find none of them.
+        attempt must find none of them. No upload is under way then (`outcome.uploading`).
         """
         for place in self.places():
             is_ours = of_all_attempts or place.attempt == self._fence.attempt
             if is_ours and place.step > step:
                 self._files.set_aside(place, "superseded")
         if of_all_attempts and self._mirror is not None:
-            self._uploads.drop_waiting()
-            self._uploads.wait(None)  # else it would be there again after it was removed
             with self._mirror_trouble_is_a_warning():
                 for place in self._mirrored():
                     if place.step > step:
