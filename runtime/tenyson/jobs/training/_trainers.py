@@ -24,10 +24,14 @@ class _Guarded(ExactResume):
     def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         """Returns the loss of a micro-step, which is finite."""
         loss = super().training_step(*args, **kwargs)
-        # Of several ranks one alone may not leave; all see the gradient, which has it from here.
-        is_told_by_gradient = self.ranks.size > 1 and not self.args.fp16
-        if not is_told_by_gradient and not torch.isfinite(loss):
-            raise self._diverged("loss", loss)
+        # Of several ranks one alone may not leave. All see the gradient, which has it from here;
+        # with float16 nobody looks at that.
+        if self.ranks.size > 1 and not self.args.fp16:
+            return loss
+        (is_broken,) = self.ranks.any_of(not torch.isfinite(loss))
+        if is_broken:
+            is_own = not torch.isfinite(loss)
+            raise self._diverged("loss", loss if is_own else "not finite on another rank")
         return loss
 
     def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
@@ -40,7 +44,7 @@ class _Guarded(ExactResume):
 
     def _diverged(self, what: str, value: Any) -> DivergedError:
         return DivergedError(
-            f"The {what} of step {self.state.global_step + 1} is {float(value)}; training stopped "
+            f"The {what} of step {self.state.global_step + 1} is {value if isinstance(value, str) else float(value)}; training stopped "
             "before it reached the weights.",
             hint="Lower training.learning_rate, add warmup_steps, or look for bad rows near that "
             "step; the last checkpoint is still good.",
