@@ -106,10 +106,11 @@ class _Attempt:
         """Starts this runner once for each rank of the pod; they do the work and the talking."""
         from tenyson.distributed.launcher import run_ranks
         from tenyson.jobs.outcome.own_folder import refuse_ranks_for_eval
-        from tenyson.jobs.outcome.rank_results import result_of
+        from tenyson.jobs.outcome.rank_results import has_left_result, result_of
 
         self._stop.defer()  # the ranks stop, this process waits for them
         refuse_ranks_for_eval(JobType(options.job_type), self._places[0].size)
+        fallback = self._new_result()  # before rank 0 claims the folder: its attempt is the same
         with tempfile.TemporaryDirectory(prefix="tenyson-ranks-") as messages:
             ended = run_ranks(
                 (sys.executable, "-m", "tenyson.runner", *self._given_to_ranks),
@@ -118,8 +119,10 @@ class _Attempt:
                 signal_asked=self._stopping.signal_for_ranks,
                 env={**os.environ, Env.RUN_ID: self._run_id},
             )
-            result = result_of(ended, otherwise=self._new_result())
-        if self._output_dir and not (self._output_dir / File.JOB_RESULT).exists():
+            fallback.total_time_seconds = round(time.monotonic() - self._started, 3)
+            result = result_of(ended, otherwise=fallback)
+        if self._output_dir and not has_left_result(self._output_dir, fallback.attempt):
+            result.attempt = fallback.attempt
             self._save(result)  # rank 0 was killed before it could
         return result
 

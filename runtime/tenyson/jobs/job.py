@@ -223,10 +223,12 @@ class Job(ABC):
         """Ends the process of a rank whose main thread waits for a peer that is gone."""
         result = self.result or new_result(self)
         record_failure(result, error)
-        with contextlib.suppress(TenysonError):
-            self._leave_behind(result, error)
-        self.options.leave_word(result)
-        os._exit(result.exit_code)
+        try:
+            with contextlib.suppress(TenysonError):
+                self._leave_behind(result, error)
+            self.options.leave_word(result)
+        finally:
+            os._exit(result.exit_code)
 
     def run_out_of_time(self) -> None:
         """Leaves what can be left and ends the process: its main thread does not get to it.

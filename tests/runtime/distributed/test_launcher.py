@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from tenyson.contract import File
 from tenyson.distributed import launcher
 from tenyson.distributed.launcher import Ended, run_ranks
 from tenyson.distributed.place import places_here
-from tenyson.jobs.outcome.rank_results import result_of
+from tenyson.jobs.outcome.rank_results import has_left_result, result_of
 from tenyson.jobs.result import Failure, JobResult
 
 SCRIPT = """
@@ -152,6 +153,16 @@ def test_ranks_that_left_no_word_get_one(tmp_path: Path, ends: Any, code: int) -
     assert found.status == "failed"
     assert found.failure is not None
     assert found.failure.message.startswith("Rank ")
+
+
+@pytest.mark.parametrize(("left", "is_left"), [(None, False), (0, False), (1, True), (2, True)])
+def test_a_result_that_an_older_attempt_left_is_none_of_this_one(
+    tmp_path: Path, left: int | None, is_left: bool
+) -> None:
+    if left is not None:
+        result(0, attempt=left).save(tmp_path / File.JOB_RESULT)
+
+    assert has_left_result(tmp_path, 1) == is_left
 
 
 def test_signals_are_named() -> None:

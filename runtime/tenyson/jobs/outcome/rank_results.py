@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
-from tenyson.contract import ExitCode, most_telling
+from tenyson.contract import ExitCode, File, most_telling
 from tenyson.distributed.launcher import Ended
 from tenyson.jobs.result import Failure, JobResult
 
@@ -32,6 +33,14 @@ def result_of(ended: Sequence[Ended], otherwise: JobResult) -> JobResult:
         failure = result.failure
         result.failure = Failure(failure.type, f"{failure.message} ({told})", failure.hint)
     return result
+
+
+def has_left_result(folder: Path, attempt: int) -> bool:
+    """Whether the output folder has the result of this attempt, or of a newer one."""
+    try:
+        return JobResult.load(folder / File.JOB_RESULT).attempt >= attempt
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
 
 
 def _read(ended: Ended) -> JobResult | None:

@@ -57,11 +57,11 @@ def leave_result(
     Raises:
         SupersededError: A newer attempt has started; nothing was written.
     """
-    fence.check()
-    if error is not None and not isinstance(error, KeyboardInterrupt) and result.failure:
-        path = _leave_traceback(error, fence)
-        result.failure = dataclasses.replace(result.failure, traceback_path=path)
     try:
+        fence.check()
+        if error is not None and not isinstance(error, KeyboardInterrupt) and result.failure:
+            path = _leave_traceback(error, fence)
+            result.failure = dataclasses.replace(result.failure, traceback_path=path)
         result.save(fence.attempt_folder / File.JOB_RESULT)
         fence.write(File.JOB_RESULT, result.to_json())
     except OSError as trouble:
