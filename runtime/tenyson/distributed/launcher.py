@@ -93,9 +93,8 @@ def meaning_of(returncode: int, was_stopped: bool, out_of_memory: bool) -> tuple
         if out_of_memory:
             return ExitCode.OUT_OF_MEMORY, "was killed: the container is out of memory"
         return None, f"was killed by {name}"
-    if (
-        -returncode in (signal.SIGTERM, signal.SIGINT) and was_stopped
-    ):  # it had not come to watch for it
+    if was_stopped and -returncode in (signal.SIGTERM, signal.SIGINT):
+        # It had not come to watch for it.
         return ExitCode.STOPPED, "was stopped while it started"
     return ExitCode.INTERNAL, f"was killed by {name}"
 

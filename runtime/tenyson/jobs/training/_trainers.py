@@ -43,8 +43,9 @@ class _Guarded(ExactResume):
         return norm
 
     def _diverged(self, what: str, value: Any) -> DivergedError:
+        said = value if isinstance(value, str) else float(value)
         return DivergedError(
-            f"The {what} of step {self.state.global_step + 1} is {value if isinstance(value, str) else float(value)}; training stopped "
+            f"The {what} of step {self.state.global_step + 1} is {said}; training stopped "
             "before it reached the weights.",
             hint="Lower training.learning_rate, add warmup_steps, or look for bad rows near that "
             "step; the last checkpoint is still good.",
