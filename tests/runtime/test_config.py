@@ -1,5 +1,6 @@
 import json
 import re
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,12 @@ import pytest
 
 from tenyson.config import JobConfig, load_config, parse_config
 from tenyson.config.training import TrainingConfig
-from tenyson.contract import JobType
+from tenyson.contract import File, JobType
 from tenyson.errors import ConfigError
+from tenyson.jobs.sft import SFTJob
 from tests.runtime.config_fields import FIELDS, LEAVES
+
+URL = "postgresql://user:hunter2@host/db"
 
 
 def paths_of(error: ConfigError) -> list[str]:
@@ -86,6 +90,56 @@ def test_a_database_url_is_not_repeated_in_the_message() -> None:
         parse_config({"model": {"name": "m"}, "telemetry": {"db_url": url}})
 
     assert "secret-word" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"telemetry": URL},
+        {"telemetry": [URL]},
+        {"telemetry": {"db_url": [URL]}},
+        {"model": {"name": "m", "revision": [URL]}},
+        {"training": URL},
+    ],
+    ids=str,
+)
+def test_a_refused_configuration_leaves_its_password_nowhere(
+    wrong: dict[str, Any], tmp_path: Path
+) -> None:
+    config = {"model": {"name": "m"}, **wrong}
+
+    with pytest.raises(ConfigError) as raised:
+        SFTJob(config, object(), output_dir=tmp_path).run()
+
+    assert "hunter2" not in "".join(traceback.format_exception(raised.value))
+    for name in (File.FAILURE, File.JOB_RESULT):
+        text = (tmp_path / name).read_text(encoding="utf-8")
+        assert next(iter(wrong)) in text
+        assert "hunter2" not in text
+
+
+@pytest.mark.parametrize("override", [URL, "telemetry.db_url.x=1", f"telemetry.db_url: {URL}"])
+def test_a_refused_override_does_not_repeat_a_password(override: str) -> None:
+    config = {"model": {"name": "m"}, "telemetry": {"db_url": URL}}
+
+    with pytest.raises(ConfigError) as raised:
+        parse_config(config, overrides=[override])
+
+    assert "hunter2" not in "".join(traceback.format_exception(raised.value))
+
+
+def test_a_file_that_is_no_yaml_does_not_repeat_a_password(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(f"telemetry: {{db_url: {URL}]", encoding="utf-8")
+
+    with pytest.raises(ConfigError) as raised:
+        load_config(tmp_path / "c.yaml")
+
+    assert "hunter2" not in "".join(traceback.format_exception(raised.value))
+
+
+def test_an_unknown_section_is_refused_even_where_it_is_empty() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'training'"):
+        parse_config({"model": {"name": "m"}, "trainng": None})
 
 
 def test_a_checked_configuration_comes_back_as_it_is() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from tenyson.config.models import JobConfig
 from tenyson.contract import JobType
 from tenyson.errors import Problem
 
@@ -67,6 +68,8 @@ _OF_AN_EVALUATION: Final = {
 }
 """What an Eval job has in place of a trainer's field."""
 
+_SECTIONS: Final = {*JobConfig.model_fields, *(path.partition(".")[0] for path in _NESTED)}
+
 ELSEWHERE: Final = {
     "lora": "r, alpha, dropout and target_modules are keys of adapter; others have no place",
     "model.load_in_4bit": "set adapter.kind: qlora",
@@ -103,7 +106,7 @@ def read_aliases(content: Mapping[str, Any], job_type: JobType | None = None) ->
     """
     reading = Reading({n: dict(v) if isinstance(v, Mapping) else v for n, v in content.items()})
     for name, value in content.items():
-        if value is None and name not in _FLAT:  # `training:` with all its keys commented out
+        if value is None and name in _SECTIONS:  # `training:` with all its keys commented out
             del reading.content[name]
     if isinstance(model := reading.content.get("model"), str):
         reading.content["model"] = {"name": model}

@@ -72,7 +72,8 @@ def _validated(reading: Reading, source: str) -> JobConfig:
         config = JobConfig.model_validate(reading.content)
     except ValidationError as error:
         found = [_as_written(problem, reading.written) for problem in problems_of(error)]
-        raise ConfigError([*problems, *found], source=source) from error
+        # The cause would repeat what was given, and with it a password.
+        raise ConfigError([*problems, *found], source=source) from None
     if problems:
         raise ConfigError(problems, source=source)
     return config.with_spellings(reading.written)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tenyson.config.aliases import Reading, field_of
-from tenyson.config.reading import parse_value, unholdable
+from tenyson.config.reading import may_hold_a_password, parse_value, unholdable
 from tenyson.contract import JobType
 from tenyson.errors import ConfigError, Problem
 
@@ -29,8 +29,9 @@ def parse_overrides(texts: Sequence[str]) -> list[Override]:
         path, equals, value = text.partition("=")
         path = path.strip()
         if not equals or not path or not all(path.split(".")):
+            got = "a URL with a password" if may_hold_a_password(text) else repr(text)
             problems.append(
-                Problem("--set", f"expected a.b=c, training.max_steps=10 say, got {text!r}")
+                Problem("--set", f"expected a.b=c, training.max_steps=10 say, got {got}")
             )
             continue
         try:
@@ -58,9 +59,9 @@ def override(reading: Reading, overrides: Sequence[Override], job_type: JobType 
         for depth, part in enumerate(parents, start=1):
             section = section.setdefault(part, {})
             if not isinstance(section, dict):
-                place = ".".join(parents[:depth])
+                place, kind = ".".join(parents[:depth]), type(section).__name__
                 reading.problems.append(
-                    Problem(path, f"--set goes into {place}, which is no mapping: {section!r}")
+                    Problem(path, f"--set goes into {place}, which is no mapping but {kind}")
                 )
                 break
         else:

@@ -17,6 +17,7 @@ from tenyson.errors import ConfigError, Problem
 _MAX_VALUES: Final = 100_000
 _MAX_LEVELS: Final = 100
 _SHOWN_PROBLEMS: Final = 20
+_URL_WITH_PASSWORD: Final = re.compile(r"://[^\s:/@]*:[^\s@]*@")
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
@@ -43,6 +44,11 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return content
 
 
+def may_hold_a_password(text: str) -> bool:
+    """Whether a text has a URL with a password in it, which no message may repeat."""
+    return _URL_WITH_PASSWORD.search(text) is not None
+
+
 def parse_value(text: str) -> Any:
     """Returns what a piece of YAML stands for, as in a file.
 
@@ -52,7 +58,7 @@ def parse_value(text: str) -> Any:
     try:
         return yaml.load(text, _Loader)
     except yaml.YAMLError as error:
-        raise ValueError(_yaml_message(error)) from error
+        raise ValueError(_yaml_message(error)) from None  # it quotes the line
 
 
 def unholdable(content: Any) -> list[Problem]:
@@ -104,7 +110,7 @@ def _parsed(text: str, path: Path) -> Any:
         message = f"line {error.lineno}, column {error.colno}: {error.msg}"
         raise _refused(message, path) from error
     except yaml.YAMLError as error:
-        raise _refused(_yaml_message(error), path) from error
+        raise _refused(_yaml_message(error), path) from None  # it quotes the line
     except RecursionError as error:
         raise _refused(f"is nested more than {_MAX_LEVELS} levels deep", path) from error
     except ValueError as error:  # a number of thousands of digits, a 13th month

@@ -7,6 +7,7 @@ from typing import Any, Final, cast, get_args
 from pydantic import BaseModel, ValidationError
 
 from tenyson.config.models import JobConfig
+from tenyson.config.reading import may_hold_a_password
 from tenyson.errors import Problem
 
 _SHOWN_CHARACTERS: Final = 80
@@ -19,8 +20,8 @@ _PLAIN_WORDS: Final = {
     "string_type": "expected text",
 }
 """By pydantic's type of error, what it says without its own terms."""
-_SECRETS: Final = ("telemetry.db_url",)
-"""Values that no message repeats: they may hold a password."""
+_SECRETS: Final = ("telemetry",)
+"""Sections of which no message repeats a value: it may hold a password."""
 
 
 def problems_of(error: ValidationError) -> list[Problem]:
@@ -71,12 +72,14 @@ def _message(item: dict[str, Any]) -> str:
 
 
 def _given(path: str, value: Any) -> str:
-    if not path or path in _SECRETS:
+    if not path or path.partition(".")[0] in _SECRETS:
         return ""
     try:
         shown = repr(value)
     except ValueError:  # a whole number of thousands of digits
         shown = "a number of thousands of digits"
+    if may_hold_a_password(shown):
+        return ""
     if len(shown) > _SHOWN_CHARACTERS:
         shown = f"{shown[: _SHOWN_CHARACTERS - 1]}…"
     return f" (given: {shown})"
