@@ -2,12 +2,16 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from tenyson.config.budget import BudgetConfig
 from tenyson.contract import ExitCode, File
-from tenyson.errors import BudgetError
+from tenyson.distributed.ranks import Ranks
+from tenyson.errors import BudgetError, ConfigError
+from tenyson.jobs.limits.meter import Meter
 from tenyson.jobs.result import JobResult
 from tenyson.jobs.rl import RLJob
 from tenyson.jobs.sft import SFTJob
@@ -56,19 +60,22 @@ def test_a_run_that_is_out_of_tokens_ends_valid_and_goes_on_exactly_with_more(
     assert largest_difference(*parts) == 0.0
 
 
-def test_hours_of_earlier_attempts_count(make_config: Any, sum_task: Any, tmp_path: Path) -> None:
+def test_a_run_whose_hours_are_used_before_it_saved_anything_fails(
+    make_config: Any, sum_task: Any, tmp_path: Path
+) -> None:
     config = make_config(budget={"max_hours": 2.0})
     usage = {"schema_version": 1, "seconds_by_attempt": {"0": 3600.0, "1": 3599.9}}
     (tmp_path / File.USAGE).write_text(json.dumps(usage))
     job = SFTJob(config, sum_task, output_dir=tmp_path, attempt=2)
 
-    with pytest.raises(BudgetError, match=r"2 of budget\.max_hours 2 are used"):
+    with pytest.raises(ConfigError, match=r"2 of budget\.max_hours 2 are used\. No checkpoint"):
         job.run()
 
     kept = json.loads((tmp_path / File.USAGE).read_text())["seconds_by_attempt"]
     assert kept["0"] == 3600.0
     assert kept["2"] > 0
-    assert JobResult.load(tmp_path / File.JOB_RESULT).exit_code == ExitCode.BUDGET
+    result = JobResult.load(tmp_path / File.JOB_RESULT)
+    assert (result.exit_code, result.status) == (ExitCode.CONFIG, "failed")
 
 
 def test_rl_ends_before_it_costs_too_much(make_config: Any, sum_task: Any, tmp_path: Path) -> None:
@@ -87,3 +94,39 @@ def test_rl_ends_before_it_costs_too_much(make_config: Any, sum_task: Any, tmp_p
     assert (tmp_path / "checkpoint-final").is_dir()
     saved = sorted(path.name for path in (tmp_path / "attempt-0").glob("checkpoint-*"))
     assert saved == [f"checkpoint-{job.result.global_step}"]
+
+
+def test_tokens_of_a_grpo_trainer_are_those_of_its_state() -> None:
+    """TRL's GRPOTrainer has the counter of its SFTTrainer, and leaves it at 0."""
+    from tenyson.jobs.limits._budget import tokens_of
+
+    state = SimpleNamespace(num_input_tokens_seen=640)
+    assert tokens_of(SimpleNamespace(_total_train_tokens=0, state=state)) == 640
+    assert tokens_of(SimpleNamespace(_total_train_tokens=320, state=state)) == 320
+
+
+def test_an_interruption_changes_nothing_about_the_step_that_tokens_end_at() -> None:
+    """Steps of 40, 20, 10 and 10 tokens, of 99: the fifth would go beyond in the run's mean."""
+    from tenyson.jobs.limits._budget import BudgetCallback, is_spent_before
+
+    totals = [0, 40, 60, 70, 80]
+    context = SimpleNamespace(meter=Meter(BudgetConfig(max_tokens=99)), ranks=Ranks())
+
+    def ends_at(start: int) -> int | None:
+        rows = [{"step": s, "num_tokens": float(totals[s])} for s in range(1, start + 1)]
+        if is_spent_before(context, rows):  # type: ignore[arg-type]
+            return start
+        callback = BudgetCallback(context)  # type: ignore[arg-type]
+        callback._keep_now_and_then = lambda: None  # type: ignore[method-assign]
+        for step in range(start, 5):
+            callback.count_tokens = lambda step=step: totals[step]
+            state, control = SimpleNamespace(global_step=step, max_steps=99), SimpleNamespace()
+            if step == start:
+                callback.on_train_begin(None, state, control)
+                continue
+            callback.on_step_end(None, state, control)
+            if hasattr(control, "should_training_stop"):
+                return step
+        return None
+
+    assert {ends_at(start) for start in range(5)} == {4}

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from tenyson.errors import ConfigError
-from tenyson.jobs.sampling.engines import Need, choose_engine
+from tenyson.jobs.sampling.engines import Need, choose_engine, longest_sequence
 
 BIG, SMALL = 600_000_000, 700_000
 
@@ -68,3 +68,13 @@ def test_a_4_bit_base_is_left_to_transformers_unless_vllm_is_asked_for_by_name()
     asked = choose("vllm", adapter_kind="qlora")
     assert asked.is_vllm
     assert "loses precision" in asked.why
+
+
+@pytest.mark.parametrize(
+    ("context", "engine", "expected"),
+    [(2048, 512, 512), (512, 2048, 512), (512, None, 512), (None, 512, 512), (None, None, None)],
+)
+def test_the_shorter_of_model_and_engine_bounds_a_sequence(
+    context: int | None, engine: int | None, expected: int | None
+) -> None:
+    assert longest_sequence(context, engine) == expected

@@ -106,6 +106,7 @@ def test_a_rank_without_an_episode_left_goes_on_generating_with_the_others(token
     )  # fmt: skip
 
     assert len(asked) == 2
+    assert asked == [["p="], ["p="]]  # not the whole episode, which may fill the context
     assert episode.texts == ["stop"]
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from tenyson.config.guards import GuardsConfig
 from tenyson.contract import JobType
+from tenyson.jobs.guards.gradients import GradientSpike
 from tenyson.jobs.guards.hacking import heaviest, slope_in_standard_errors
 from tenyson.jobs.guards.panel import DISTINCT_SHARE, Finding, Panel, panel_of
 
@@ -141,8 +142,55 @@ def test_a_reward_that_rises_while_its_target_falls_is_found(
 def test_the_target_is_what_weighs_most() -> None:
     rows = run_with({"form": 0.0, "right": 0.0, "fast": 0.0})
 
-    assert heaviest(rows[0], [0.2, 1.0, 1.0]) == ["rewards/right/mean", "rewards/fast/mean"]
+    assert heaviest(rows[0], {"form": 0.2, "right": 1.0, "fast": 1.0}) == [
+        "rewards/right/mean",
+        "rewards/fast/mean",
+    ]
     assert heaviest(rows[0], None) == [f"rewards/{n}/mean" for n in ("form", "right", "fast")]
+
+
+@pytest.mark.parametrize("is_sorted", [False, True], ids=["as logged", "as a checkpoint has it"])
+def test_weights_belong_to_functions_whatever_the_order_of_a_row(is_sorted: bool) -> None:
+    """In the trainer's order `right` comes first and weighs most; by its name it is the last."""
+    weights = {"right": 1.0, "form": 0.1, "fast": 0.2}
+    rows = run_with({"right": -0.01, "form": 0.05, "fast": 0.0})
+    if is_sorted:
+        rows = [dict(sorted(row.items())) for row in rows]
+    panel = panel_of(GuardsConfig(patience=PATIENCE), JobType.RL, weights)
+
+    panel.remember({**row, "step": step} for step, row in enumerate(rows[:20], start=1))
+    found = feed(panel, rows[20:], first=21)
+
+    assert [f.verdict.guard for f in found] == ["reward_hacking"]
+    assert "rewards/right/mean falls" in found[0].verdict.message
+
+
+def test_a_function_that_applies_nowhere_shifts_no_weight() -> None:
+    weights = {"none": 0.5, "right": 1.0, "form": 0.1}
+
+    for value in (float("nan"), None):
+        row = {"rewards/none/mean": value, "rewards/right/mean": 1.0, "rewards/form/mean": 0.0}
+        known = {name: v for name, v in row.items() if v is not None}
+        assert heaviest(known, weights) == ["rewards/right/mean"]
+
+
+def test_a_guard_warns_once_in_a_run_however_often_the_trouble_comes_back() -> None:
+    panel, resumed = rl_panel(), rl_panel()
+    rows = ([healthy(**{"completions/clipped_ratio": 0.95})] * PATIENCE + [healthy()]) * 3
+
+    assert [f.verdict.guard for f in feed(panel, rows)] == ["clipped"]
+    resumed.remember({**row, "step": step} for step, row in enumerate(rows, start=1))
+    assert feed(resumed, rows, first=100) == []
+
+
+def test_spikes_do_not_raise_the_median_that_they_are_held_against() -> None:
+    guard = GradientSpike(factor=20, patience=40)
+    for step in range(1, 26):
+        guard.observe(step, {"grad_norm": 0.5})
+
+    found = [guard.observe(step, {"grad_norm": 50.0}) for step in range(26, 66)]
+
+    assert [verdict is not None for verdict in found] == [False] * 39 + [True]
 
 
 def test_noise_is_no_trend() -> None:

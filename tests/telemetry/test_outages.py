@@ -4,12 +4,17 @@ import json
 import logging
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
+from tenyson.checkpoints.fence import Fence
 from tenyson.contract import JobType
 from tenyson.errors import DependencyError
+from tenyson.jobs.outcome.records import leave_result
+from tenyson.jobs.result import JobResult
 from tenyson.telemetry import (
     Completion,
     EvalSample,
@@ -200,6 +205,33 @@ def test_a_queue_takes_a_unit_whole_or_not_at_all() -> None:
     assert queue.put(rows_of(3, 2))
     assert queue.put(rows_of(2, 3))
     assert not queue.put(rows_of(1, 4))
+
+
+def test_a_folder_that_fails_for_a_while_loses_no_row(tmp_path: Path) -> None:
+    database = SimpleNamespace(insert=lambda rows: None, close=lambda: None, shown_url="d")
+    spool = Spool(tmp_path)
+    spool.is_empty = Mock(side_effect=OSError("stale file handle"))  # type: ignore[method-assign]
+    writer = Writer(database, spool, WriterSettings(batch_seconds=0.01))  # type: ignore[arg-type]
+    for step in range(3):
+        writer.put(rows_of(2, step))
+    writer.close(deadline_seconds=5)
+
+    assert writer.written + spool.count() == 6
+    assert writer.lost == 0
+
+
+def test_all_files_of_the_spool_are_copied_up(tmp_path: Path) -> None:
+    fence = Fence(tmp_path / "run", 0)
+    spool = Spool(fence.folder)
+    for path in (spool.path, spool.draining, spool.refused):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}\n")
+    mirror = Mock()
+
+    leave_result(JobResult("run", "failed", 0.0, str(fence.folder)), None, fence, mirror)
+
+    copied = {Path(call.args[0]).name for call in mirror.upload_file.call_args_list}
+    assert {spool.path.name, spool.draining.name, spool.refused.name} <= copied
 
 
 def test_a_disk_that_takes_nothing_ends_no_run(tmp_path: Path, caplog: Any) -> None:

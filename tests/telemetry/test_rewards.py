@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tenyson.distributed.ranks import Ranks
@@ -103,6 +104,11 @@ def test_names_are_made_distinct_without_taking_one_that_exists() -> None:
         ([1, 1, 1, float("inf")], "returned inf for row 3: prompt '3+3=', completion 'seven'"),
         ([1, 1, "1.0", 1], "returned '1.0' for row 2"),
         ([1, 1, 1, [1]], "returned [1] for row 3"),
+        ([1, 1e39, 1, 1], "returned 1e+39 for row 1"),
+        ([1, -1e39, 1, 1], "returned -1e+39 for row 1"),
+        ([1, 1, 10**400, 1], "returned 1000"),
+        ([np.str_("a"), 1, 1, 1], "returned np.str_('a') for row 0"),
+        ([np.str_("1.0"), 1, 1, 1], "returned np.str_('1.0') for row 0"),
     ],
 )
 def test_what_is_no_reward_is_refused_under_the_functions_name(answer: Any, said: str) -> None:
@@ -115,7 +121,6 @@ def test_what_is_no_reward_is_refused_under_the_functions_name(answer: Any, said
 
 
 def test_numbers_of_every_library_become_floats() -> None:
-    import numpy as np
     import torch
 
     for answer in (
@@ -208,6 +213,33 @@ def test_an_asynchronous_function_that_hangs_is_ended_too() -> None:
     (wrapped,) = checked_rewards([hanging], timeout_seconds=0.05)
     with pytest.raises(RewardError, match="'hanging' did not answer within"):
         call(wrapped)
+
+
+def test_an_asynchronous_function_that_blocks_is_ended_too() -> None:
+    async def blocking(**columns: Any) -> list[float]:
+        time.sleep(1.0)  # as requests.post would
+        return [0.0] * 4
+
+    (wrapped,) = checked_rewards([blocking], timeout_seconds=0.05)
+    began = time.monotonic()
+    with pytest.raises(RewardError, match="'blocking' did not answer within"):
+        call(wrapped)
+    assert time.monotonic() - began < 0.8
+
+
+def test_asynchronous_functions_share_a_loop_from_call_to_call() -> None:
+    loops = set()
+
+    async def first(**columns: Any) -> list[float]:
+        loops.add(asyncio.get_running_loop())
+        return [0.0] * 4
+
+    async def second(**columns: Any) -> list[float]:
+        return await first()
+
+    for func in checked_rewards([first, second]) * 2:
+        assert call(func) == [0.0] * 4
+    assert len(loops) == 1
 
 
 def test_a_time_out_of_the_functions_own_is_its_error_and_not_ours() -> None:

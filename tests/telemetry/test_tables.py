@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from tenyson.telemetry import Completion, EvalSample, PromptGroup
+from tenyson.telemetry.database import Database
+from tenyson.telemetry.rows import RunKey
 
 METRICS = {
     "epoch": 0.5, "loss": 1.25, "learning_rate": 1e-3, "grad_norm": 0.7, "num_tokens": 640,
@@ -99,6 +101,29 @@ def test_a_replay_doubles_nothing(target: Any, open_run: Any) -> None:
     assert len(target.rows("rollouts")) == 1
     assert len(target.rows("generations")) == 2
     assert len(target.rows("sft_metrics")) == 1
+
+
+def test_a_step_done_again_has_the_rows_of_the_last_time(target: Any, open_run: Any) -> None:
+    """As after a rollback, within one attempt."""
+    telemetry = open_run()
+    for loss, totals in ((9.0, (0.0, 0.0)), (1.0, (1.0, 3.0))):
+        telemetry.record_sft_metrics(3, "train", METRICS | {"loss": loss})
+        telemetry.record_rollouts(3, [group(0, totals)])
+    telemetry.close()
+    assert [row["loss"] for row in target.rows("sft_metrics")] == [1.0]
+    assert [row["reward_mean"] for row in target.rows("rollouts")] == [2.0]
+    assert sorted(row["reward"] for row in target.rows("generations")) == [1.0, 3.0]
+
+
+def test_a_replay_puts_no_older_row_in_the_place_of_a_newer_one(target: Any) -> None:
+    run, database = RunKey("run", 0), Database(target.url)
+    older, newer = (
+        run.row("sft_metrics", 3, ("train",), METRICS | {"loss": loss}) for loss in (9.0, 1.0)
+    )
+    for row in (newer, older, newer):
+        database.insert([row])
+    database.close()
+    assert [row["loss"] for row in target.rows("sft_metrics")] == [1.0]
 
 
 def test_two_attempts_of_a_run_are_told_apart(target: Any, open_run: Any) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, SQLAlchemyError
 from sqlalchemy.schema import CreateIndex, CreateTable
@@ -48,7 +48,7 @@ class Database:
         return self.url.set(query={}).render_as_string(hide_password=True)
 
     def insert(self, rows: Sequence[Row]) -> None:
-        """Stores the rows in one transaction; those that are there already stay as they are.
+        """Stores the rows in one transaction; of a row that is there already the newer one stays.
 
         Raises:
             DatabaseAway: Nothing was stored; the database is to be tried again later.
@@ -59,8 +59,7 @@ class Database:
                 if not self._has_tables:
                     _create_tables(connection)
                 for name, values in _by_table(rows).items():
-                    insert = self._dialect.insert(TABLES[name]).on_conflict_do_nothing()
-                    connection.execute(insert, values)
+                    connection.execute(self._upsert(TABLES[name]), values)
             self._has_tables = True
         except (DataError, IntegrityError) as error:
             raise RowsRefused(self._reason(error)) from None
@@ -69,6 +68,16 @@ class Database:
             raise DatabaseAway(self._reason(error)) from None
         except (TypeError, ValueError, OverflowError) as error:
             raise RowsRefused(self._reason(error)) from None
+
+    def _upsert(self, table: Table) -> Any:
+        """Inserts a row, or takes its values where it was made later: a step was done again."""
+        insert = self._dialect.insert(table)
+        values = {c.name: insert.excluded[c.name] for c in table.columns if not c.primary_key}
+        return insert.on_conflict_do_update(
+            index_elements=list(table.primary_key.columns),
+            set_=values,
+            where=insert.excluded.created_at > table.c.created_at,
+        )
 
     def close(self) -> None:
         """Closes the connection."""

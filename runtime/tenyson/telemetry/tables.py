@@ -2,6 +2,10 @@
 
 Every row carries its run and attempt. Ids are made from what a row says (`rows.row_id`), so a
 batch that is written twice is stored once.
+
+A step that an attempt does again, after a rollback or for lack of memory, puts its rows in the
+place of those it did first. Where the attempt ends before it is there again, the rows of steps
+beyond the last one stay: what was undone and not redone. `metrics.jsonl` has only what counts.
 """
 
 from datetime import UTC, datetime
@@ -121,7 +125,8 @@ class Rollout(_RowOfARun, Base):
     phase: Mapped[str]
     """`rl`, or `eval` for an evaluation inside the RL trainer."""
     group_index: Mapped[int]
-    """Place of the group among those sampled at this step, from 0."""
+    """Place of the group in its round of sampling, from 0; a step of several rounds (further ones
+    for `rl.filter_zero_variance`, too) has a group 0 of each."""
     prompt: Mapped[str]
     """The prompt's text; JSON for a list of messages."""
     reward_mean: Mapped[float | None]

@@ -131,22 +131,30 @@ class Writer:
         """Writes what waits; past the deadline the rest goes to the spool."""
         self._queue.close()
         self._thread.join(deadline_seconds)
-        if self._thread.is_alive():
-            # The batch in hand may still reach the database: then it is there before its replay.
-            self._to_spool([*self._in_hand, *self._queue.empty()])
+        # Nothing is left of a thread that came to its end. The batch in hand of one that has not
+        # may still reach the database: then it is there before its replay.
+        self._to_spool([*self._in_hand, *self._queue.empty()])
 
     def _run(self) -> None:
         while not self._queue.is_finished:
-            idle = None if self._spool.is_empty() else max(0.0, self._next_try - self._clock())
+            idle = max(0.0, self._next_try - self._clock()) if self._spool_waits() else None
             self._in_hand = self._queue.take(
                 self._settings.batch_rows, self._settings.batch_seconds, idle
             )
             self._store(self._in_hand)
             self._in_hand = []
-        if not self._spool.is_empty():
+        if self._spool_waits():
             self._next_try = 0.0  # one last try, however short ago the last one was
             self._store([])
         self._database.close()
+
+    def _spool_waits(self) -> bool:
+        """Whether rows wait on the disk; one that does not answer now is asked again later."""
+        try:
+            return not self._spool.is_empty()
+        except OSError as error:
+            self.last_trouble = f"{type(error).__name__}: {error}"
+            return False
 
     def _store(self, rows: list[Row]) -> None:
         if self._clock() < self._next_try:

@@ -47,9 +47,23 @@ def require_room(longest: int, max_length: int | None, model_config: Any) -> Non
 
 
 def require_room_to_answer(
-    prompts: Dataset, hook: str, tokenizer: Any, model_config: Any, max_completion_length: int
+    prompts: Dataset,
+    hook: str,
+    tokenizer: Any,
+    model_config: Any,
+    max_completion_length: int,
+    *,
+    engine_length: int | None = None,
 ) -> int:
     """Returns the tokens of the longest prompt; a completion after it fits the context, too.
+
+    Args:
+        prompts: With a column `prompt`.
+        hook: Where they come from, for messages.
+        tokenizer: The model's.
+        model_config: Of transformers.
+        max_completion_length: Tokens of an answer.
+        engine_length: Tokens that the engine takes, `vllm.max_model_length`; None has no bound.
 
     Raises:
         ConfigError: It does not fit, or the model does not know a token; says which row.
@@ -57,12 +71,14 @@ def require_room_to_answer(
     """
     longest, row, largest_id = _longest(prompts, hook, tokenizer)
     require_vocabulary(model_config, tokenizer, largest_id)
-    context = context_length(model_config)
+    context, bound = context_length(model_config), "the model's context (max_position_embeddings)"
+    if engine_length is not None and (context is None or engine_length < context):
+        context, bound = engine_length, "the engine's length (vllm.max_model_length)"
     if context is not None and longest + max_completion_length > context:
         if longest >= context:
             raise TaskError(
-                f"The prompt in row {row} of {hook} has {longest} tokens, the model's context "
-                f"(max_position_embeddings) {context}: there is no room for an answer.",
+                f"The prompt in row {row} of {hook} has {longest} tokens, {bound} {context}: "
+                "there is no room for an answer.",
                 hint="Shorten the prompts, or leave such rows out in the hook.",
             )
         raise ConfigError(
@@ -70,8 +86,7 @@ def require_room_to_answer(
                 Problem(
                     "rl.max_completion_length",
                     f"the prompt in row {row} of {hook} has {longest} tokens, and with "
-                    f"{max_completion_length} of a completion passes the model's context "
-                    f"(max_position_embeddings) of {context}",
+                    f"{max_completion_length} of a completion passes {bound} of {context}",
                 )
             ],
             hint=f"Set it to {context - longest} at most, or shorten the prompts.",

@@ -1,7 +1,7 @@
 """The callback that shows the guards what the trainer logs, and acts on what they find."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from transformers import TrainerCallback
@@ -27,11 +27,14 @@ class GuardCallback(TrainerCallback):  # type: ignore[misc]
         self._context = context
         self._store = store
         self._panel = Panel((), context.config.guards)
+        self.reward_names: Sequence[str] = ()
+        """The reward functions in the trainer's order; to be set once there is a trainer."""
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Brings the guards to where they were when the checkpoint was saved."""
-        weights = getattr(args, "reward_weights", None)
-        self._panel = panel_of(self._context.config.guards, self._context.job_type, weights)
+        names, weights = self.reward_names, getattr(args, "reward_weights", None)
+        by_name = dict(zip(names, weights or [1.0] * len(names), strict=True))
+        self._panel = panel_of(self._context.config.guards, self._context.job_type, by_name)
         self._panel.remember(state.log_history)
 
     def on_log(

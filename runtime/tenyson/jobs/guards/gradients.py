@@ -41,9 +41,11 @@ class GradientSpike:
         if norm is None:
             return None
         median = statistics.median(self._norms) if len(self._norms) >= FEWEST else None
-        if norm > 0:  # groups that all earn the same have none, which is no measure of the others
-            self._norms.append(norm)
         is_spike = median is not None and norm > self.factor * median
+        # Groups that all earn the same have no gradient, which is no measure of the others; nor is
+        # a spike, which would raise the median that the next one is held against.
+        if norm > 0 and not is_spike:
+            self._norms.append(norm)
         if not self._streak.add(step, is_spike):
             return None
         since = self._streak.since if self._streak.since is not None else step

@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tenyson.jobs.guards.verdict import Advice, Metrics, Streak, Verdict
@@ -26,8 +26,8 @@ class RewardHacking:
     patience: int
     target: str | None = None
     """A logged metric; None takes the reward functions of the largest weight."""
-    weights: Sequence[float] | None = None
-    """One per reward function, in their order; None weighs all alike."""
+    weights: Mapping[str, float] | None = None
+    """By reward function; None weighs all that are logged alike."""
     name: str = "reward_hacking"
     _series: dict[str, deque[float]] = field(default_factory=dict)
     _streak: Streak = field(init=False)
@@ -64,17 +64,17 @@ class RewardHacking:
         return slope_in_standard_errors(list(series)) if len(series) >= FEWEST else 0.0
 
 
-def heaviest(metrics: Metrics, weights: Sequence[float] | None) -> list[str]:
+def heaviest(metrics: Metrics, weights: Mapping[str, float] | None) -> list[str]:
     """Returns the mean of each reward function of the largest weight, as it is logged.
 
-    With one function there is none: it is the reward itself.
+    By name, for rows have no order to rely on: those of a checkpoint are sorted, and a function
+    that applied nowhere is in none. With one function there is none: it is the reward itself.
     """
+    if weights:
+        names = [f"rewards/{n}/mean" for n, w in weights.items() if w == max(weights.values())]
+        return names if len(weights) > 1 else []
     names = [n for n in metrics if n.startswith("rewards/") and n.endswith("/mean")]
-    if len(names) < 2:
-        return []
-    if weights is None or len(weights) != len(names):
-        return names
-    return [n for n, weight in zip(names, weights, strict=True) if weight == max(weights)]
+    return names if len(names) > 1 else []
 
 
 def slope_in_standard_errors(values: Sequence[float]) -> float:

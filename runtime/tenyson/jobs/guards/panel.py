@@ -1,6 +1,6 @@
 """All the guards of a run: which there are, and what they find in a row."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,12 +30,18 @@ class Panel:
     def __init__(self, guards: Iterable[Guard], config: GuardsConfig) -> None:
         self._config = config
         self._guards = [guard for guard in guards if self._action(guard) != "off"]
+        self._has_warned: set[str] = set()
 
     def observe(self, step: int, row: Mapping[str, Any]) -> list[Finding]:
-        """Returns what the guards find in a logged row, the gravest first."""
+        """Returns what the guards find in a logged row, the gravest first; each warns once."""
         metrics = {name: float(value) for name, value in row.items() if is_number(value)}
         verdicts = [(guard.observe(step, metrics), self._action(guard)) for guard in self._guards]
-        found = [Finding(verdict, action) for verdict, action in verdicts if verdict is not None]
+        found = [
+            Finding(verdict, action)
+            for verdict, action in verdicts
+            if verdict is not None and verdict.guard not in self._has_warned
+        ]
+        self._has_warned |= {f.verdict.guard for f in found if f.action == "warn"}
         return sorted(found, key=lambda finding: finding.action == "warn")
 
     def remember(self, history: Iterable[Mapping[str, Any]]) -> None:
@@ -55,9 +61,15 @@ class Panel:
 
 
 def panel_of(
-    config: GuardsConfig, job_type: JobType, reward_weights: Sequence[float] | None = None
+    config: GuardsConfig, job_type: JobType, reward_weights: Mapping[str, float] | None = None
 ) -> Panel:
-    """Returns the guards of a job; `non_finite` is the trainer's own, it cannot wait for a row."""
+    """Returns the guards of a job; `non_finite` is the trainer's own, it cannot wait for a row.
+
+    Args:
+        config: What each does.
+        job_type: SFT samples nothing that could be watched.
+        reward_weights: By reward function; None takes those that are logged as weighing alike.
+    """
     guards: list[Guard] = [GradientSpike(config.grad_spike_factor, config.patience)]
     if job_type is JobType.RL:
         hacking = RewardHacking(config.patience, config.target, reward_weights)

@@ -1,5 +1,9 @@
 """The callback that ends a run on an edge once its budget is used up."""
 
+# What a step takes in tokens is the mean over the whole run and no attempt's own, so that a run
+# ends at the same step however often it was interrupted. In RL a round of sampling may serve
+# several steps: its tokens count where they are sampled, and the next step's are that mean.
+
 import time
 from collections.abc import Callable
 from typing import Any
@@ -47,12 +51,10 @@ class BudgetCallback(TrainerCallback):  # type: ignore[misc]
         return Usage(self._meter.seconds, self.count_tokens())
 
     def _per_step(self, state: Any) -> Usage:
-        """What a step has taken in the mean of this attempt."""
+        """What a step has taken: seconds in the mean of this attempt, tokens of the whole run."""
         steps, used = state.global_step - self._first_step, self._used()
-        return Usage(
-            (used.seconds - self._first.seconds) / steps,
-            (used.tokens - self._first.tokens) // steps,
-        )
+        seconds = (used.seconds - self._first.seconds) / steps
+        return Usage(seconds, used.tokens // state.global_step)
 
     def _keep_now_and_then(self) -> None:
         now = time.monotonic()
@@ -63,8 +65,8 @@ class BudgetCallback(TrainerCallback):  # type: ignore[misc]
 
 def tokens_of(trainer: Any) -> int:
     """Returns the tokens of the steps done: SFT, of the examples, RL, of prompts and samples."""
-    own = getattr(trainer, "_total_train_tokens", None)
-    return int(trainer.state.num_input_tokens_seen if own is None else own)
+    own = getattr(trainer, "_total_train_tokens", 0)  # TRL's GRPOTrainer has it, and leaves it 0
+    return int(own or trainer.state.num_input_tokens_seen)
 
 
 def is_spent_before(context: RunContext, log_history: list[dict[str, Any]]) -> str | None:
@@ -74,7 +76,8 @@ def is_spent_before(context: RunContext, log_history: list[dict[str, Any]]) -> s
         context: The attempt.
         log_history: The rows of the checkpoint that it starts from; the last one counts tokens.
     """
-    counts = [row["num_tokens"] for row in log_history if row.get("num_tokens") is not None]
-    used = Usage(context.meter.seconds, int(float(counts[-1])) if counts else 0)
-    reached = what_is_reached(context.meter.budget, used, Usage(0.0, 0))
+    counted = [row for row in log_history if row.get("num_tokens") is not None]
+    tokens = int(float(counted[-1]["num_tokens"])) if counted else 0
+    step = Usage(0.0, tokens // int(counted[-1]["step"]) if counted else 0)
+    reached = what_is_reached(context.meter.budget, Usage(context.meter.seconds, tokens), step)
     return context.ranks.share(reached) if context.meter.has_limits else None

@@ -6,7 +6,7 @@ from tenyson.checkpoints.fence import Fence
 from tenyson.checkpoints.mirror import Mirror
 from tenyson.config.budget import BudgetConfig
 from tenyson.contract import File
-from tenyson.errors import BudgetError
+from tenyson.errors import BudgetError, ConfigError, Problem
 from tenyson.jobs.limits.meter import Meter, seconds_in
 
 LOG = logging.getLogger("tenyson.jobs")
@@ -46,6 +46,19 @@ def keep_usage(meter: Meter, fence: Fence) -> None:
         fence.write(File.USAGE, meter.to_json())
     except OSError as error:
         LOG.warning("%s cannot be written: %s", fence.folder / File.USAGE, error)
+
+
+def nothing_trained(spent: str) -> ConfigError:
+    """Returns how a run fails whose earlier attempts used the budget up and saved nothing.
+
+    Args:
+        spent: Which limit was reached, as a sentence.
+    """
+    return ConfigError(
+        [Problem("budget", f"{spent} No checkpoint was saved by then, so there is no result")],
+        hint="Raise the limit, or have the run save earlier (checkpoint.every_steps, "
+        "checkpoint.every_seconds) and start it in a new output folder.",
+    )
 
 
 def budget_reached(step: int, spent: str) -> BudgetError:

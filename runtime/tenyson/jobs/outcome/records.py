@@ -4,6 +4,7 @@ import dataclasses
 import json
 import logging
 import traceback
+from pathlib import Path
 
 from tenyson.checkpoints.fence import Fence
 from tenyson.checkpoints.final import upload_final
@@ -94,8 +95,10 @@ def _upload_result(mirror: Mirror, fence: Fence) -> None:
     for name in (File.JOB_RESULT, File.FAILURE):
         mirror.upload_file(fence.attempt_folder / name, f"{own}/{name}")
         mirror.upload_file(fence.folder / name)
-    for name in (File.TELEMETRY_SPOOL, File.USAGE):
-        mirror.upload_file(fence.folder / name)
+    # The spool, what was being moved from it, and what the database refused.
+    for path in sorted(fence.folder.glob(f"{Path(File.TELEMETRY_SPOOL).stem}*.jsonl")):
+        mirror.upload_file(path)
+    mirror.upload_file(fence.folder / File.USAGE)
 
 
 def _result_is_older(fence: Fence) -> bool:

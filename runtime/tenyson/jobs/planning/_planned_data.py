@@ -81,7 +81,15 @@ def plan_rl(
     answer = arguments.max_completion_length
     hook = "get_rl_dataset" if environment is None else "make_env"
     own = with_prompts(prompts, environment)
-    longest = require_room_to_answer(own, hook, tokenizer, model_config, answer)
+    config = context.config
+    longest = require_room_to_answer(
+        own,
+        hook,
+        tokenizer,
+        model_config,
+        answer,
+        engine_length=config.vllm.max_model_length if config.rl.engine == "vllm" else None,
+    )
     plan.add("prompts", f"{longest} tokens the longest, and up to {answer} of an answer")
     if environment is not None:
         stage_of(context, environment, context_length(model_config))

@@ -79,8 +79,9 @@ def play(
         playing = [i for i, e in enumerate(episodes) if not (e.is_done or e.is_cut)]
         if not goes_on(bool(playing)):
             break
-        asked = playing or [0]  # its answer is thrown away
-        answers, logprobs = generate(asked, [episodes[i].ids for i in asked])
+        # One that is over may fill the context: its prompt does, for an answer thrown away.
+        ids = [episodes[i].ids for i in playing] or [episodes[0].prompt_ids]
+        answers, logprobs = generate(playing or [0], ids)
         for place, i in enumerate(playing):
             told = None if logprobs is None else logprobs[place]
             is_last = turn + 1 == max_turns

@@ -6,7 +6,6 @@ together on another thread. It takes None as "does not apply" and adds up the re
 Source: trl 1.16.0, `GRPOTrainer._calculate_rewards` and `_generate_and_score_completions`.
 """
 
-import asyncio
 import functools
 import inspect
 import math
@@ -17,10 +16,12 @@ from typing import Any, NoReturn
 from tenyson.errors import RewardError, TenysonError
 from tenyson.jobs.sampling._generations import GenerationRecorder
 from tenyson.jobs.sampling._reward_rows import failing_row
-from tenyson.jobs.sampling.time_limit import Overrun, call_within
+from tenyson.jobs.sampling.time_limit import LoopThread, Overrun, call_within
 from tenyson.telemetry.rows import as_text
 
 Reward = Callable[..., Any]
+LARGEST = (2 - 2**-23) * 2.0**127
+"""The largest number of float32, in which TRL adds rewards up."""
 SHOWN_CHARACTERS = 200
 """Of a prompt or a completion in a message; of a prompt the end, of a completion the start."""
 
@@ -58,8 +59,9 @@ def checked_rewards(
     names = distinct_names([_name_of(func) for func in funcs])
     if recorder is not None:
         recorder.expect(names)
+    loop = LoopThread()
     return [
-        _wrapped(func, name, recorder, timeout_seconds)
+        _wrapped(func, name, recorder, timeout_seconds, loop)
         for func, name in zip(funcs, names, strict=True)
     ]
 
@@ -74,7 +76,11 @@ def distinct_names(names: Sequence[str]) -> list[str]:
 
 
 def _wrapped(
-    func: Reward, name: str, recorder: GenerationRecorder | None, seconds: float | None
+    func: Reward,
+    name: str,
+    recorder: GenerationRecorder | None,
+    seconds: float | None,
+    loop: LoopThread,
 ) -> Reward:
     def accept(answer: Any, inputs: Mapping[str, Any]) -> list[float | None]:
         values = checked_values(name, answer, inputs)
@@ -87,11 +93,10 @@ def _wrapped(
 
         async def wrapper(**inputs: Any) -> list[float | None]:
             try:
-                async with asyncio.timeout(seconds) as limit:
-                    answer = await func(**inputs)
-            except Exception as error:
-                if limit.expired():
-                    raise _too_slow(name, seconds, inputs) from error
+                answer = await loop.run_within(seconds, lambda: func(**inputs))
+            except Overrun as overrun:
+                raise _too_slow(name, seconds, inputs) from overrun
+            except Exception as error:  # noqa: BLE001 - raised again under its name
                 _fail(name, error, inputs)
             return accept(answer, inputs)
 
@@ -137,11 +142,12 @@ def checked_values(name: str, answer: Any, inputs: Mapping[str, Any]) -> list[fl
     values: list[float | None] = []
     for row, value in enumerate(answer):
         number = _number(value)
-        if number is not None and not math.isfinite(number):
+        if number is not None and not abs(number) <= LARGEST:
             shown = _shown(repr(value))
             raise RewardError(
                 f"Reward {name!r} returned {shown} for {_row(row, inputs)}",
-                hint="Return a finite number, or None where the reward does not apply.",
+                hint="Return a finite number that float32 holds, or None where the reward does not "
+                "apply.",
             )
         values.append(number)
     return values
@@ -149,12 +155,15 @@ def checked_values(name: str, answer: Any, inputs: Mapping[str, Any]) -> list[fl
 
 def _number(value: Any) -> float | None:
     """The value as a float; NaN stands for what is no number."""
-    if isinstance(value, numbers.Real | None):
-        return None if value is None else float(value)
+    if value is None:
+        return None
     item = getattr(value, "item", None)
     if callable(item) and getattr(value, "ndim", 1) == 0:
-        return float(item())  # a scalar of NumPy or torch
-    return math.nan
+        value = item()  # a scalar of NumPy or torch
+    try:
+        return float(value) if isinstance(value, numbers.Real) else math.nan
+    except OverflowError:
+        return math.inf
 
 
 def _fail(name: str, error: Exception, inputs: Mapping[str, Any]) -> NoReturn:
@@ -179,7 +188,8 @@ def _too_slow(name: str, seconds: float | None, inputs: Mapping[str, Any]) -> Re
         f"Reward {name!r} did not answer within rl.reward_timeout_seconds = {seconds:g} for "
         f"{_batch(inputs)}; it begins with {_row(0, inputs)}",
         hint="Give what it waits for a limit of its own and return None where it is over, or raise "
-        "rl.reward_timeout_seconds.",
+        "rl.reward_timeout_seconds. An asynchronous function that blocks (time.sleep, requests) "
+        "holds up the others, too: make it a plain one, or await.",
     )
 
 

@@ -22,7 +22,7 @@ from tenyson.jobs.sampling._generations import GenerationRecorder
 from tenyson.jobs.sampling._rewards import checked_rewards
 from tenyson.jobs.sampling._sampling import SamplingTrainer
 from tenyson.jobs.sampling._stage import environment_of, stage_of
-from tenyson.jobs.sampling.engines import Need
+from tenyson.jobs.sampling.engines import Need, longest_sequence
 from tenyson.jobs.sampling.zero_variance import FilterCounts
 from tenyson.jobs.training._arguments import fit_to_model, rl_arguments
 from tenyson.jobs.training._training import train as train_to_the_end
@@ -50,13 +50,16 @@ def train(context: RunContext) -> None:
     arguments.reward_weights = weights
     choice = engine_of(context, Need.RL, count_parameters(model))
     sample_with(choice, arguments, config)
-    stage = stage_of(context, environment, context_length(model.config))
+    engine_length = config.vllm.max_model_length if choice.is_vllm else None
+    most = longest_sequence(context_length(model.config), engine_length)
+    stage = stage_of(context, environment, most)
     require_room_to_answer(
         with_prompts(prompts, environment),
         "get_rl_dataset" if environment is None else "make_env",
         tokenizer,
         model.config,
         arguments.max_completion_length,
+        engine_length=engine_length,
     )
     with recording(context) as telemetry:
         recorder = GenerationRecorder(

@@ -81,6 +81,17 @@ def choose_engine(
     return Choice("vllm", f"there is a GPU, and the model has {size}")
 
 
+def longest_sequence(context_length: int | None, engine_length: int | None) -> int | None:
+    """Returns the tokens that a prompt and its answer may have together; None knows no bound.
+
+    Args:
+        context_length: Of the model.
+        engine_length: That the engine was set to, `vllm.max_model_length`.
+    """
+    known = [length for length in (context_length, engine_length) if length is not None]
+    return min(known, default=None)
+
+
 @dataclass(frozen=True)
 class _Obstacle:
     why: str

@@ -1,10 +1,11 @@
 """A limit on the time that a call of foreign code may take, and what ends it there."""
 
+import asyncio
 import contextlib
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -75,6 +76,40 @@ def _interrupted_after(seconds: float) -> Iterator[None]:
         timer.cancel()
         timer.join()  # a signal later than this would meet the handler put back
         signal.signal(signal.SIGVTALRM, before)
+
+
+class LoopThread:
+    """An event loop on a thread of its own, for foreign coroutines that may block it.
+
+    All run in the one loop, so that they may share a session; whoever waits is never blocked.
+    """
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def run_within(
+        self, seconds: float | None, make: Callable[[], Coroutine[Any, Any, Result]]
+    ) -> Result:
+        """Returns what the coroutine returns, if it does so in time.
+
+        Args:
+            seconds: None waits for ever.
+            make: Makes the coroutine.
+
+        Raises:
+            Overrun: It was not done in time; it is cancelled, or left behind where it blocks.
+        """
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            threading.Thread(
+                target=self._loop.run_forever, name="tenyson-rewards", daemon=True
+            ).start()
+        future = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(make(), self._loop))
+        done, _ = await asyncio.wait([future], timeout=seconds)
+        if not done:
+            future.cancel()
+            raise Overrun
+        return future.result()
 
 
 def _on_a_thread(seconds: float, call: Callable[[], Result]) -> Result:

@@ -15,11 +15,12 @@ from tenyson.checkpoints.store import CheckpointStore
 from tenyson.contract import File
 from tenyson.distributed.files import share_folder
 from tenyson.distributed.ranks import Ranks
-from tenyson.errors import BudgetError, TaskError
+from tenyson.errors import TaskError
 from tenyson.jobs.context import RunContext, checkpoint_store
 from tenyson.jobs.data._data import DataFacts
 from tenyson.jobs.guards._guarding import GuardCallback
 from tenyson.jobs.limits._budget import BudgetCallback, is_spent_before, tokens_of
+from tenyson.jobs.limits.usage import nothing_trained
 from tenyson.jobs.limits._memory_here import tell_memory
 from tenyson.jobs.limits._out_of_memory import naming_the_lack_of_memory
 from tenyson.jobs.measuring._timing import measured
@@ -72,6 +73,7 @@ def train(
         stop.defer()
         stop.check()
         budget.count_tokens = lambda: tokens_of(trainer)
+        guards.reward_names = getattr(trainer, "reward_func_names", ())
         for chatty in (PrinterCallback, ProgressCallback):
             trainer.remove_callback(chatty)
         if context.options.progress:  # transformers adds its own where Kubeflow's variables are set
@@ -102,9 +104,7 @@ def train(
 def _train_from(context: RunContext, trainer: Any, checkpoint: Checkpoint | None) -> None:
     if checkpoint is None:
         if spent := is_spent_before(context, []):
-            raise BudgetError(
-                f"Nothing was trained: {spent}", hint="Raise the budget, or save more often."
-            )
+            raise nothing_trained(spent)
         trainer.train()
         return
     folder = checkpoint.folder
