@@ -20,9 +20,9 @@ from tenyson.jobs.context import RunContext, checkpoint_store
 from tenyson.jobs.data._data import DataFacts
 from tenyson.jobs.guards._guarding import GuardCallback
 from tenyson.jobs.limits._budget import BudgetCallback, is_spent_before, tokens_of
-from tenyson.jobs.limits.usage import nothing_trained
 from tenyson.jobs.limits._memory_here import tell_memory
 from tenyson.jobs.limits._out_of_memory import naming_the_lack_of_memory
+from tenyson.jobs.limits.usage import nothing_trained
 from tenyson.jobs.measuring._timing import measured
 from tenyson.jobs.models._models import Adapter
 from tenyson.jobs.models._weights import base_fingerprint
