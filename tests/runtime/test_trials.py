@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tenyson.checkpoints.layout import Place
 from tenyson.config import parse_config
 from tenyson.contract import ExitCode, File, JobType
 from tenyson.jobs.planning.plan import (
@@ -82,9 +83,9 @@ def test_what_a_step_took_comes_from_an_earlier_attempts_result(tmp_path: Path) 
     assert seconds_a_step(tmp_path) == 2.0
 
     for attempt, step in ((9, 20), (10, 16)):
-        result = JobResult("r", "stopped", 30.0, global_step=step, resumed_from_step=10)
+        own = JobResult("r", "stopped", 30.0, global_step=step, resumed_from_step=10)
         (tmp_path / f"attempt-{attempt}").mkdir()
-        result.save(tmp_path / f"attempt-{attempt}" / File.JOB_RESULT)
+        own.save(tmp_path / f"attempt-{attempt}" / File.JOB_RESULT)
     (tmp_path / File.JOB_RESULT).unlink()
     assert seconds_a_step(tmp_path) == 5.0
 
@@ -103,6 +104,8 @@ def test_the_newest_checkpoint_is_found_by_name(tmp_path: Path) -> None:
 
     assert place is not None
     assert place.name == "attempt-1/checkpoint-4"
+    assert newest_place(tmp_path, ["attempt-2/checkpoint-3"]) == Place(2, 3)
+    assert newest_place(tmp_path / "lost", ["attempt-2/checkpoint-3"]) == Place(2, 3)
 
 
 def content_of(folder: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from peft import get_peft_model
 
+from tenyson.checkpoints.mirror import Mirror
 from tenyson.config import JobConfig
 from tenyson.contract import JobType
 from tenyson.errors import ConfigError, Problem
@@ -117,7 +118,9 @@ def _plan_steps(context: RunContext, plan: Plan, rows: int, output_dir: Path) ->
         f"micro-steps x {ranks} rank{'s' if ranks != 1 else ''}",
     )
     resume = config.checkpoint.resume
-    place = newest_place(output_dir) if resume == "auto" else None
+    uri = context.options.output_uri
+    mirrored = Mirror(uri).finished_folders() if uri and resume == "auto" else []
+    place = newest_place(output_dir, mirrored) if resume == "auto" else None
     start = resume if isinstance(resume, int) else place.step if place else 0
     if start:
         name = place.name if place else f"the checkpoint of step {start}"

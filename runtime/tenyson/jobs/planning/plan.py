@@ -1,7 +1,7 @@
 """What a run would do, as far as it can be told before it starts: pure, for `--dry-run`."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,10 +63,16 @@ def planned_steps(config: JobConfig, job_type: JobType, rows: int, ranks: int) -
     return math.ceil(training.num_train_epochs * max(1, math.ceil(batches / accumulation)))
 
 
-def newest_place(folder: Path) -> Place | None:
-    """Returns where the newest checkpoint of an output folder lies, by name alone."""
+def newest_place(folder: Path, mirrored: Sequence[str] = ()) -> Place | None:
+    """Returns where the newest checkpoint of a run lies, by name alone.
+
+    Args:
+        folder: The output folder.
+        mirrored: Names of the checkpoints in its mirror.
+    """
     found = [*folder.glob("checkpoint-*"), *folder.glob("attempt-*/checkpoint-*")]
-    places = (Place.parse(path.relative_to(folder).as_posix()) for path in found)
+    names = (path.relative_to(folder).as_posix() for path in found)
+    places = (Place.parse(name) for name in (*names, *mirrored))
     return max((place for place in places if place is not None), default=None)
 
 
