@@ -113,6 +113,21 @@ def content_of(folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.train
+def test_a_dry_run_counts_packed_rows(run_runner: Any, make_config: Any) -> None:
+    steps = []
+    for packs in (False, True):
+        config = make_config(
+            data={"packing": packs}, training={"max_steps": None, "num_train_epochs": 1}
+        )
+        run = run_runner(config, extra=("--dry-run",))
+        assert run.code == 0
+        line = next(line for line in run.said.splitlines() if line.startswith("  steps"))
+        steps.append(int(line.split()[1].rstrip(",")))
+
+    assert 0 < steps[1] < steps[0]
+
+
+@pytest.mark.train
 @pytest.mark.parametrize("job_type", ["sft", "rl", "eval"])
 def test_a_dry_run_tells_the_plan_and_leaves_the_folder_as_it_is(
     job_type: str, run_runner: Any, make_config: Any, tmp_path: Path

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from datasets import Dataset
+from trl import pack_dataset
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
 from tenyson.jobs.context import RunContext
@@ -63,7 +64,11 @@ def plan_sft(
     )
     plan.add("packing", f"{'on' if choice.packs else 'off'}: {choice.why}")
     _plan_mask(context, plan, prepared["train"], tokenizer, collator)
-    return PlannedData(len(data["train"]), int(prepared["train"].lengths.max()))
+    rows = prepared["train"].rows
+    if choice.packs:  # as TRL does it
+        packed = rows.select_columns(["input_ids", "labels"])
+        rows = pack_dataset(packed, max_length, arguments.packing_strategy)
+    return PlannedData(len(rows), int(prepared["train"].lengths.max()))
 
 
 def plan_rl(
