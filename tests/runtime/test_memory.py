@@ -113,6 +113,16 @@ def test_sampling_and_training_take_turns() -> None:
     assert found.reference == found.weights
 
 
+def test_a_vllm_that_stays_awake_comes_on_top_of_the_training() -> None:
+    def total(vllm_bytes: int, **vllm: Any) -> int:
+        config = config_of(vllm=vllm)
+        return estimate(QWEN_0_6B, config, JobType.RL, vllm_bytes=vllm_bytes).total
+
+    share, training = 100 * GIB, total(1)
+    assert total(share, enable_sleep_mode=False) == training + share
+    assert share < total(share) < training + share
+
+
 def test_an_evaluation_trains_nothing() -> None:
     found = estimate(QWEN_0_6B, config_of(), JobType.EVAL)
 

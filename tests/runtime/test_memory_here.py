@@ -8,6 +8,7 @@ import pytest
 
 from tenyson.config import parse_config
 from tenyson.contract import JobType
+from tenyson.jobs.sampling.engines import Choice
 from tests.runtime.test_memory import GPT2, LLAMA_8B
 
 torch = pytest.importorskip("torch")
@@ -24,6 +25,7 @@ def context() -> Any:
         config=parse_config({"model": {"name": "m"}, "adapter": {"kind": "full"}}),
         ranks=SimpleNamespace(is_main=True, size=1),
         warnings=warnings,
+        engine=None,
         warn=warnings.append,
     )
 
@@ -38,6 +40,16 @@ def model_of(config: dict[str, Any], parameters: int) -> Any:
 def a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(_memory_here, "_device_bytes", lambda on_gpu: 24 * 2**30)
+
+
+def test_vllm_counts_with_the_share_of_the_gpu_that_it_is_given(context: Any, a_gpu: None) -> None:
+    context.job_type, context.engine = JobType.RL, Choice("vllm", "asked for")
+
+    found = memory_here(context, model_of(LLAMA_8B, 8_030_000_000), ranks=1)
+
+    assert isinstance(found, MemoryHere)
+    assert found.needed.vllm == int(0.3 * 24 * 2**30)
+    assert found.needed.kv_cache == 0
 
 
 def test_a_run_that_is_too_large_is_warned_of_with_a_remedy(context: Any, a_gpu: None) -> None:

@@ -125,14 +125,12 @@ def test_all_arguments_that_trl_does_not_take_are_reported_together() -> None:
 
 @pytest.mark.parametrize("job_type", [JobType.SFT, JobType.RL])
 def test_an_argument_reaches_trl_as_it_was_given(job_type: JobType, make_arguments: Any) -> None:
-    given = {"adam_epsilon": "1e-6", "weight_decay_of": None}
-    del given["weight_decay_of"]
+    given = {"adam_epsilon": "1e-6", "torch_empty_cache_steps": 3, "dataloader_num_workers": 2}
 
-    made = make_arguments(
-        job_type, trainer_args={**given, "label_smoothing_factor": 0, "dataloader_num_workers": 2}
-    )
+    made = make_arguments(job_type, trainer_args=given)
 
     assert made.adam_epsilon == 1e-6
+    assert made.torch_empty_cache_steps == 3
     assert made.dataloader_num_workers == 2
     assert made.logging_nan_inf_filter is False
 

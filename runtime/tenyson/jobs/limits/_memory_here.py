@@ -7,9 +7,10 @@ from typing import Any
 
 import torch
 
+from tenyson.contract import JobType
 from tenyson.jobs.context import RunContext
 from tenyson.jobs.limits.memory import MemoryEstimate, estimate
-from tenyson.jobs.sampling._engines import count_parameters
+from tenyson.jobs.sampling._engines import count_parameters, vllm_arguments
 
 LOG = logging.getLogger("tenyson.jobs")
 
@@ -52,6 +53,7 @@ def memory_here(
         longest_tokens: Of a prompt or, in SFT, an example; None takes the most there may be.
     """
     on_gpu = torch.cuda.is_available()
+    device_bytes = _device_bytes(on_gpu)
     try:
         needed = estimate(
             model.config.to_dict(),
@@ -61,10 +63,11 @@ def memory_here(
             prompt_tokens=longest_tokens,
             parameters=count_parameters(model),
             ranks=ranks,
+            vllm_bytes=_vllm_bytes(context, device_bytes),
         )
     except ValueError as error:
         return f"not estimated: {error}"
-    return MemoryHere(needed, "GPU" if on_gpu else "CPU", _device_bytes(on_gpu))
+    return MemoryHere(needed, "GPU" if on_gpu else "CPU", device_bytes)
 
 
 def tell_memory(context: RunContext, model: Any) -> None:
@@ -79,6 +82,15 @@ def tell_memory(context: RunContext, model: Any) -> None:
     if found.warning:
         LOG.warning(found.warning)
         context.warn(found.warning)
+
+
+def _vllm_bytes(context: RunContext, device_bytes: int) -> int:
+    """What vLLM takes of the device beside a training; 0 where transformers samples."""
+    is_vllm = context.engine is not None and context.engine.is_vllm
+    if not is_vllm or context.job_type is not JobType.RL:
+        return 0
+    share = vllm_arguments(context.config.vllm, context.config.rl.loss_type)
+    return int(share["vllm_gpu_memory_utilization"] * device_bytes)
 
 
 def _device_bytes(on_gpu: bool) -> int:

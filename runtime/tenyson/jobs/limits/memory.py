@@ -30,7 +30,11 @@ class MemoryEstimate:
     activations: int
     logits: int
     kv_cache: int
-    """Of completions under way: sampling in RL, generation in an evaluation."""
+    """Of completions under way, where transformers samples in RL or an evaluation generates."""
+    vllm: int
+    """What vLLM takes of the device, its own weights included; 0 where transformers samples."""
+    vllm_sleeps: bool
+    """Whether vLLM gives it back while a step trains."""
     reference: int
     """Weights of the starting policy, for the KL term of a full fine-tuning."""
     overhead: int
@@ -38,13 +42,16 @@ class MemoryEstimate:
 
     @property
     def total(self) -> int:
-        """Bytes at the peak: sampling and training take turns."""
+        """Bytes at the peak: sampling and training take turns, but for a vLLM that stays awake."""
         standing = self.weights + self.adapter + self.optimizer + self.reference + self.overhead
-        return standing + max(self.gradients + self.activations + self.logits, self.kv_cache)
+        training = self.gradients + self.activations + self.logits
+        if self.vllm and not self.vllm_sleeps:
+            return standing + training + self.vllm
+        return standing + max(training, self.kv_cache, self.vllm)
 
     def parts(self) -> dict[str, int]:
         """Returns the bytes by name, the largest first, without those that are none."""
-        found = {name: size for name, size in vars(self).items() if size}
+        found = {n: size for n, size in vars(self).items() if size and n != "vllm_sleeps"}
         return dict(sorted(found.items(), key=lambda part: -part[1]))
 
     def describe(self, device_bytes: int | None = None) -> str:
@@ -63,6 +70,7 @@ def estimate(
     prompt_tokens: int | None = None,
     parameters: int | None = None,
     ranks: int = 1,
+    vllm_bytes: int = 0,
 ) -> MemoryEstimate:
     """Returns what one device will hold at the peak.
 
@@ -78,6 +86,7 @@ def estimate(
             one, the model's positions, and for a prompt as many as a completion.
         parameters: Weights of the model where they are known; None counts them from the sizes.
         ranks: Processes that train together; they count where `training.fsdp` splits the weights.
+        vllm_bytes: What vLLM takes of the device where it samples; 0 where transformers does.
 
     Raises:
         ValueError: The model's configuration lacks a size; names it.
@@ -101,7 +110,9 @@ def estimate(
         optimizer=trained * _OPTIMISER_BYTES.get(config.training.optim, 1) // split,
         activations=_activations(shape, config, rows * length, compute, on_gpu) if trains else 0,
         logits=_logits(shape, rows * length, compute, on_gpu) if trains else 0,
-        kv_cache=_kv_cache(shape, config, job_type, length, compute),
+        kv_cache=0 if vllm_bytes else _kv_cache(shape, config, job_type, length, compute),
+        vllm=vllm_bytes,
+        vllm_sleeps=config.vllm.enable_sleep_mode,
         reference=weights // split if has_reference else 0,
         overhead=_GPU_OVERHEAD if on_gpu else 0,
     )

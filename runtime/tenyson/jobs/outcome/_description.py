@@ -44,8 +44,6 @@ def describe_run(
     """
     result = context.result
     result.dataset_fingerprints = {role: facts.fingerprint for role, facts in datasets.items()}
-    if context.engine:
-        result.engine, result.engine_reason = context.engine.engine, context.engine.why
     if not context.ranks.is_main:
         return
     content = manifest_content(
