@@ -35,7 +35,7 @@ def fail_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     [
         ({"every_steps": 2}, [2, 4, 6]),
         ({"every_steps": 2, "keep": 1}, [6]),
-        ({"every_seconds": 0.001, "keep": 2}, [5, 6]),
+        ({"every_seconds": 0.001, "keep": 2, "max_save_share": 1.0}, [5, 6]),
         ({"every_seconds": 3600}, []),
     ],
     ids=["steps", "keep 1", "seconds", "a long time"],

@@ -150,7 +150,7 @@ def test_cut_and_left_out_examples_are_counted_and_said(run: Any, caplog: Any) -
         {"prompt": "1+1=", "completion": "3" * 20},
     ]
     with caplog.at_level(logging.INFO, logger="tenyson"):
-        result, found = run(data={"max_length": 10}, task={"sft_rows": rows})
+        result, found = run(data={"max_length": 10, "packing": False}, task={"sft_rows": rows})
 
     assert found["rows"] == 7
     assert found["examples_stopping"] == 6
