@@ -7,9 +7,14 @@ from typing import Any
 import pytest
 
 from tenyson.checkpoints import manifest
+from tenyson.checkpoints.fence import Fence
+from tenyson.config import parse_config
+from tenyson.contract import ExitCode, File, JobType
 from tenyson.distributed.place import RankPlace
 from tenyson.distributed.ranks import Ranks
 from tenyson.errors import CheckpointError, DivergedError
+from tenyson.jobs.result import JobResult
+from tenyson.jobs.training.amendments import Amendments
 
 pytestmark = pytest.mark.train
 
@@ -88,3 +93,28 @@ def test_weights_that_were_saved_in_parts_are_not_compared_whole(
     else:
         with pytest.raises(CheckpointError, match="the trained weights"):
             resume.check_weights(tmp_path)
+
+
+@pytest.mark.parametrize("resume", ["auto", "never"])
+def test_the_attempt_after_a_lack_of_memory_starts_smaller(tmp_path: Path, resume: str) -> None:
+    from tenyson.jobs.training._recovery import _amendments_so_far
+
+    out_of_memory = JobResult("run", "failed", 1.0, exit_code=int(ExitCode.OUT_OF_MEMORY))
+    out_of_memory.save(tmp_path / "attempt-0" / File.JOB_RESULT)
+    (tmp_path / File.AMENDMENTS).write_text(Amendments(learning_rate_scale=0.5).to_json())
+    sections = {
+        "model": {"name": "m"},
+        "training": {"per_device_train_batch_size": 4},
+        "checkpoint": {"resume": resume},
+    }
+    config = parse_config(sections, JobType.SFT)
+    context: Any = SimpleNamespace(
+        **{"ranks": Ranks(), "output_dir": tmp_path, "mirror": None, "job_type": JobType.SFT},
+        **{"fence": Fence(tmp_path, 1), "warn": lambda message: None},
+    )
+
+    amendments = _amendments_so_far(context, config)
+
+    assert amendments is not None
+    assert amendments.apply(config).training.per_device_train_batch_size == 2
+    assert amendments.has_rolled_back == (resume == "auto")

@@ -119,9 +119,9 @@ def be_deaf() -> None:
     from tenyson.jobs.training import _sft
 
     def hang(*args: Any) -> Any:
-        os.write(2, b"hanging\n")
         while True:
             with contextlib.suppress(BaseException):  # as some libraries do
+                os.write(2, b"hanging\n")  # in here: the signal comes as soon as it is read
                 time.sleep(60)
 
     _sft.locate_model = hang

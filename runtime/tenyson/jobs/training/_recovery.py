@@ -7,6 +7,7 @@ exactly as a resume does. What the failed try holds is let go of first.
 import gc
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from accelerate.state import GradientState  # type: ignore[import-untyped]
@@ -110,9 +111,9 @@ def _amendments_so_far(context: RunContext, given: JobConfig) -> Amendments | No
     """Returns what earlier attempts have changed; rank 0 knows."""
     if not context.ranks.is_main:
         return None
-    if given.checkpoint.resume == "never":
-        return Amendments()
     kept = _read(context)
+    if given.checkpoint.resume == "never":  # from the start, but in what fits into the memory
+        kept = replace(kept, learning_rate_scale=1.0)
     context.amendments = amendments = kept.fitted(given)
     if amendments != kept:
         _keep(context)
