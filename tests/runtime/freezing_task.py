@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ def seal_after_a_pause(folder: Path, **facts: Any) -> None:
     is_final = "config_sha256" in facts
     name = File.FINAL_CHECKPOINT if is_final else f"checkpoint-{facts['step']}"
     if os.environ["FREEZE_IN_SAVE"] == f"{os.environ[Env.ATTEMPT]}:{name}":
+        # The upload of the checkpoint before must not be caught between its look at the marker and
+        # its write: no storage can rule that out, and it is not what is tested here.
+        time.sleep(2.0)
         os.kill(os.getpid(), signal.SIGSTOP)
     _seal(folder, **facts)
 
