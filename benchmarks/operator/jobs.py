@@ -1,6 +1,7 @@
 """What the load creates: jobs as people write them, and what their runners leave behind."""
 
 import json
+import zlib
 from typing import Any
 
 Object = dict[str, Any]
@@ -13,7 +14,7 @@ SECRET = {
     "metadata": {"name": "telemetry"},
     "stringData": {"url": "postgresql+psycopg://tenyson:secret@telemetry.data:5432/tenyson"},
 }
-CONFIG = {
+CONFIG: Object = {
     "model": {"name": "Qwen/Qwen3-0.6B", "revision": "main", "dtype": "bfloat16"},
     "adapter": {"kind": "lora", "r": 32, "alpha": 64, "target_modules": ["all-linear"]},
     "training": {
@@ -66,13 +67,18 @@ def manifest(name: str, namespace: str) -> Object:
         "spec": {
             "type": "RL",
             "task": "tenyson.examples.wordle.wordle_task:WordleTask",
-            "config": CONFIG,
+            "config": {**CONFIG, "training": {**CONFIG["training"], "seed": _seed(name)}},
             "runtimeRef": {"name": "default", "kind": "ClusterTenysonRuntime"},
             "resources": {"gpus": 1, "cpu": "8", "memory": "64Gi", "sharedMemory": "16Gi"},
             "env": [{"name": "WANDB_PROJECT", "value": "wordle"}],
             "retry": {"maxRetries": 3},
         },
     }
+
+
+def _seed(name: str) -> int:
+    """Returns a seed of the job's own: no two runs of a sweep have the same configuration."""
+    return zlib.crc32(name.encode()) % 1_000_000
 
 
 def result() -> str:

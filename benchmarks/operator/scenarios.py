@@ -50,7 +50,7 @@ async def burst(
         figures = {
             "children_per_s": count / (last - began),
             "longest_wait_s": max(made.waits(keys)),
-            "other_namespace_wait_s": made.waits([other])[0],
+            "other_namespace_wait_s": made.served_in(other[0], cost.mark),
             **cost.per_job(count),
             **_memory(made, ""),
         }
@@ -164,7 +164,7 @@ class _Cost:
 
     def __init__(self, made: Bed) -> None:
         self._made = made
-        self._mark = made.mark()
+        self.mark = made.mark()
         self._cpu = made.operator.cpu_seconds()
         self._kubernetes = made.kubernetes_cpu_seconds()
 
@@ -173,7 +173,7 @@ class _Cost:
         kubernetes = made.kubernetes_cpu_seconds() - self._kubernetes
         return {
             "cpu_ms_per_job": 1000 * (made.operator.cpu_seconds() - self._cpu) / count,
-            "writes_per_job": len(made.writes(self._mark)) / count,
+            "writes_per_job": len(made.writes(self.mark)) / count,
             "kubernetes_cpu_ms_per_job": 1000 * kubernetes / count,
         }
 

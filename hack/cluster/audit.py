@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import orjson
@@ -38,6 +39,10 @@ class Write:
     name: str
     code: int
     """HTTP status of the answer; 0 where none was sent."""
+    received_at: float
+    """When the apiserver had the request, in seconds since 1970."""
+    answered_at: float
+    """When it had sent the answer."""
 
 
 class AuditLog:
@@ -82,4 +87,10 @@ def _write(event: dict[str, object]) -> Write:
         namespace=at.get("namespace", ""),
         name=at.get("name", ""),
         code=answer.get("code", 0) if isinstance(answer, dict) else 0,
+        received_at=_seconds(event["requestReceivedTimestamp"]),
+        answered_at=_seconds(event["stageTimestamp"]),
     )
+
+
+def _seconds(time: object) -> float:
+    return datetime.fromisoformat(str(time)).timestamp()

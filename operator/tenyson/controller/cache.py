@@ -81,8 +81,13 @@ class Cache:
 
     # Children
 
-    def put_child(self, body: Object) -> None:
-        """Takes up a batch/v1 Job of ours."""
+    def put_child(self, body: Object, *, wake: bool = True) -> None:
+        """Takes up a batch/v1 Job of ours.
+
+        Args:
+            body: The API object.
+            wake: Whether to ask for a pass; not after our own write.
+        """
         child = read_child(body)
         at = child.namespace, child.name
         known = self._children.get(at)
@@ -96,7 +101,7 @@ class Cache:
         if child.suspended:
             self._forget_pods_taken_back(child)
         self._children_of.setdefault((child.namespace, child.job), set()).add(at)
-        if known is None or _without_version(known) != _without_version(child):
+        if wake and (known is None or _without_version(known) != _without_version(child)):
             self._wake((child.namespace, child.job), False)
 
     def _forget_pods_taken_back(self, child: Child) -> None:

@@ -39,7 +39,7 @@ class Controller:
         self._settings = settings
         self._queue = WorkQueue()
         self._queue.close()
-        self._cache = Cache(lambda key, urgent: self._queue.add(key, urgent=urgent))
+        self._cache = Cache(self._wake)
         self._reports: dict[Key, Report] = {}
         self._fence = Fence()
         self._identity = own_identity()
@@ -97,6 +97,12 @@ class Controller:
             UnhealthyError: Only a restart can help.
         """
         return self._health.check()
+
+    def _wake(self, key: Key, urgent: bool) -> None:
+        if urgent:
+            self._queue.add(key, urgent=True)
+        else:
+            self._queue.add_soon(key)
 
     async def _stand(self, reconciler: Reconciler) -> None:
         """Makes passes whenever this replica leads."""

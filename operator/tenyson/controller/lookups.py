@@ -45,9 +45,18 @@ class Lookups:
         self._cluster = cluster
         self._cache = cache
         self._clock = clock
-        self._seen: dict[tuple[str, Reference], float] = {}
+        self._seen: dict[str, dict[Reference, float]] = {}
+        """When each key of a Secret was last there, by namespace."""
         self._told: dict[tuple[str, Reference], str] = {}
         self._events_from = 0.0
+
+    def lately(self, namespace: str) -> dict[Reference, str]:
+        """Returns the keys of Secrets that count as there, each as `found`."""
+        oldest = self._clock() - _SEEN_SECONDS
+        seen = {at: when for at, when in self._seen.pop(namespace, {}).items() if when >= oldest}
+        if seen:
+            self._seen[namespace] = seen
+        return dict.fromkeys(seen, "found")
 
     async def look_up(
         self, namespace: str, references: tuple[Reference, ...], found: Found
@@ -57,11 +66,8 @@ class Lookups:
         Raises:
             ApiError: Something could not be read for another reason than that it is not there.
         """
-        oldest = self._clock() - _SEEN_SECONDS
-        self._seen = {at: when for at, when in self._seen.items() if when >= oldest}
-        just_seen = {r for r in references if (namespace, r) in self._seen}
-        found.states |= dict.fromkeys(just_seen, "found")
-        asked = [reference for reference in references if reference not in just_seen]
+        found.states |= self.lately(namespace)
+        asked = [reference for reference in references if reference not in found.states]
         for kind, name in {(reference.kind, reference.name) for reference in asked}:
             wanted = [r for r in asked if (r.kind, r.name) == (kind, name)]
             try:
@@ -85,8 +91,8 @@ class Lookups:
             return
         _take(await self._cluster.data(kind, namespace, name), wanted, found)
         if kind == "Secret":
-            there = (r for r in wanted if found.states[r] == "found")
-            self._seen |= dict.fromkeys(((namespace, r) for r in there), self._clock())
+            there = dict.fromkeys((r for r in wanted if found.states[r] == "found"), self._clock())
+            self._seen.setdefault(namespace, {}).update(there)
 
     async def _warning(self, namespace: str, reference: Reference) -> str:
         """Returns what a warning says about an object; what it said last, if it is too soon."""

@@ -12,6 +12,9 @@ from tenyson.controller.names import Key
 
 BACKOFF_SECONDS: Final = 0.05
 BACKOFF_MAX_SECONDS: Final = 30.0
+BATCH_SECONDS: Final = 0.2
+"""How long news about a job wait for more of it: a pod's first states come in one handful, and a
+pass over each of them would write the same. Kubernetes' own Job controller waits a second."""
 _OTHERS_EVERY: Final = 16
 """One pass in so many goes to what is not urgent, however much is."""
 
@@ -122,6 +125,11 @@ class WorkQueue:
         elif urgent:
             self._others.discard(key)
             self._urgent.add(key)
+
+    def add_soon(self, key: Key) -> None:
+        """Asks for one pass over all that is heard about a key within a moment."""
+        if key not in self._waiting:
+            self.add_after(key, BATCH_SECONDS)
 
     def add_after(self, key: Key, seconds: float) -> None:
         """Asks for a pass later; an earlier wish stands."""

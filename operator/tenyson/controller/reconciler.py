@@ -86,7 +86,7 @@ class Reconciler:
         Raises:
             ApiError: A write did not succeed; another pass is needed.
         """
-        found = Found()
+        found = Found(self._lookups.lately(key[0]))
         observed = self._observe(key, found)
         if observed is None:
             self._queue.forget(key)
@@ -196,4 +196,4 @@ class Reconciler:
                 # Without our label its deletion wakes nobody, so it is tried again and again.
                 raise
         if kind == "Job":
-            self._cache.put_child(created)
+            self._cache.put_child(created, wake=False)

@@ -18,6 +18,7 @@ from typing import Any, Final
 import aiohttp
 import orjson
 from aiohttp.abc import AbstractStreamWriter
+from yarl import URL
 
 from tenyson.controller import metrics
 from tenyson.controller.calls import (
@@ -88,6 +89,9 @@ class Transport:
         """Address of the API server."""
         return self._credentials.server
 
+    def _url(self, path: str) -> URL:
+        return URL(self.server + path, encoded=True)  # names and selectors need no quoting
+
     async def close(self) -> None:
         """Closes all connections."""
         await self._session.close()
@@ -129,7 +133,7 @@ class Transport:
         timeout = aiohttp.ClientTimeout(total=policy.seconds, sock_connect=5.0)
         try:
             async with self._session.request(
-                method, self.server + path, data=data, timeout=timeout
+                method, self._url(path), data=data, timeout=timeout
             ) as response:
                 content = await response.read()
                 metrics.API_CALLS.labels(verb, resource, response.status).inc()
@@ -186,7 +190,7 @@ class Transport:
         _, resource = verb_and_resource("GET", path)
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=_SILENCE_SECONDS)
         try:
-            async with self._session.get(self.server + path, timeout=timeout) as response:
+            async with self._session.get(self._url(path), timeout=timeout) as response:
                 metrics.API_CALLS.labels("watch", resource, response.status).inc()
                 if response.status >= 400:
                     error = _error(response, await response.read())

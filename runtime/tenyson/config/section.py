@@ -1,5 +1,6 @@
 """What all sections of a configuration have in common."""
 
+import functools
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -25,10 +26,17 @@ class Section(BaseModel):
     @classmethod
     def _tell_words_from_numbers(cls, value: Any, info: ValidationInfo) -> Any:
         """Python counts `true` as 1, and YAML reads the word `off` as false: neither is meant."""
-        annotation = cls.model_fields[str(info.field_name)].annotation
+        if value is True or value is False:
+            return _as_meant(value, _meant(cls, str(info.field_name)))
         if isinstance(value, list):
-            return [_as_meant(item, _alternatives(annotation, within_lists=True)) for item in value]
-        return _as_meant(value, _alternatives(annotation))
+            meant = _meant(cls, str(info.field_name), within_lists=True)
+            return [_as_meant(item, meant) for item in value]
+        return value
+
+
+@functools.cache
+def _meant(section: type[Section], field: str, *, within_lists: bool = False) -> set[Any]:
+    return _alternatives(section.model_fields[field].annotation, within_lists=within_lists)
 
 
 def _as_meant(value: Any, alternatives: set[Any]) -> Any:

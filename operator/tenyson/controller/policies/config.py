@@ -1,5 +1,6 @@
 """Whether the configuration can run at all, asked before any pod starts."""
 
+import functools
 import json
 from typing import Final
 
@@ -31,13 +32,11 @@ def find(observed: Observed, run: RunSpec) -> Finding | None:
     """Returns every problem of the configuration in one finding, or None."""
     if too_much := nesting.problem(run.config):
         return _invalid(f"spec.config cannot be handed over: {too_much}.", run)
-    try:
-        ranks = run.spec.nodes * run.ranks_per_node
-        parse_config(run.config, JobType(run.spec.type.lower()), ranks=ranks)
-    except ConfigError as error:
-        problems = "; ".join(f"config.{problem}" for problem in error.problems)
-        return _invalid(sentences(problems, error.hint), run)
-    size = len(json.dumps(run.config).encode())
+    text = json.dumps(run.config)
+    ranks = run.spec.nodes * run.ranks_per_node
+    if problems := _problems(text, JobType(run.spec.type.lower()), ranks):
+        return _invalid(problems, run)
+    size = len(text.encode())
     if size > MAX_CONFIG_BYTES:
         return _invalid(
             f"It has {size} bytes, {MAX_CONFIG_BYTES} at most fit into a pod's annotation", run
@@ -45,6 +44,17 @@ def find(observed: Observed, run: RunSpec) -> Finding | None:
     if not run.image:
         return refuse(Reason.IMAGE_MISSING)
     return None
+
+
+@functools.lru_cache(maxsize=64)
+def _problems(text: str, job_type: JobType, ranks: int) -> str:
+    """Returns what is wrong with a configuration; a pass asks twice, with a look-up in between."""
+    try:
+        parse_config(json.loads(text), job_type, ranks=ranks)
+    except ConfigError as error:
+        problems = "; ".join(f"config.{problem}" for problem in error.problems)
+        return sentences(problems, error.hint)
+    return ""
 
 
 def _invalid(problems: str, run: RunSpec) -> Finding:

@@ -5,7 +5,7 @@ The CRD is generated from these models. The string under a field is what `kubect
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, SkipValidation
 
 from tenyson.controller.resource.placement import Placement
 from tenyson.controller.resource.run import Checkpoint, EnvVar, Output, Retry, Telemetry
@@ -104,7 +104,7 @@ class TenysonJobSpec(ApiModel):
     """Kind of job: supervised fine-tuning, reinforcement learning (GRPO), or evaluation."""
     task: Annotated[str, Field(min_length=1, max_length=512)]
     """The task plugin, `module.path:ClassName`, as the runner image can import it."""
-    config: dict[str, JsonValue] = Field(default_factory=dict)
+    config: dict[str, Annotated[JsonValue, SkipValidation]] = Field(default_factory=dict)
     """Configuration of the job: the same keys, in snake_case, as the file of a local run."""
     config_from: ConfigSource | None = None
     """Configuration that config is merged over."""

@@ -1,6 +1,6 @@
 """What the models of the API share: names, quantities, references, and how a model is written."""
 
-from typing import Annotated
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -31,6 +31,11 @@ class ApiModel(BaseModel):
         populate_by_name=True,
         use_attribute_docstrings=True,
     )
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        # Pydantic copies each default that is a model, and every pass reads a whole spec: nothing
+        # of it is ever changed, so that all specs can share one default.
+        return self
 
 
 class KeyRef(ApiModel):
