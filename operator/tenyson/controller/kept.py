@@ -4,6 +4,7 @@ As models and dicts a job takes 13 to 18 KB, as JSON 3 KB, and reading it takes 
 can afford to read one job, and no controller can afford to hold ten thousand of them read.
 """
 
+import functools
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ import orjson
 from tenyson.controller import names
 from tenyson.controller.nesting import cut
 from tenyson.controller.observed import Job, Object, ended_as
-from tenyson.controller.reading import read_job
+from tenyson.controller.reading import job_of, read_spec
+from tenyson.controller.resource.spec import TenysonJobSpec
 
 _METADATA: Final = (
     "namespace", "name", "uid", "generation", "resourceVersion", "deletionTimestamp",
@@ -30,8 +32,9 @@ class KeptJob:
     uid: str
     generation: int
     resource_version: int
+    spec: bytes
     body: bytes
-    """Metadata that a pass needs, spec and status."""
+    """Metadata that a pass needs, and the status."""
     type: str
     """SFT, RL or Eval; empty where the spec cannot be read."""
     phase: str
@@ -46,7 +49,7 @@ class KeptJob:
 
     def read(self) -> Job:
         """Returns the job as a pass sees it."""
-        return read_job(orjson.loads(self.body))
+        return job_of(orjson.loads(self.body), *_read(self.spec))
 
 
 def keep_job(body: Object, known: KeptJob | None = None) -> KeptJob:
@@ -55,16 +58,18 @@ def keep_job(body: Object, known: KeptJob | None = None) -> KeptJob:
     kept = {"metadata": {name: meta[name] for name in _METADATA if name in meta}}
     uid, generation = meta["uid"], meta.get("generation", 0)
     if known is None or (known.uid, known.generation) != (uid, generation):
-        job = read_job(body)
+        spec = _written(body.get("spec") or {})
+        job = job_of(body, *_read(spec))
         type_: str = job.spec.type if job.spec is not None else ""
         parents, runtime = job.parents() or _NO_PARENTS, _runtime_of(job)
     else:
-        type_, parents, runtime = known.type, known.parents, known.runtime
+        spec, type_, parents, runtime = known.spec, known.type, known.parents, known.runtime
     return KeptJob(
         uid=uid,
         generation=generation,
         resource_version=int(meta.get("resourceVersion") or 0),
-        body=_written(kept | {"spec": body.get("spec"), "status": status}),
+        spec=spec,
+        body=_written(kept | {"status": status}),
         type=type_,
         phase=sys.intern(status.get("phase") or ""),
         parents=parents,
@@ -72,6 +77,12 @@ def keep_job(body: Object, known: KeptJob | None = None) -> KeptJob:
         has_started="startTime" in status,
         ended_as=ended_as(status),
     )
+
+
+@functools.lru_cache(maxsize=256)
+def _read(spec: bytes) -> tuple[TenysonJobSpec | None, str]:
+    """Returns the spec; a job is asked for its own several times within a second."""
+    return read_spec(orjson.loads(spec))
 
 
 def _written(body: Object) -> bytes:

@@ -16,8 +16,12 @@ _ON_ITS_WAY: Final = ("ContainerCreating", "PodInitializing")
 
 def read_job(body: Object) -> Job:
     """Returns the TenysonJob in an API object."""
+    return job_of(body, *read_spec(body.get("spec") or {}))
+
+
+def job_of(body: Object, spec: TenysonJobSpec | None, problem: str) -> Job:
+    """Returns the TenysonJob of an API object's metadata and status and of a spec read before."""
     meta = body["metadata"]
-    spec, problem = _read_spec(body.get("spec") or {})
     return Job(
         namespace=meta["namespace"],
         name=meta["name"],
@@ -31,7 +35,8 @@ def read_job(body: Object) -> Job:
     )
 
 
-def _read_spec(spec: Object) -> tuple[TenysonJobSpec | None, str]:
+def read_spec(spec: Object) -> tuple[TenysonJobSpec | None, str]:
+    """Returns a TenysonJob's spec; or None, and why it cannot be read."""
     try:
         return parse_spec(spec), ""
     except ValidationError as error:
