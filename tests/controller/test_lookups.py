@@ -85,6 +85,16 @@ async def test_a_secret_is_looked_for_anew_after_a_moment() -> None:
     assert await looked_up(lookups, URL) == "no object"
 
 
+async def test_what_was_there_a_moment_ago_is_known_before_a_pass_asks() -> None:
+    fake = Fake(telemetry={"url": "…"})
+    lookups = made(fake)
+    assert lookups.lately("n") == {}
+    await looked_up(lookups, URL)
+    assert (lookups.lately("n"), lookups.lately("other")) == ({URL: "found"}, {})
+    fake.time = 3.0
+    assert lookups.lately("n") == {}
+
+
 async def test_what_is_missing_is_looked_for_every_time() -> None:
     fake = Fake()
     lookups = made(fake)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tenyson.controller.queue import WorkQueue
+from tenyson.controller.queue import BATCH_SECONDS, WorkQueue
 
 A, B, C = ("n", "a"), ("n", "b"), ("n", "c")
 
@@ -44,6 +44,35 @@ async def test_the_earlier_of_two_later_wishes_counts() -> None:
     queue.add_after(A, 0.01)
     queue.add_after(A, 30)
     assert await asyncio.wait_for(queue.get(), 1) == A
+
+
+async def test_a_handful_of_news_is_one_pass() -> None:
+    queue = WorkQueue()
+    for _ in range(3):
+        queue.add_soon(A)
+    assert len(queue) == 0  # it waits for more
+    assert await asyncio.wait_for(queue.get(), 5) == A
+    queue.done(A)
+    await asyncio.sleep(2 * BATCH_SECONDS)
+    assert len(queue) == 0
+
+
+async def test_news_of_a_key_that_waits_already_add_no_pass() -> None:
+    queue = WorkQueue()
+    queue.add(A)
+    queue.add_soon(A)
+    queue.done(await queue.get())
+    await asyncio.sleep(2 * BATCH_SECONDS)
+    assert len(queue) == 0
+
+
+async def test_news_during_a_pass_lead_to_another() -> None:
+    queue = WorkQueue()
+    queue.add(A)
+    key = await queue.get()
+    queue.add_soon(A)
+    queue.done(key)
+    assert await asyncio.wait_for(queue.get(), 5) == A
 
 
 async def test_a_wish_for_now_replaces_one_for_later() -> None:
