@@ -40,7 +40,7 @@ def test_a_wandb_link_names_the_metric() -> None:
     builder.attach_wandb_scalar_link("link", "https://wandb.ai/e/p/runs/1", "train/[loss]")
     builder.attach_wandb_scalar_link("none", None, "loss")
     assert builder.render() == (
-        "[train/\\[loss\\]](https://wandb.ai/e/p/runs/1) · "
+        "[train/&#91;loss&#93;](https://wandb.ai/e/p/runs/1) · "
         "loss: not available (the run was not sent to W&B)"
     )
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -126,3 +127,12 @@ def test_a_job_that_fails_ends_the_command_with_its_exit_code(
     monkeypatch.setattr(experiment, "run_experiment", fail)
     assert experiment.main(["--output", str(tmp_path)]) == 65
     assert capsys.readouterr().err == "The task is wrong. Mend it.\n"
+
+
+def test_without_matplotlib_the_report_says_so_and_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    report = experiment.run_experiment(tmp_path, run=Pretender()).read_text()
+    assert "pip install 'tenyson[report]'" in report
+    assert "**improved**" in report

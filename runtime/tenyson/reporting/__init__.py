@@ -1,9 +1,11 @@
-"""Reports in Markdown: a template that is filled, tables of results, comparisons of models."""
+"""Reports: templates that are filled, comparisons of models, a run's whole report, its curves."""
 
 from tenyson.reporting.builder import ReportBuilder
 from tenyson.reporting.comparison import Comparison, compare, comparison_section, verdict_sentence
-from tenyson.reporting.curves import Curve, curve_svg, read_curve
+from tenyson.reporting.curves import Curve, read_curve
+from tenyson.reporting.drawing import Panel, draw_curve, draw_curves
 from tenyson.reporting.evaluations import ComparisonError, Evaluation, load_evaluation
+from tenyson.reporting.sparkline import sparkline
 from tenyson.reporting.tables import markdown_table, metrics_table, results_table
 
 __all__ = [
@@ -11,14 +13,17 @@ __all__ = [
     "ComparisonError",
     "Curve",
     "Evaluation",
+    "Panel",
     "ReportBuilder",
     "compare",
     "comparison_section",
-    "curve_svg",
+    "draw_curve",
+    "draw_curves",
     "load_evaluation",
     "markdown_table",
     "metrics_table",
     "read_curve",
     "results_table",
+    "sparkline",
     "verdict_sentence",
 ]

@@ -1,18 +1,21 @@
 """Markdown tables, of JobResults above all."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 from tenyson.jobs.result import JobResult
+from tenyson.reporting.harmless import Markdown, plain
 
 SHOWN_METRICS = 4
 """Of a job, in the table of all jobs."""
 FIRST_METRICS = ("accuracy", "reward", "eval_loss", "loss", "kl", "entropy")
 """Shown before others, in this order."""
+_BARE_PIPE = re.compile(r"(?<!\\)\|")
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Returns a table; columns of which every cell begins with a digit or a sign go right."""
-    cells = [[as_cell(str(value)) for value in row] for row in rows]
+    cells = [[as_cell(value) for value in row] for row in rows]
     rules = [
         "---:" if cells and all(_is_numeric(row[column]) for row in cells) else "---"
         for column in range(len(header))
@@ -21,10 +24,19 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> s
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def as_cell(text: str) -> str:
-    """Returns text that breaks neither the table nor the page."""
-    flat = " ".join(text.split())
-    return flat.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+def as_cell(value: object) -> str:
+    """Returns what breaks neither the table nor the page: Markdown as it is, else its letters."""
+    if isinstance(value, Markdown):
+        return _BARE_PIPE.sub(r"\\|", " ".join(value.split()))
+    return plain(value)
+
+
+def first_metrics(
+    metrics: Mapping[str, float], limit: int = SHOWN_METRICS
+) -> list[tuple[str, float]]:
+    """Returns the metrics that say most of a job, with their values."""
+    first = [name for name in FIRST_METRICS if name in metrics]
+    return [(name, metrics[name]) for name in list(dict.fromkeys([*first, *metrics]))[:limit]]
 
 
 def results_table(results: Mapping[str, JobResult]) -> str:
@@ -51,9 +63,7 @@ def _result_row(name: str, result: JobResult) -> tuple[str, ...]:
     status = result.status
     if result.failure is not None:
         status = f"{status}: {result.failure.type}: {result.failure.message[:200]}"
-    first = [name for name in FIRST_METRICS if name in result.metrics]
-    names = list(dict.fromkeys([*first, *result.metrics]))[:SHOWN_METRICS]
-    metrics = ", ".join(f"{name} {result.metrics[name]:.4g}" for name in names)
+    metrics = ", ".join(f"{name} {value:.4g}" for name, value in first_metrics(result.metrics))
     return (
         name,
         result.job_type or "",

@@ -12,7 +12,7 @@ def link(run_url: str | None, metric_name: str) -> str:
     """Returns a Markdown link to the run, or that there is none."""
     if not run_url:
         return f"{as_cell(metric_name)}: not available (the run was not sent to W&B)"
-    label = as_cell(metric_name).replace("[", "\\[").replace("]", "\\]")
+    label = as_cell(metric_name)
     address = run_url.replace(" ", "%20").replace(")", "%29")
     return f"[{label}]({address})"
 

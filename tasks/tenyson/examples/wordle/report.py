@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tenyson.contract import File
+from tenyson.errors import DependencyError
 from tenyson.files import write_atomically
 from tenyson.jobs.result import JobResult
 from tenyson.reporting import (
@@ -15,7 +16,7 @@ from tenyson.reporting import (
     ReportBuilder,
     compare,
     comparison_section,
-    curve_svg,
+    draw_curve,
     load_evaluation,
     markdown_table,
     metrics_table,
@@ -113,7 +114,11 @@ def _curves(folders: Mapping[str, Path], output: Path) -> str:
         curve = read_curve(folders[job], metric) if job in folders else None
         if curve is not None and curve.points:
             name = f"curves/{job}-{metric}.svg"
-            write_atomically(output / name, curve_svg([curve], title=title))
+            try:
+                picture = draw_curve([curve], title=title)
+            except DependencyError as error:
+                return f"Not drawn: {error}"
+            write_atomically(output / name, picture)
             links.append(f"![{title}]({name})")
     return "\n\n".join(links) or "No metrics were logged."
 
