@@ -8,9 +8,12 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import create_engine, func, inspect, select, table
 
-from tenyson.telemetry.database import parse_url
+from tenyson.telemetry.urls import parse_url
 
-TELEMETRY_TABLES = ("sft_metrics", "epoch_metrics", "rollouts", "generations")
+TELEMETRY_TABLES = (
+    *("runs", "attempts", "events", "checkpoints", "sft_metrics", "epoch_metrics", "rollouts"),
+    *("generations", "reward_components", "eval_samples"),
+)
 
 
 def print_results(console: Console, jobs: Sequence[Mapping[str, Any]]) -> None:

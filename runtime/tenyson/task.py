@@ -111,6 +111,14 @@ class TaskPlugin:
         """
         raise _missing(self, "compute_metrics")
 
+    def redact(self, text: str) -> str:
+        """Returns what telemetry may keep of a text: a prompt, a completion, an expected answer.
+
+        Optional. It is called before a text goes to the telemetry database or its spool. Files in
+        the output folder hold the texts as they are: scores are made from them.
+        """
+        return text
+
     def get_base_model(self, config: Mapping[str, Any], name: str) -> Path:
         """Returns the folder of a model and tokenizer for `model.name: task:NAME`, made if missing.
 

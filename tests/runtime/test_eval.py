@@ -148,10 +148,13 @@ def test_samples_are_recorded_with_their_scores(
     result = EvalJob(config, sum_task, output_dir=tmp_path / "out").run()
 
     with sqlite3.connect(tmp_path / "telemetry.db") as database:
-        rows = database.execute("select phase, row_id, scores from generations").fetchall()
+        rows = database.execute(
+            "select phase, row_id, scores from eval_samples join generations"
+            " on generations.id = generation_id order by row_id"
+        ).fetchall()
     assert [(phase, row_id) for phase, row_id, _ in rows] == [("eval", f"r{i}") for i in range(4)]
     assert json.loads(rows[0][2]).keys() == {"correct"}
-    assert result.telemetry == {"written": 4, "spooled": 0}
+    assert result.telemetry == {"written": 8, "spooled": 0}
 
 
 @pytest.mark.filterwarnings("ignore:Found missing adapter keys")

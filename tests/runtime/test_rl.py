@@ -26,12 +26,15 @@ def test_a_run_records_every_reward_and_every_completion(
         result.metrics.keys()
     )
     with sqlite3.connect(tmp_path / "telemetry.db") as database:
-        completions = database.execute("select step, rewards, reward from generations").fetchall()
+        completions = database.execute(
+            "select generations.step, sum(value), reward from generations"
+            " join reward_components on generation_id = id group by id order by generations.step"
+        ).fetchall()
         curves = database.execute("select step from epoch_metrics order by step").fetchall()
     assert [step for step, _, _ in completions] == [0] * 8 + [1] * 8 + [2] * 8
     assert curves == [(1,), (2,), (3,)]
     for _, rewards, total in completions:
-        assert total == pytest.approx(sum(json.loads(rewards).values()))
+        assert total == pytest.approx(rewards)
     assert result.telemetry["spooled"] == 0
 
 

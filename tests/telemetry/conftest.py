@@ -12,8 +12,8 @@ from sqlalchemy import create_engine, select, text
 
 from tenyson.contract import JobType
 from tenyson.telemetry import Telemetry, WriterSettings, open_telemetry
-from tenyson.telemetry.database import parse_url
 from tenyson.telemetry.tables import TABLES
+from tenyson.telemetry.urls import parse_url
 
 QUICK = WriterSettings(batch_seconds=0.01, retry_seconds=0.02, max_retry_seconds=0.1)
 
@@ -34,8 +34,17 @@ class Target:
             with engine.connect() as connection:
                 if not engine.dialect.has_table(connection, table):
                     return []
-                found = connection.execute(select(chosen).order_by(chosen.c.step, chosen.c.id))
+                order = [chosen.c[n] for n in ("step", "id") if n in chosen.c]
+                found = connection.execute(select(chosen).order_by(*order))
                 return [dict(row._mapping) for row in found]
+        finally:
+            engine.dispose()
+
+    def scalar(self, query: str) -> Any:
+        engine = create_engine(self.url)
+        try:
+            with engine.connect() as connection:
+                return connection.scalar(text(query))
         finally:
             engine.dispose()
 

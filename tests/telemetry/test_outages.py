@@ -24,9 +24,10 @@ from tenyson.telemetry import (
     open_telemetry,
 )
 from tenyson.telemetry.database import DatabaseAway
+from tenyson.telemetry.row_queue import RowQueue, Unit
 from tenyson.telemetry.rows import Row, RunKey
 from tenyson.telemetry.spool import Spool
-from tenyson.telemetry.writer import RowQueue, Writer
+from tenyson.telemetry.writer import Writer
 
 NOWHERE = "postgresql://someone:s3cret@127.0.0.1:9/nothing"
 
@@ -47,13 +48,13 @@ def test_a_database_that_never_answers_leaves_the_rows_in_the_spool(
 ) -> None:
     telemetry = open_run(url=NOWHERE)
     record(telemetry, range(5))
-    assert telemetry.close() == {"written": 0, "spooled": 10}
+    assert telemetry.close() == {"written": 0, "spooled": 15}
     assert str(spool_path) in telemetry.warning
     entries = [json.loads(line) for line in spool_path.read_text().splitlines()]
-    assert [entry["values"]["step"] for entry in entries] == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+    assert [entry["values"]["step"] for entry in entries] == [n for n in range(5) for _ in range(3)]
     assert entries[0]["table"] == "rollouts"
 
-    assert drain_spool(target.url, spool_path.parent) == 10
+    assert drain_spool(target.url, spool_path.parent) == 15
     assert steps(target) == [0, 1, 2, 3, 4]
     assert list(spool_path.parent.iterdir()) == []
     assert drain_spool(target.url, spool_path.parent) == 0
@@ -67,7 +68,7 @@ def test_the_next_attempt_brings_the_spool_first(
     first.close()
     second = open_run(attempt=1)
     record(second, range(2, 4))
-    assert second.close() == {"written": 10, "spooled": 0}
+    assert second.close() == {"written": 15, "spooled": 0}
     assert second.warning is None
     stored = {(row["attempt"], row["step"]) for row in target.rows("generations")}
     assert stored == {(0, 0), (0, 1), (0, 2), (1, 2), (1, 3)}
@@ -87,7 +88,7 @@ def test_a_database_that_stops_and_comes_back_has_every_row_once(
     target.start()
     wait_until(lambda: steps(target) == list(range(12)))
     assert steps(target, "rollouts") == list(range(12))
-    assert telemetry.close() == {"written": 24, "spooled": 0}
+    assert telemetry.close() == {"written": 36, "spooled": 0}
     assert telemetry.warning is None
     assert not spool_path.exists()
 
@@ -100,7 +101,7 @@ def test_a_database_that_stays_away_midway_loses_nothing(
     wait_until(lambda: len(steps(target)) == 3)
     target.stop()
     record(telemetry, range(3, 6))
-    assert telemetry.close() == {"written": 6, "spooled": 6}
+    assert telemetry.close() == {"written": 9, "spooled": 9}
     target.start()
     drain_spool(target.url, spool_path.parent)
     assert steps(target) == list(range(6))
@@ -115,7 +116,7 @@ def test_draining_into_a_database_that_is_away_keeps_the_rows(
     with pytest.raises(DependencyError, match="away") as caught:
         drain_spool(NOWHERE, spool_path.parent)
     assert "s3cret" not in str(caught.value)
-    assert drain_spool(target.url, spool_path.parent) == 4
+    assert drain_spool(target.url, spool_path.parent) == 6
     assert steps(target) == [0, 1]
 
 
@@ -130,7 +131,7 @@ def test_a_line_that_a_crash_cut_does_not_stop_the_rest(
     again = open_run(url=NOWHERE, run_id="other")
     record(again, range(2, 3))
     again.close()
-    assert drain_spool(target.url, spool_path.parent) == 6
+    assert drain_spool(target.url, spool_path.parent) == 9
     assert steps(target) == [0, 1, 2]
 
 
@@ -138,10 +139,11 @@ def test_a_row_that_is_refused_is_set_aside_and_the_others_stored(
     target: Any, spool_path: Path
 ) -> None:
     from tenyson.telemetry.database import Database
-    from tenyson.telemetry.rows import eval_rows
+    from tenyson.telemetry.sample_rows import eval_rows
     from tenyson.telemetry.spool import insert_or_refuse
 
-    rows = eval_rows(RunKey("run", 0), 0, [EvalSample(str(i), "p", "c") for i in range(20)])
+    samples = [EvalSample(str(i), "p", "c") for i in range(20)]
+    rows = [r for r in eval_rows(RunKey("run", 0), 0, samples) if r.table == "generations"]
     rows[13].values["rollout_id"] = rows[0].values["id"]  # no such rollout
     spool = Spool(spool_path.parent)
     database = Database(target.url)
@@ -187,10 +189,10 @@ def test_a_database_that_hangs_holds_up_neither_training_nor_the_end(tmp_path: P
     spool = Spool(tmp_path)
     settings = WriterSettings(batch_rows=1, batch_seconds=0.01, queue_rows=5)
     writer = Writer(database, spool, settings)  # type: ignore[arg-type]
-    writer.put(rows_of(1, 0))
+    writer.put(Unit.of(rows_of(1, 0)))
     assert database.asked.wait(10)
     for step in range(1, 10):
-        writer.put(rows_of(1, step))
+        writer.put(Unit.of(rows_of(1, step)))
     assert spool.count() == 4  # what the queue of 5 did not hold
     writer.close(deadline_seconds=0.05)
     assert spool.count() == 10
@@ -199,12 +201,12 @@ def test_a_database_that_hangs_holds_up_neither_training_nor_the_end(tmp_path: P
 
 def test_a_queue_takes_a_unit_whole_or_not_at_all() -> None:
     queue = RowQueue(limit=5)
-    assert queue.put(rows_of(9, 0))  # alone it may be larger than the queue
-    assert not queue.put(rows_of(1, 1))
-    assert len(queue.take(4, patience=0.0, idle=0.0)) == 9
-    assert queue.put(rows_of(3, 2))
-    assert queue.put(rows_of(2, 3))
-    assert not queue.put(rows_of(1, 4))
+    assert queue.put(Unit.of(rows_of(9, 0)))  # alone it may be larger than the queue
+    assert not queue.put(Unit.of(rows_of(1, 1)))
+    assert [unit.size for unit in queue.take(4, patience=0.0, idle=0.0)] == [9]
+    assert queue.put(Unit.of(rows_of(3, 2)))
+    assert queue.put(Unit.of(rows_of(2, 3)))
+    assert not queue.put(Unit.of(rows_of(1, 4)))
 
 
 def test_a_folder_that_fails_for_a_while_loses_no_row(tmp_path: Path) -> None:
@@ -213,7 +215,7 @@ def test_a_folder_that_fails_for_a_while_loses_no_row(tmp_path: Path) -> None:
     spool.is_empty = Mock(side_effect=OSError("stale file handle"))  # type: ignore[method-assign]
     writer = Writer(database, spool, WriterSettings(batch_seconds=0.01))  # type: ignore[arg-type]
     for step in range(3):
-        writer.put(rows_of(2, step))
+        writer.put(Unit.of(rows_of(2, step)))
     writer.close(deadline_seconds=5)
 
     assert writer.written + spool.count() == 6
@@ -241,5 +243,5 @@ def test_a_disk_that_takes_nothing_ends_no_run(tmp_path: Path, caplog: Any) -> N
     record(telemetry, range(2))
     with caplog.at_level(logging.WARNING):
         counts = telemetry.close()
-    assert counts["lost"] == 4
-    assert "4 telemetry rows are lost" in (telemetry.warning or "")
+    assert counts["lost"] == 6
+    assert "6 telemetry rows are lost" in (telemetry.warning or "")

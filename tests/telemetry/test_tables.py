@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tenyson.telemetry import Completion, EvalSample, PromptGroup
+from tenyson.telemetry import Completion, EvalSample, PromptGroup, drain_spool
 from tenyson.telemetry.database import Database
 from tenyson.telemetry.rows import RunKey
 
@@ -23,10 +23,14 @@ def group(index: int = 0, totals: tuple[float | None, ...] = (1.0, 3.0)) -> Prom
     return PromptGroup(index, f"question {index}", completions)
 
 
+def components(target: Any) -> list[dict[str, Any]]:
+    return target.rows("reward_components")
+
+
 def test_a_rollout_is_stored_with_its_completions(target: Any, open_run: Any) -> None:
     telemetry = open_run()
     telemetry.record_rollouts(7, [group(0), group(1)])
-    assert telemetry.close() == {"written": 6, "spooled": 0}
+    assert telemetry.close() == {"written": 10, "spooled": 0}
     rollouts = sorted(target.rows("rollouts"), key=lambda row: row["group_index"])
     assert [(r["step"], r["prompt"], r["phase"]) for r in rollouts] == [
         (7, "question 0", "rl"),
@@ -36,10 +40,26 @@ def test_a_rollout_is_stored_with_its_completions(target: Any, open_run: Any) ->
     assert rollouts[0]["reward_std"] == pytest.approx(2**0.5)
     stored = [g for g in target.rows("generations") if g["rollout_id"] == rollouts[0]["id"]]
     stored.sort(key=lambda row: row["index"])
-    assert [(g["completion"], g["reward"], g["rewards"], g["tokens"]) for g in stored] == [
-        ("answer 0", 1.0, {"exact": 1.0}, 5),
-        ("answer 1", 3.0, {"exact": 3.0}, 5),
+    assert [(g["completion"], g["reward"], g["tokens"]) for g in stored] == [
+        ("answer 0", 1.0, 5),
+        ("answer 1", 3.0, 5),
     ]
+    rewards = {c["generation_id"]: (c["name"], c["value"]) for c in components(target)}
+    assert [rewards[g["id"]] for g in stored] == [("exact", 1.0), ("exact", 3.0)]
+
+
+def test_a_group_says_who_sampled_it_and_whether_it_teaches_anything(
+    target: Any, open_run: Any
+) -> None:
+    telemetry = open_run()
+    groups = [group(0), group(1, (2.0, 2.0)), group(2, (None, None))]
+    telemetry.record_rollouts(7, groups, weights={"exact": 0.5}, policy_version=6, sampling_round=1)
+    telemetry.close()
+    rollouts = sorted(target.rows("rollouts"), key=lambda row: row["group_index"])
+    assert [r["zero_variance"] for r in rollouts] == [False, True, None]
+    assert {(r["policy_version"], r["sampling_round"]) for r in rollouts} == {(6, 1)}
+    assert len({r["prompt_hash"] for r in rollouts}) == 3
+    assert {c["weight"] for c in components(target)} == {0.5}
 
 
 def test_a_reward_that_does_not_apply_is_null_and_not_zero(target: Any, open_run: Any) -> None:
@@ -50,7 +70,8 @@ def test_a_reward_that_does_not_apply_is_null_and_not_zero(target: Any, open_run
     assert [r["reward_mean"] for r in rollouts] == [None, 2.0]
     assert [r["reward_std"] for r in rollouts] == [None, 0.0]
     unscored = [g for g in target.rows("generations") if g["reward"] is None]
-    assert [g["rewards"] for g in unscored] == [{"exact": None}] * 3
+    values = {c["generation_id"]: c["value"] for c in components(target)}
+    assert [values[g["id"]] for g in unscored] == [None] * 3
 
 
 def test_metrics_keep_their_step_and_a_row_of_evaluation_has_no_loss(
@@ -73,14 +94,23 @@ def test_eval_samples_are_generations_of_phase_eval(target: Any, open_run: Any) 
         [
             EvalSample("w1", "2+2?", "4", scores={"correct": True, "score": 0.5}),
             EvalSample("w1", [{"role": "user", "content": "2+2?"}], "5", sample_index=1),
+            EvalSample("w1", "2+2?", "3", model="base", expected_answer="4"),
         ]
     )
-    telemetry.close()
-    first, second = sorted(target.rows("generations"), key=lambda row: row["index"])
-    assert (first["phase"], first["row_id"], first["prompt"]) == ("eval", "w1", "2+2?")
-    assert first["scores"] == {"correct": True, "score": 0.5}
-    assert first["rollout_id"] is None
-    assert (second["prompt"], second["completion"], second["scores"]) == ("2+2?", "5", {})
+    assert telemetry.close() == {"written": 6, "spooled": 0}
+    samples = {(s["model"], s["sample_index"]): s for s in target.rows("eval_samples")}
+    answers = {g["id"]: g for g in target.rows("generations")}
+    assert {key: answers[s["generation_id"]]["completion"] for key, s in samples.items()} == {
+        ("", 0): "4",
+        ("", 1): "5",
+        ("base", 0): "3",
+    }
+    assert {(s["row_id"], s["prompt"]) for s in samples.values()} == {("w1", "2+2?")}
+    assert len({s["prompt_hash"] for s in samples.values()}) == 1
+    assert samples["", 0]["scores"] == {"correct": True, "score": 0.5}
+    assert samples["", 1]["scores"] == {}
+    assert samples["base", 0]["expected_answer"] == "4"
+    assert {(g["phase"], g["rollout_id"]) for g in answers.values()} == {("eval", None)}
 
 
 def test_the_moment_is_stored_in_utc(target: Any, open_run: Any) -> None:
@@ -140,19 +170,39 @@ def test_two_attempts_of_a_run_are_told_apart(target: Any, open_run: Any) -> Non
     }
 
 
-def test_text_that_a_database_refuses_is_stored_all_the_same(target: Any, open_run: Any) -> None:
-    hostile = "a\x00b \ud800 \U0001f600 <script>|\x1b[31m"
-    completion = Completion(hostile, {"exact\x00": 1.0}, 1.0)
-    telemetry = open_run()
-    telemetry.record_rollouts(1, [PromptGroup(0, hostile, [completion])])
-    telemetry.record_eval_samples(
-        [EvalSample("r", "p", "c", scores={"note": hostile, "ratio": float("nan"), "n": [1, None]})]
-    )
-    assert telemetry.close() == {"written": 3, "spooled": 0}
+HOSTILE = "a\x00b \ud800 \ud83d\ude00 \U0001f600 <script>|\x1b[31m \u241b \u241bd800 \u2028 \ufffd"
+
+
+@pytest.mark.parametrize("way", ["straight", "spool"])
+def test_text_that_a_database_refuses_is_stored_without_loss(
+    target: Any, open_run: Any, way: str, spool_path: Path
+) -> None:
+    completion = Completion(HOSTILE, {"exact\x00": 1.0}, 1.0, extras={HOSTILE: [HOSTILE]})
+    telemetry = open_run(url=None if way == "straight" else "postgresql://u:p@127.0.0.1:9/none")
+    telemetry.record_rollouts(1, [PromptGroup(0, HOSTILE, [completion])])
+    scores = {"note": HOSTILE, "ratio": float("nan"), "n": [1, None]}
+    telemetry.record_eval_samples([EvalSample(HOSTILE, "p", "c", scores=scores)])
+    counts = telemetry.close()
+    if way == "spool":
+        assert drain_spool(target.url, spool_path.parent) == counts["spooled"]
+    else:
+        assert counts == {"written": 5, "spooled": 0}
+
+    assert [row["prompt"] for row in target.rows("rollouts")] == [HOSTILE]
     stored = {row["phase"]: row for row in target.rows("generations")}
-    assert stored["rl"]["completion"] == "a\ufffdb \ufffd \U0001f600 <script>|\x1b[31m"
-    assert stored["eval"]["scores"]["n"] == [1, None]
-    assert stored["eval"]["scores"]["ratio"] is None
+    assert stored["rl"]["completion"] == HOSTILE
+    assert stored["rl"]["extras"] == {HOSTILE: [HOSTILE]}
+    assert [row["name"] for row in components(target)] == ["exact\x00"]
+    (sample,) = target.rows("eval_samples")
+    assert sample["row_id"] == HOSTILE
+    assert sample["scores"] == {"note": HOSTILE, "ratio": None, "n": [1, None]}
+
+
+def test_what_was_stored_is_plain_text_to_sql(target: Any, open_run: Any) -> None:
+    telemetry = open_run()
+    telemetry.record_rollouts(1, [PromptGroup(0, "p\x00\ud800\u241b", [])])
+    telemetry.close()
+    assert target.scalar("SELECT prompt FROM rollouts") == "p\u241b0000\u241bd800\u241b241b"
 
 
 def test_processes_that_start_together_all_find_their_tables(target: Any, tmp_path: Path) -> None:
@@ -173,5 +223,5 @@ def test_processes_that_start_together_all_find_their_tables(target: Any, tmp_pa
         for name in ("one", "two", "three", "four")
     ]
     said = [process.communicate(timeout=60)[0].strip() for process in started]
-    assert said == [str({"written": 50, "spooled": 0})] * 4
+    assert said == [str({"written": 100, "spooled": 0})] * 4
     assert len(target.rows("generations")) == 200

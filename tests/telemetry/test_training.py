@@ -89,10 +89,13 @@ def test_grpo_leaves_every_generation_with_the_trainers_totals(
     trainer.train()
     counts = telemetry.close()
     rollouts, generations = target.rows("rollouts"), target.rows("generations")
-    assert counts == {"written": len(rollouts) + len(generations) + STEPS, "spooled": 0}
+    components = target.rows("reward_components")
+    written = len(rollouts) + len(generations) + len(components) + STEPS
+    assert counts == {"written": written, "spooled": 0}
     assert [r["step"] for r in rollouts] == [s for s in range(STEPS) for _ in range(BATCH // GROUP)]
     assert len(generations) == STEPS * BATCH
-    assert {frozenset(g["rewards"]) for g in generations} == {frozenset({"has_digits", "is_short"})}
+    names = {(c["generation_id"], c["name"]) for c in components}
+    assert names == {(g["id"], name) for g in generations for name in ("has_digits", "is_short")}
 
     epochs = target.rows("epoch_metrics")
     assert [e["step"] for e in epochs] == list(range(1, STEPS + 1))

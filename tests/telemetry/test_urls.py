@@ -9,7 +9,8 @@ import pytest
 from tenyson.contract import ExitCode, JobType
 from tenyson.errors import ConfigError
 from tenyson.telemetry import open_telemetry
-from tenyson.telemetry.database import Database, parse_url
+from tenyson.telemetry.database import Database
+from tenyson.telemetry.urls import parse_url
 
 BAD = {
     "mysql://someone:s3cret@host/db": "'mysql'",

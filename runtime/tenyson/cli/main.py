@@ -14,6 +14,7 @@ COMMANDS: Mapping[str, str] = {
     "replay": "run again what a run_manifest.json describes, and see that it is the same",
     "diff": "say why two runs differ: configuration, data, code, versions, metrics",
     "doctor": "look at what a run needs here: libraries, database, storage, tokens, GPU",
+    "db": "bring the telemetry database to this version, or show what is in it",
 }
 """What each word does; the module of that name has `main(arguments) -> exit code`."""
 

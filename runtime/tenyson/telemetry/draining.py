@@ -12,7 +12,7 @@ def drain_spool(db_url: str, output_dir: str | Path) -> int:
 
     Raises:
         ConfigError: The URL cannot be used.
-        DependencyError: The database is still away; the rows stay where they are.
+        DependencyError: The database is still away, or of another version; the rows stay.
     """
     database = Database(db_url)
     try:

@@ -1,12 +1,19 @@
 """Telemetry: what a job calls to leave rows behind."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from tenyson.contract import JobType
-from tenyson.telemetry.database import Database
-from tenyson.telemetry.rows import EvalSample, PromptGroup, RunKey, eval_rows, rollout_rows
+from tenyson.telemetry.database import Database, DatabaseAway
+from tenyson.telemetry.redaction import Redact, redacted_groups, redacted_samples
+from tenyson.telemetry.retention import Retention
+from tenyson.telemetry.row_queue import Unit
+from tenyson.telemetry.rows import Row, RunKey
+from tenyson.telemetry.sample_rows import eval_rows, rollout_rows
+from tenyson.telemetry.samples import EvalSample, PromptGroup
 from tenyson.telemetry.spool import Spool
 from tenyson.telemetry.writer import Writer, WriterSettings
 
@@ -20,8 +27,10 @@ def open_telemetry(
     job_type: JobType,
     settings: WriterSettings | None = None,
     is_current: Callable[[], bool] = lambda: True,
+    retention: Retention | None = None,
+    redact: Redact | None = None,
 ) -> "Telemetry":
-    """Returns the telemetry of one attempt; the database is connected to in the background.
+    """Returns the telemetry of one attempt.
 
     Args:
         db_url: SQLAlchemy URL of SQLite or PostgreSQL; None writes nothing.
@@ -31,16 +40,22 @@ def open_telemetry(
         job_type: Kind of the job.
         settings: When rows are written; None takes the defaults.
         is_current: Whether the attempt may write to the output folder; asked before it does.
+        retention: Which groups keep their texts; None keeps all.
+        redact: Returns what may leave the process of a prompt's or a completion's text.
 
     Raises:
         ConfigError: The URL cannot be used. A database that does not answer is no error.
+        DependencyError: It answers, and its tables are of another version.
     """
     run = RunKey(run_id, attempt)
     if db_url is None:
         return Telemetry(run, job_type)
     spool = Spool(Path(output_dir), is_current)
     database = Database(db_url)
-    return Telemetry(run, job_type, spool, Writer(database, spool, settings or WriterSettings()))
+    with suppress(DatabaseAway):  # the writer finds it away, too, and says so
+        database.prepare()
+    writer = Writer(database, spool, settings or WriterSettings())
+    return Telemetry(run, job_type, spool, writer, retention=retention, redact=redact)
 
 
 class Telemetry:
@@ -52,6 +67,9 @@ class Telemetry:
         job_type: JobType,
         spool: Spool | None = None,
         writer: Writer | None = None,
+        *,
+        retention: Retention | None = None,
+        redact: Redact | None = None,
     ) -> None:
         self.run = run
         self.job_type = job_type
@@ -59,6 +77,8 @@ class Telemetry:
         """Where rows are that are not in the database; set by `close`, None when all are."""
         self._spool = spool
         self._writer = writer
+        self._retention = retention or Retention()
+        self._redact = redact
         self._counts: dict[str, int] | None = None
 
     @property
@@ -66,13 +86,18 @@ class Telemetry:
         """Whether rows are written at all."""
         return self._writer is not None
 
+    def record(self, rows: Sequence[Row]) -> None:
+        """Takes rows that belong together, of any tables."""
+        if self._writer and rows:
+            self._writer.put(Unit.of(rows))
+
     def record_sft_metrics(self, step: int, kind: str, values: Mapping[str, Any]) -> None:
         """Takes one log line of SFT; `kind` is `train` or `eval`, one row of each a step."""
-        self._record_metrics("sft_metrics", step, kind, values)
+        self.record([self.run.row("sft_metrics", step, (kind,), dict(values))])
 
     def record_epoch_metrics(self, step: int, values: Mapping[str, Any]) -> None:
         """Takes one log line of GRPO."""
-        self._record_metrics("epoch_metrics", step, "train", values)
+        self.record([self.run.row("epoch_metrics", step, ("train",), dict(values))])
 
     def record_rollouts(
         self,
@@ -81,6 +106,8 @@ class Telemetry:
         *,
         phase: str = "rl",
         sampling_round: int = 0,
+        weights: Mapping[str, float] | None = None,
+        policy_version: int | None = None,
     ) -> None:
         """Takes the groups of one round of sampling.
 
@@ -89,16 +116,36 @@ class Telemetry:
             groups: The groups with their completions and rewards.
             phase: `rl` or `eval`.
             sampling_round: Number of the round within the step, from 0.
+            weights: Of the reward functions, by name; None where they are not known.
+            policy_version: Optimiser steps of the weights that sampled.
+
+        Raises:
+            TaskError: The task's `redact` failed.
+        """
+        if not self._writer or not groups:
+            return
+        kept = self._retention.apply(step, groups)
+        kept = redacted_groups(kept, self._redact) if self._redact else kept
+        moment = datetime.now(UTC)
+
+        def build() -> list[Row]:
+            return rollout_rows(
+                self.run, step, kept, phase=phase, sampling_round=sampling_round,
+                weights=weights, policy_version=policy_version, moment=moment,
+            )  # fmt: skip
+
+        # Ids and hashes of a step's completions take some 10 ms: the writer's thread makes them.
+        self._writer.put(Unit(sum(1 + _rows_in(group) for group in kept), build))
+
+    def record_eval_samples(self, samples: Sequence[EvalSample], *, step: int = 0) -> None:
+        """Takes completions of an Eval job.
+
+        Raises:
+            TaskError: The task's `redact` failed.
         """
         if self._writer:
-            self._writer.put(
-                rollout_rows(self.run, step, groups, phase=phase, sampling_round=sampling_round)
-            )
-
-    def record_eval_samples(self, rows: Sequence[EvalSample], *, step: int = 0) -> None:
-        """Takes completions of an Eval job."""
-        if self._writer:
-            self._writer.put(eval_rows(self.run, step, rows))
+            allowed = redacted_samples(samples, self._redact) if self._redact else samples
+            self.record(eval_rows(self.run, step, allowed))
 
     def close(self, deadline_seconds: float = 10.0) -> dict[str, int]:
         """Writes what waits and ends; returns the rows `written` and those still `spooled`.
@@ -122,9 +169,9 @@ class Telemetry:
         self.warning = _warning(counts, self._spool, self._writer.last_trouble)
         return counts
 
-    def _record_metrics(self, table: str, step: int, kind: str, values: Mapping[str, Any]) -> None:
-        if self._writer:
-            self._writer.put([self.run.row(table, step, (kind,), dict(values))])
+
+def _rows_in(group: PromptGroup) -> int:
+    return sum(1 + len(completion.rewards) for completion in group.completions)
 
 
 def _warning(counts: Mapping[str, int], spool: Spool, reason: str | None) -> str | None:

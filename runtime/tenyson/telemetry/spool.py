@@ -1,25 +1,23 @@
 """The spool: rows that the database did not take yet, as JSON lines in the output folder.
 
-A line is `{"table": …, "values": {…}}`. While it is emptied the file is called
+A line is a row, see `spool_lines`. While the file is emptied it is called
 `telemetry_spool.draining.jsonl`, so that new rows go to a new file. Rows that the database will
 never take end in `telemetry_spool.refused.jsonl`.
 """
 
-import json
 import logging
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from tenyson.contract import File
 from tenyson.telemetry.database import Database, RowsRefused
-from tenyson.telemetry.rows import Row, storable
-from tenyson.telemetry.tables import TABLES, UtcDateTime
+from tenyson.telemetry.rows import Row
+from tenyson.telemetry.spool_lines import UnknownLineError, line_of, rows_of
 
 LOG = logging.getLogger("tenyson.telemetry")
 DRAIN_ROWS = 1000
@@ -45,7 +43,7 @@ class Spool:
         if not self._is_ours():
             raise OSError("a newer attempt has taken the output folder over")
         with self._lock:
-            _append(self.path, rows)
+            _append(self.path, map(line_of, rows))
 
     def is_empty(self) -> bool:
         """Whether no row waits that this process could move."""
@@ -80,7 +78,7 @@ class Spool:
     def refuse(self, row: Row, reason: str) -> None:
         """Sets a row aside that the database will never take."""
         LOG.warning("Telemetry: a row of %s was refused: %s", row.table, reason)
-        _append(self.refused, [row])
+        _append(self.refused, [line_of(row)])
 
     def _take_turn(self) -> bool:
         """Whether there is a file to drain, one left by a crash first."""
@@ -90,11 +88,24 @@ class Spool:
             return self.draining.exists()
 
     def _drain_one_file(self, database: Database) -> int:
-        rows = _read(self.draining)
         moved = 0
-        while batch := list(islice(rows, DRAIN_ROWS)):
-            moved += insert_or_refuse(database, batch, self)
+        with open(self.draining, "rb") as file:
+            lines = enumerate(file, start=1)
+            while batch := list(islice(lines, DRAIN_ROWS)):
+                rows = [row for number, line in batch for row in self._rows_of(number, line)]
+                moved += insert_or_refuse(database, rows, self) if rows else 0
         return moved
+
+    def _rows_of(self, number: int, line: bytes) -> list[Row]:
+        """The rows of a line; one that is whole and not understood is set aside."""
+        try:
+            return rows_of(line)
+        except UnknownLineError as error:
+            LOG.warning("Telemetry: line %d of the spool is set aside: %s", number, error)
+            _append(self.refused, [line])
+        except (ValueError, KeyError, TypeError) as error:
+            LOG.warning("Telemetry: line %d of the spool holds no row: %s", number, error)
+        return []
 
     def _put_back(self) -> None:
         """Makes one file of the rows that wait, the older ones first."""
@@ -126,12 +137,12 @@ def insert_or_refuse(database: Database, rows: Sequence[Row], spool: Spool) -> i
     return sum(insert_or_refuse(database, part, spool) for part in (rows[:middle], rows[middle:]))
 
 
-def _append(path: Path, rows: Iterable[Row]) -> None:
+def _append(path: Path, lines: Iterable[bytes]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "ab+") as file:
         if file.tell() and _last_byte(file) != b"\n":
             file.write(b"\n")  # a crash cut the last line
-        file.writelines(_line(row) for row in rows)
+        file.writelines(lines)
         file.flush()
         os.fsync(file.fileno())
 
@@ -139,34 +150,6 @@ def _append(path: Path, rows: Iterable[Row]) -> None:
 def _last_byte(file: Any) -> bytes:
     file.seek(-1, os.SEEK_END)
     return bytes(file.read(1))
-
-
-def _line(row: Row) -> bytes:
-    values = {name: storable(value) for name, value in row.values.items()}
-    return json.dumps({"table": row.table, "values": values}, default=_as_json).encode() + b"\n"
-
-
-def _as_json(value: Any) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
-
-
-def _read(path: Path) -> Iterator[Row]:
-    with open(path, "rb") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                yield _row(json.loads(line))
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                LOG.warning("Telemetry: line %d of %s holds no row: %s", number, path.name, error)
-
-
-def _row(entry: dict[str, Any]) -> Row:
-    table = TABLES[entry["table"]]
-    moments = {column.name for column in table.columns if isinstance(column.type, UtcDateTime)}
-    values = {
-        name: datetime.fromisoformat(value) if name in moments and value else value
-        for name, value in entry["values"].items()
-    }
-    return Row(table.name, values)
 
 
 def _count_lines(path: Path) -> int:

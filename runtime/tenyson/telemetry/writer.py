@@ -1,13 +1,13 @@
-"""The one thread that writes telemetry, and the bounded queue that feeds it."""
+"""The one thread that writes telemetry."""
 
 import logging
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from tenyson.telemetry.database import Database, DatabaseAway
+from tenyson.telemetry.row_queue import RowQueue, Unit
 from tenyson.telemetry.rows import Row
 from tenyson.telemetry.spool import Spool, insert_or_refuse
 
@@ -28,71 +28,6 @@ class WriterSettings:
     """First pause after the database was away; doubles with every further failure."""
     max_retry_seconds: float = 30.0
     """Longest pause between two tries."""
-
-
-class RowQueue:
-    """Units of rows in order; a unit stays together, since its rows refer to each other."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._units: deque[Sequence[Row]] = deque()
-        self._rows = 0
-        self._wanted = 1
-        """Rows that end the wait of whoever takes them."""
-        self._closed = False
-        self._changed = threading.Condition()
-
-    def put(self, unit: Sequence[Row]) -> bool:
-        """Whether the unit was taken; never waits."""
-        with self._changed:
-            if self._closed or (self._units and self._rows + len(unit) > self._limit):
-                return False
-            was_empty = not self._units
-            self._units.append(unit)
-            self._rows += len(unit)
-            # Waking the writer for each unit would cost the training thread a switch every step.
-            if was_empty or self._rows >= self._wanted:
-                self._changed.notify()
-            return True
-
-    def take(self, rows: int, patience: float, idle: float | None) -> list[Row]:
-        """Returns up to about `rows` rows, in whole units.
-
-        Args:
-            rows: Enough of them end the wait for more.
-            patience: Seconds to wait for more after the first.
-            idle: Seconds to wait for the first; None waits as long as it takes.
-        """
-        with self._changed:
-            self._wanted = rows
-            self._changed.wait_for(lambda: self._units or self._closed, idle)
-            if self._units:
-                self._changed.wait_for(lambda: self._rows >= rows or self._closed, patience)
-            taken: list[Row] = []
-            while self._units and len(taken) < rows:
-                taken += self._units.popleft()
-            self._rows -= len(taken)
-            return taken
-
-    def close(self) -> None:
-        """Takes no further unit; ends every wait."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether it is closed and empty."""
-        with self._changed:
-            return self._closed and not self._units
-
-    def empty(self) -> list[Row]:
-        """Returns all that waits."""
-        with self._changed:
-            taken = [row for unit in self._units for row in unit]
-            self._units.clear()
-            self._rows = 0
-            return taken
 
 
 class Writer:
@@ -116,16 +51,16 @@ class Writer:
         self._settings = settings
         self._clock = clock
         self._queue = RowQueue(settings.queue_rows)
-        self._in_hand: list[Row] = []
+        self._in_hand: list[Unit] = []
         self._pause = 0.0
         self._next_try = 0.0
         self._thread = threading.Thread(target=self._run, name="tenyson-telemetry", daemon=True)
         self._thread.start()
 
-    def put(self, unit: Sequence[Row]) -> None:
+    def put(self, unit: Unit) -> None:
         """Takes rows that belong together; waits for no database, and raises nothing."""
-        if unit and not self._queue.put(unit):
-            self._to_spool(unit)
+        if unit.size and not self._queue.put(unit):
+            self._to_spool(self._build([unit]))
 
     def close(self, deadline_seconds: float) -> None:
         """Writes what waits; past the deadline the rest goes to the spool."""
@@ -133,7 +68,7 @@ class Writer:
         self._thread.join(deadline_seconds)
         # Nothing is left of a thread that came to its end. The batch in hand of one that has not
         # may still reach the database: then it is there before its replay.
-        self._to_spool([*self._in_hand, *self._queue.empty()])
+        self._to_spool(self._build([*self._in_hand, *self._queue.empty()]))
 
     def _run(self) -> None:
         while not self._queue.is_finished:
@@ -141,12 +76,23 @@ class Writer:
             self._in_hand = self._queue.take(
                 self._settings.batch_rows, self._settings.batch_seconds, idle
             )
-            self._store(self._in_hand)
+            self._store(self._build(self._in_hand))
             self._in_hand = []
         if self._spool_waits():
             self._next_try = 0.0  # one last try, however short ago the last one was
             self._store([])
         self._database.close()
+
+    def _build(self, units: Iterable[Unit]) -> list[Row]:
+        """The units' rows; a unit that cannot be made is lost, and the thread goes on."""
+        rows: list[Row] = []
+        for unit in units:
+            try:
+                rows += unit.build()
+            except Exception as error:
+                self.lost += unit.size
+                LOG.exception("Telemetry: %d rows are lost: %s", unit.size, error)
+        return rows
 
     def _spool_waits(self) -> bool:
         """Whether rows wait on the disk; one that does not answer now is asked again later."""

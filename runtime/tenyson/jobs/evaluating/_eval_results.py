@@ -108,11 +108,11 @@ def write_results(context: RunContext, rows: Rows, ids: Sequence[Any], scored: S
 
 
 def telemetry_samples(rows: Rows, ids: Sequence[Any], scored: Scored) -> list[EvalSample]:
-    """Returns one telemetry row a completion; rows of further models have theirs before the id."""
-    prefix = f"{scored.answers.label}/" if scored.answers.label else ""
+    """Returns one telemetry sample a completion."""
     return [
         EvalSample(
-            row_id=f"{prefix}{row_id}",
+            row_id=str(row_id),
+            model=scored.answers.label,
             prompt=row["prompt"],
             completion=completion.text,
             sample_index=sample,

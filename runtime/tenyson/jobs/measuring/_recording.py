@@ -1,12 +1,14 @@
 """Telemetry of a run, as the jobs use it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tenyson.contract import File
-from tenyson.errors import TenysonError
+from tenyson.errors import TaskError, TenysonError
 from tenyson.jobs.context import RunContext
-from tenyson.telemetry import Telemetry, open_telemetry
+from tenyson.jobs.data._data import call_hook
+from tenyson.task import has_hook
+from tenyson.telemetry import Retention, Telemetry, open_telemetry
 
 CLOSE_SECONDS = 10.0
 """For the last rows; a stop may leave less. What does not get through waits in the spool."""
@@ -20,6 +22,7 @@ def recording(context: RunContext) -> Iterator[Telemetry]:
     url = context.telemetry_db_url if context.ranks.is_main else None
     if url:
         _fetch_spool(context)
+    settings = context.config.telemetry
     telemetry = open_telemetry(
         url,
         context.output_dir,
@@ -27,6 +30,8 @@ def recording(context: RunContext) -> Iterator[Telemetry]:
         attempt=result.attempt,
         job_type=context.job_type,
         is_current=context.fence.is_current,
+        retention=Retention(settings.keep, settings.keep_every),
+        redact=_redact_of(context),
     )
     try:
         yield telemetry
@@ -36,6 +41,20 @@ def recording(context: RunContext) -> Iterator[Telemetry]:
         result.telemetry["written"] += earlier
         if telemetry.warning:
             context.warn(telemetry.warning)
+
+
+def _redact_of(context: RunContext) -> Callable[[str], str] | None:
+    """The task's `redact`, checked; None where it has none."""
+    if not has_hook(context.task, "redact"):
+        return None
+
+    def redact(text: str) -> str:
+        left = call_hook(context, "redact", text)
+        if not isinstance(left, str):
+            raise TaskError(f"redact returned {type(left).__name__}; expected text.")
+        return left
+
+    return redact
 
 
 def _fetch_spool(context: RunContext) -> None:

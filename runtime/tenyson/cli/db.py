@@ -1,0 +1,115 @@
+"""`tenyson db`: brings the telemetry database to this version, or shows what is in it."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tenyson.contract import Env, ExitCode
+from tenyson.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Carries out `upgrade` or `status`; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    url = options.db_url or os.environ.get(Env.TELEMETRY_DB_URL)
+    if not url:
+        raise ConfigError(
+            [Problem("telemetry.db_url", "there is no URL of a telemetry database")],
+            hint=f"Give --db-url URL, or set {Env.TELEMETRY_DB_URL}.",
+        )
+    return _upgrade(url) if options.action == "upgrade" else _status(url)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tenyson db",
+        description="Brings the telemetry database to this version, or shows what is in it.",
+    )
+    actions = parser.add_subparsers(dest="action", required=True, metavar="upgrade|status")
+    for name, said, more in (
+        ("upgrade", "make the tables, or bring older ones to this version",
+         "Makes the tables of an empty database, or brings older ones to this version. It is one "
+         "transaction: it happens whole or not at all, and several at once are safe. Back the "
+         "database up before; there is no way back but the backup. Runs that write meanwhile keep "
+         "their rows in their output folders."),
+        ("status", "show the version of the tables, and how many rows each has",
+         "Shows the version of the tables, and how many rows each has. Ends with 0 where runs of "
+         "this tenyson can write, with 69 where they cannot."),
+    ):  # fmt: skip
+        action = actions.add_parser(name, help=said, description=more)
+        action.add_argument(
+            "--db-url", metavar="URL",
+            help=f"sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DB (default: "
+            f"${Env.TELEMETRY_DB_URL})",
+        )  # fmt: skip
+    return parser
+
+
+def _upgrade(url: str) -> int:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from tenyson.telemetry.engines import make_engine
+    from tenyson.telemetry.reading import cannot_open
+    from tenyson.telemetry.schema import Standing, migrate, refusal
+    from tenyson.telemetry.urls import parse_url, shown
+
+    engine = make_engine(parse_url(url))
+    try:
+        before, after = migrate(engine)
+    except (SQLAlchemyError, OSError) as error:
+        raise cannot_open(error, engine.url) from None
+    finally:
+        engine.dispose()
+    if after.standing is not Standing.CURRENT:
+        raise refusal(engine, after)
+    was = f"was {before.version}" if before.version else "was empty"
+    said = "nothing to do" if before == after else was
+    sys.stdout.write(f"{shown(engine.url)}: tables of version {after.version} ({said}).\n")
+    return int(ExitCode.DONE)
+
+
+def _status(url: str) -> int:
+    from tenyson.telemetry.reading import open_any_version
+    from tenyson.telemetry.schema import Standing, known_versions, refusal
+    from tenyson.telemetry.urls import shown
+
+    engine, state = open_any_version(url)
+    needed = known_versions()[-1]
+    lines = [
+        f"database        {shown(engine.url)}",
+        f"version here    {state.version or 'none: no tables yet'}",
+        f"version known   {needed}",
+    ]
+    sys.stdout.write("\n".join(lines + _rows_per_table(engine)) + "\n")
+    engine.dispose()
+    # An empty one will do: the first run makes its tables.
+    if state.standing in (Standing.CURRENT, Standing.EMPTY):
+        return int(ExitCode.DONE)
+    error = refusal(engine, state)
+    sys.stderr.write(f"\n{error.message}\n  {error.hint}\n")
+    return int(error.exit_code)
+
+
+def _rows_per_table(engine: "Engine") -> list[str]:
+    from sqlalchemy import func, inspect, select, table
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from tenyson.telemetry.reading import cannot_open
+    from tenyson.telemetry.tables import TABLES
+
+    lines = []
+    try:
+        with engine.connect() as connection:
+            inspector = inspect(connection)
+            for name in TABLES:
+                if inspector.has_table(name):
+                    rows = connection.scalar(select(func.count()).select_from(table(name)))
+                    lines.append(f"  {name:18}{rows:>14,}")
+    except (SQLAlchemyError, OSError) as error:
+        raise cannot_open(error, engine.url) from None
+    return ["rows", *lines] if lines else []
