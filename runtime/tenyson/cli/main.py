@@ -13,6 +13,8 @@ COMMANDS: Mapping[str, str] = {
     "run": "run one attempt at an SFT, RL or Eval job, as python -m tenyson.runner does",
     "replay": "run again what a run_manifest.json describes, and see that it is the same",
     "diff": "say why two runs differ: configuration, data, code, versions, metrics",
+    "runs": "list, show and compare runs of the telemetry database",
+    "report": "write the report on a run and its lineage, from the telemetry database",
     "doctor": "look at what a run needs here: libraries, database, storage, tokens, GPU",
     "db": "bring the telemetry database to this version, or show what is in it",
 }

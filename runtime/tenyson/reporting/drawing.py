@@ -22,6 +22,7 @@ COLOURS = ("#3b82c4", "#d9632f", "#2f9e66", "#9067c6", "#b8860b", "#d1477f", "#4
 LABEL_CHARACTERS = 40
 FEW_POINTS = 12
 """Up to so many, each point gets a mark of its own."""
+_NEEDLESS = re.compile(r'^[ \t]+|[ \t]+$| transform="rotate\(-0 [^"]*\)"', re.MULTILINE)
 _STYLE = {
     "axes.edgecolor": GREY,
     "axes.facecolor": "none",
@@ -37,6 +38,7 @@ _STYLE = {
     "axes.formatter.useoffset": False,
     "figure.facecolor": "none",
     "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans", "Verdana"],
     "font.size": 9,
     "grid.alpha": 0.25,
     "grid.color": GREY,
@@ -137,8 +139,7 @@ def _svg(figure: Any) -> str:
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure.savefig(buffer, format="svg", metadata=nothing)
     text = buffer.getvalue()
-    text = text[text.index("<svg") :]
-    return re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE)
+    return _NEEDLESS.sub("", text[text.index("<svg") :])
 
 
 def _label(text: str) -> str:

@@ -1,0 +1,207 @@
+"""`tenyson runs compare`: two runs, what they were given and what came of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tenyson.cli.terminal import cell, console, heading, table
+from tenyson.manifest.differences import Difference
+from tenyson.manifest.outcome import metric_rows
+from tenyson.manifest.table import shortened
+from tenyson.reporting import queries
+from tenyson.reporting.comparison import Comparison, compare
+from tenyson.reporting.evaluations import Evaluation
+from tenyson.reporting.lineage import is_eval, nearest_parents, shown_type
+from tenyson.reporting.records import ModelScores, Point, Run
+from tenyson.reporting.report.chain import configuration_differences
+from tenyson.reporting.report.panels import WANTED, reward_metrics
+from tenyson.reporting.report.words import number
+from tenyson.reporting.scored_models import ScoredModel, ScoredSet
+from tenyson.reporting.sparkline import sparkline
+from tenyson.reporting.steps import last_steps
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+CURVE_WIDTH = 30
+
+
+@dataclass(frozen=True)
+class PairedResult:
+    """What the two runs' evaluations say on the prompts that they share."""
+
+    metric: str
+    prompts: int
+    comparison: Comparison
+    is_binary: bool
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two runs beside each other."""
+
+    left: Run
+    right: Run
+    differences: Sequence[Difference]
+    curves: Mapping[str, tuple[Sequence[Point], Sequence[Point]]]
+    """Metrics that both have logged."""
+    paired: Sequence[PairedResult]
+    without_pairs: str
+    """Why nothing could be paired; empty where something was."""
+
+
+def read_compared(engine: "Engine", left: str, right: str) -> Compared:
+    """Returns both runs and what they do not share.
+
+    Raises:
+        RunNotFoundError: The database knows no such run, or several.
+    """
+    with engine.connect() as connection:
+        ids = [queries.find_run(connection, given) for given in (left, right)]
+        found = queries.runs_by_id(connection, ids)
+        one, other = (found[run_id] for run_id in ids)
+        scores = [_scores(connection, run) for run in (one, other)]
+        paired = _paired(*scores)
+        return Compared(
+            one,
+            other,
+            configuration_differences(one, other),
+            _shared_curves(connection, one, other),
+            paired,
+            "" if paired else _why_not(*scores),
+        )
+
+
+def print_compared(compared: Compared) -> None:
+    """Prints what the runs do not share, and the paired test."""
+    out, left, right = console(), compared.left, compared.right
+    for letter, run in (("A", left), ("B", right)):
+        identity = f" ({run.run_id})" if run.run_id != run.name else ""
+        out.print(heading(f"{letter}  {shown_type(run)} {run.name}{identity}, {run.status}"))
+    out.print()
+    out.print(heading("Verdict"))
+    for result in compared.paired:
+        out.print(cell(_sentence(result)))
+    if compared.without_pairs:
+        out.print(cell(compared.without_pairs))
+    rows: list[Sequence[object]] = []
+    for difference in compared.differences:
+        rows.append((difference.kind, difference.path,
+                     *shortened(difference.left, difference.right)))  # fmt: skip
+    _section("What differs", ("Kind", "Field", "A", "B"), rows)
+    _section(
+        "Metrics", ("Metric", "A", "B", "B - A"),
+        metric_rows(left.metrics, right.metrics, everything=True), right="A B",
+    )  # fmt: skip
+    rows = [
+        (name, *(text for points in pair for text in (_line(points), number(points[-1].value))))
+        for name, pair in compared.curves.items()
+    ]
+    _section("Curves", ("Metric", "A", "last", "B", "last "), rows)
+
+
+def compared_json(compared: Compared) -> dict[str, Any]:
+    """Returns all of it as one object."""
+    return {
+        "left": {"run_id": compared.left.run_id, "name": compared.left.name},
+        "right": {"run_id": compared.right.run_id, "name": compared.right.name},
+        "differences": [
+            {"kind": d.kind.value, "path": d.path, "left": d.left, "right": d.right}
+            for d in compared.differences
+        ],
+        "metrics": {
+            name: [compared.left.metrics.get(name), compared.right.metrics.get(name)]
+            for name in {**compared.left.metrics, **compared.right.metrics}
+        },
+        "curves": {
+            name: [[(p.step, p.value) for p in points] for points in pair]
+            for name, pair in compared.curves.items()
+        },
+        "paired": [
+            {
+                "metric": result.metric,
+                "prompts": result.prompts,
+                "verdict": result.comparison.verdict,
+                "difference": result.comparison.difference.value,
+                "interval": [result.comparison.difference.low, result.comparison.difference.high],
+                "better": result.comparison.test.better,
+                "worse": result.comparison.test.worse,
+                "same": result.comparison.test.same,
+                "p_value": result.comparison.test.p_value,
+                "test": result.comparison.test.method,
+            }
+            for result in compared.paired
+        ],
+        "without_pairs": compared.without_pairs or None,
+    }
+
+
+def _section(
+    title: str, header: Sequence[str], rows: Sequence[Sequence[object]], *, right: str = ""
+) -> None:
+    if rows:
+        out = console()
+        out.print()
+        out.print(heading(title))
+        out.print(table(header, rows, right=right))
+
+
+def _sentence(result: PairedResult) -> str:
+    found, test = result.comparison.difference, result.comparison.test
+    scale, unit = (100, " points") if result.is_binary else (1, "")
+    return (
+        f"B against A: {result.comparison.verdict}, {result.metric} "
+        f"{scale * found.value:+.4g}{unit} (95 % {scale * found.low:+.4g} to "
+        f"{scale * found.high:+.4g}) on {result.prompts:,} shared prompts; better on "
+        f"{test.better}, worse on {test.worse}, same on {test.same}; p {test.p_value:.2g} "
+        f"({test.method})."
+    )
+
+
+def _line(points: Sequence[Point]) -> str:
+    return sparkline([(point.step, point.value) for point in points], CURVE_WIDTH)
+
+
+def _scores(connection: "Connection", run: Run) -> list[ModelScores]:
+    """An evaluation's own scores; of a training run those of the evaluations of its adapter."""
+    if is_eval(run):
+        return queries.model_scores(connection, run.run_id)
+    related = queries.runs_by_id(connection, queries.lineage(connection, [run.run_id]))
+    nearest = nearest_parents(list(related.values()))
+    own = [r for r in related.values() if is_eval(r) and run.run_id in nearest[r.run_id]]
+    newest = sorted(own, key=lambda r: r.created_at, reverse=True)
+    return [scores for r in newest for scores in queries.model_scores(connection, r.run_id)]
+
+
+def _paired(left: Sequence[ModelScores], right: Sequence[ModelScores]) -> list[PairedResult]:
+    """The comparison of the first two evaluations that asked the same prompts, metric by metric."""
+    for one in left:
+        for other in right:
+            if one.prompts == other.prompts:
+                shared = ScoredSet([ScoredModel("A", 0, one), ScoredModel("B", 1, other)])
+                return [_result(metric, shared) for metric in shared.metrics]
+    return []
+
+
+def _result(metric: str, shared: ScoredSet) -> PairedResult:
+    evaluations: list[Evaluation] = shared.evaluations(metric)
+    binary = all(evaluation.is_binary for evaluation in evaluations)
+    return PairedResult(metric, shared.prompts, compare(evaluations)[0], binary)
+
+
+def _why_not(left: Sequence[ModelScores], right: Sequence[ModelScores]) -> str:
+    if not left or not right:
+        who = "Neither run has" if not left and not right else f"Run {'B' if left else 'A'} lacks"
+        return f"{who} evaluations with per-prompt scores: nothing may be concluded."
+    return "Their evaluations asked different prompts: nothing may be concluded."
+
+
+def _shared_curves(
+    connection: "Connection", left: Run, right: Run
+) -> dict[str, tuple[Sequence[Point], Sequence[Point]]]:
+    found = []
+    for run in (left, right):
+        limits = last_steps(run.attempts)
+        names = reward_metrics(queries.last_values(connection, run.run_id, limits))
+        found.append(queries.curves(connection, run.run_id, [*WANTED, *names], limits))
+    return {name: (found[0][name], found[1][name]) for name in found[0] if name in found[1]}

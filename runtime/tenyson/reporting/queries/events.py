@@ -1,0 +1,44 @@
+"""What happened to runs."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, func, or_, select
+
+from tenyson.reporting.records import Event
+from tenyson.telemetry.tables import TABLES
+
+TOLD_KINDS = ("guard", "oom", "budget", "state")
+"""Of these every event is told; of others only warnings and errors."""
+_EVENTS = TABLES["events"]
+_HEAD = ("run_id", "attempt", "step", "created_at", "kind")
+
+
+def told_events(connection: Connection, run_ids: Sequence[str], *, limit: int = 100) -> list[Event]:
+    """Returns the events that tell something, the oldest first; of too many the newest ones."""
+    c = _EVENTS.c
+    query = (
+        select(_EVENTS)
+        .where(c.run_id.in_(run_ids), or_(c.kind.in_(TOLD_KINDS), c.level != "info"))
+        .order_by(c.created_at.desc(), c.step.desc(), c.id)
+        .limit(limit)
+    )
+    return [_event(row) for row in reversed(connection.execute(query).mappings().all())]
+
+
+def _event(row: Any) -> Event:
+    values: dict[str, Any] = {name: row[name] for name in _HEAD}
+    values |= {name: row[name] or "" for name in ("level", "name", "message")}
+    return Event(**values, details=row["details"] or {})
+
+
+def event_counts(connection: Connection, run_ids: Sequence[str]) -> Mapping[tuple[str, str], int]:
+    """Returns how many events there are by kind and level."""
+    c = _EVENTS.c
+    query = (
+        select(c.kind, c.level, func.count())
+        .where(c.run_id.in_(run_ids))
+        .group_by(c.kind, c.level)
+        .order_by(c.kind, c.level)
+    )
+    return {(kind, level): count for kind, level, count in connection.execute(query)}
