@@ -5,10 +5,10 @@ BIN := .venv/bin
 # The demo's cluster: `local` starts its own, `current` uses the one that KUBECONFIG points at.
 CLUSTER ?= local
 
-.PHONY: help check-system install demo demo-down test test-fast test-runtime test-vllm bench-operator bench-runtime lint types verify crds operator-doc lock format cluster clean
+.PHONY: help check-system install demo demo-down test test-fast test-runtime test-vllm bench-operator bench-runtime bench-telemetry dashboards lint types verify crds operator-doc lock format cluster clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(BIN)/.installed ## Make .venv, with everything, from the lock
 
@@ -50,11 +50,15 @@ bench-operator: check-system install cluster ## Measure the operator on real con
 bench-runtime: install ## Measure the runtime beside plain TRL, about 10 minutes (OPTIONS=--quick for less)
 	@$(BIN)/python -m benchmarks.runtime $(OPTIONS)
 
+bench-telemetry: install ## Measure what telemetry costs, and 10 million completions, about 25 minutes and 15 GB (OPTIONS=--quick for less)
+	@$(BIN)/python -m benchmarks.telemetry $(OPTIONS)
+
 lint: install ## Check style, import boundaries and generated files
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports --cache-dir .cache/import-linter
 	@$(BIN)/python -m tenyson.controller.crd --check
+	@$(BIN)/python -m hack.dashboards --check
 
 types: install ## Check types
 	@$(BIN)/mypy
@@ -66,11 +70,14 @@ format: install ## Format the code
 crds: install ## Generate crds/ from the models
 	@$(BIN)/python -m tenyson.controller.crd
 
+dashboards: install ## Generate the Grafana dashboards of the chart
+	@$(BIN)/python -m hack.dashboards
+
 operator-doc: check-system install cluster ## Fill docs/operator.md with what kubectl really prints, about 40 s (OPTIONS=--check only compares)
 	@$(BIN)/python -m hack.states $(OPTIONS)
 
-verify: install crds ## Regenerate what is generated, and fail if it was not up to date
-	@git diff --exit-code -- crds
+verify: install crds dashboards ## Regenerate what is generated, and fail if it was not up to date
+	@git diff --exit-code -- crds charts/tenyson/dashboards
 
 lock: install ## Resolve uv.lock anew; hosts are taken out, so that it installs from any index
 	@.cache/uv/bin/uv lock --upgrade

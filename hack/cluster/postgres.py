@@ -12,7 +12,7 @@ import secrets
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from hack.cluster.errors import ClusterError, MissingProgramError
@@ -29,8 +29,10 @@ _NEEDED = ("postgres", "initdb")
 class Postgres:
     """One server with one database; its data outlives `stop`."""
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, settings: Mapping[str, str] | None = None) -> None:
+        """Takes the folder, and settings that stand before those of tests."""
         self.state_dir = state_dir
+        self._settings = dict(settings or {})
         self.process = Supervised(state_dir, "postgres")
         self._data = state_dir / "postgres"
         self._url_path = state_dir / "database-url"
@@ -84,6 +86,7 @@ class Postgres:
             "full_page_writes": "off",
             "shared_buffers": "32MB",
             "autovacuum_naptime": "60s",
+            **self._settings,
         }
         flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return [*unprivileged(), str(binaries / "postgres"), "-D", str(self._data), *flags]

@@ -1,0 +1,157 @@
+"""How long the queries of reports, of `tenyson runs` and of the dashboards take.
+
+Commands are run as people run them, and every statement they send is timed; panels are sent as
+Grafana sends them. The server is started anew before, so that its own cache is empty at first.
+"""
+
+import contextlib
+import io
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from hack.dashboards.grafana import Value, sent
+
+REPEATS = 3
+
+
+@dataclass(frozen=True)
+class Timed:
+    """One query of a command or a panel."""
+
+    source: str
+    """The command, or the dashboard."""
+    name: str
+    """The panel, or the statement's number and tables."""
+    first_ms: float
+    """With the server's cache empty of it, or filled by what ran before."""
+    median_ms: float
+    """Of the next ones."""
+    rows: int
+    sql: str
+
+
+def panels(url: str, file: Path, variables: Mapping[str, Value], days: int) -> list[Timed]:
+    """Returns the times of every SQL panel and variable of a dashboard.
+
+    Args:
+        url: Of the database.
+        file: The dashboard's JSON.
+        variables: What is chosen in it.
+        days: Length of the dashboard's time, up to now.
+    """
+    import psycopg
+
+    end = datetime.now(UTC)
+    timed = []
+    with psycopg.connect(url, autocommit=True) as connection:
+        for name, raw in sql_of(json.loads(file.read_text(encoding="utf-8"))):
+            sql = sent(raw, variables, end - timedelta(days=days), end, f"{max(1, days // 4)}h")
+
+            def ask(sql: str = sql) -> int:
+                return len(connection.execute(sql.encode()).fetchall())
+
+            timed.append(_timed(file.stem, name, sql, ask))
+    return timed
+
+
+def sql_of(dashboard: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yields the title and the SQL of each panel and variable that asks the database."""
+    for variable in dashboard["templating"]["list"]:
+        if variable["type"] == "query":
+            yield f"variable {variable['name']}", variable["query"]
+    for panel in dashboard["panels"]:
+        for inner in (panel, *panel.get("panels", ())):
+            for target in inner.get("targets", ()):
+                if "rawSql" in target:
+                    yield inner["title"], target["rawSql"]
+
+
+def command(name: str, call: Callable[[], int]) -> list[Timed]:
+    """Returns the times of every statement that a command sends.
+
+    Args:
+        name: How the command is shown.
+        call: Runs it; returns its exit code.
+
+    Raises:
+        RuntimeError: It failed.
+    """
+    rounds = [_statements_of(name, call) for _ in range(1 + REPEATS)]
+    return [
+        Timed(name, f"statement {n + 1}", first[0], statistics.median(t for t, *_ in later), *first[1:])
+        for n, (first, *later) in enumerate(zip(*rounds, strict=True))
+    ]
+
+
+def _timed(source: str, name: str, sql: str, ask: Callable[[], int]) -> Timed:
+    times, rows = [], 0
+    for _ in range(1 + REPEATS):
+        began = time.perf_counter()
+        rows = ask()
+        times.append(1e3 * (time.perf_counter() - began))
+    return Timed(source, name, times[0], statistics.median(times[1:]), rows, sql)
+
+
+def _statements_of(name: str, call: Callable[[], int]) -> list[tuple[float, int, str]]:
+    """Milliseconds, rows and text of each statement, fetching and reading included."""
+    from sqlalchemy import Engine, event
+
+    sent_ones: list[tuple[float, int, str]] = []
+    begun: list[float] = []
+
+    def before(*_: Any) -> None:
+        begun.append(time.perf_counter())
+
+    def after(_c: Any, cursor: Any, statement: str, *_: Any) -> None:
+        milliseconds = 1e3 * (time.perf_counter() - begun.pop())
+        sent_ones.append((milliseconds, cursor.rowcount, statement))
+
+    event.listen(Engine, "before_cursor_execute", before)
+    event.listen(Engine, "after_cursor_execute", after)
+    out, err = io.StringIO(), io.StringIO()
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = call()
+    finally:
+        event.remove(Engine, "before_cursor_execute", before)
+        event.remove(Engine, "after_cursor_execute", after)
+    if code != 0:
+        raise RuntimeError(f"{name} ended with {code}:\n{err.getvalue()[-2000:]}")
+    return sent_ones
+
+
+def commands(url: str, runs: Sequence[str]) -> Mapping[str, Callable[[], int]]:
+    """Returns the commands that are measured, by how they are shown.
+
+    Args:
+        url: Of the database.
+        runs: The largest RL run, one of the usual size, the largest evaluation.
+    """
+    from tenyson.cli import report, runs as runs_command
+
+    large, usual, _ = runs
+    database = ["--db-url", url]
+
+    def reported(*chosen: str) -> int:
+        with tempfile.TemporaryDirectory(prefix="perf-") as folder:
+            return report.main([*chosen, *database, "--output", f"{folder}/report.md"])
+
+    return {
+        "tenyson runs list": lambda: runs_command.main(["list", *database]),
+        "tenyson runs list --status": lambda: runs_command.main(
+            ["list", "--status", "failed", "--job-type", "rl", *database]
+        ),
+        f"tenyson runs show {large}": lambda: runs_command.main(["show", large, *database]),
+        f"tenyson runs compare {large} {usual}": lambda: runs_command.main(
+            ["compare", large, usual, *database]
+        ),
+        f"tenyson report {large}": lambda: reported(large),
+        f"tenyson report {usual}": lambda: reported(usual),
+    }

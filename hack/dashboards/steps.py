@@ -1,0 +1,52 @@
+"""SQL over the steps of the chosen run.
+
+A step that was done again by a later attempt counts once: as the newest attempt did it. A run of
+many steps is shown as about a thousand points, each the mean of the steps around it, so that a
+panel costs a browser the same whatever the run's length.
+"""
+
+from collections.abc import Mapping
+
+POINTS = 1000
+"""Points that a curve has at most, but for one."""
+
+
+def columns_by_step(table: str, columns: Mapping[str, str], condition: str = "true") -> str:
+    """Returns the SQL for curves that are columns of a table.
+
+    Args:
+        table: A table with `run_id`, `attempt` and `step`.
+        columns: Name of the curve to the expression in the table.
+        condition: What rows must fulfil.
+    """
+    inner = ", ".join(f'{expression} AS "{name}"' for name, expression in columns.items())
+    outer = ", ".join(f'avg("{name}") AS "{name}"' for name in columns)
+    return f"""
+SELECT min(step) AS step, {outer}
+FROM (
+  SELECT DISTINCT ON (step) step, {inner}, max(step) OVER () AS final_step
+  FROM {table}
+  WHERE run_id = '$run_id' AND {condition}
+  ORDER BY step, attempt DESC
+) AS newest
+GROUP BY step / (1 + final_step / {POINTS})
+ORDER BY 1"""
+
+
+def metrics_by_step(condition: str, name: str = "name") -> str:
+    """Returns the SQL for one curve per metric: `step`, `name`, `value`.
+
+    Args:
+        condition: Which rows of `metrics`.
+        name: Expression for the curve's name.
+    """
+    return f"""
+SELECT min(step) AS step, {name} AS name, avg(value) AS value
+FROM (
+  SELECT DISTINCT ON (name, step) name, step, value, max(step) OVER () AS final_step
+  FROM metrics
+  WHERE run_id = '$run_id' AND {condition}
+  ORDER BY name, step, attempt DESC
+) AS newest
+GROUP BY name, step / (1 + final_step / {POINTS})
+ORDER BY 1, 2"""
