@@ -107,7 +107,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--only", type=lambda text: text.split(","), default=names, help=f"some of {names}"
     )
-    parser.add_argument("--rows", type=int, help=f"completions to ask about; {ROWS:,} or, quick, {QUICK_ROWS:,}")
+    parser.add_argument(
+        "--rows", type=int, help=f"completions to ask about; {ROWS:,} or, quick, {QUICK_ROWS:,}"
+    )
     parser.add_argument("--data", type=Path, help="folder of a server to keep, and to use again")
     parser.add_argument("--json", type=Path, help="file for all figures of all rounds and queries")
     options = parser.parse_args()

@@ -55,7 +55,7 @@ def _everything(url: str, runs: Sequence[BulkRun]) -> list[Timed]:
 
 
 def _printed(timed: Sequence[Timed]) -> Iterator[str]:
-    """Prints one line for each source, and under it its slowest queries; yields what is too slow."""
+    """Prints each source with its slowest queries; yields the sources that are too slow."""
     for source in dict.fromkeys(one.source for one in timed):
         of_source = [one for one in timed if one.source == source]
         of_source.sort(key=lambda one: -one.first_ms)
@@ -87,7 +87,6 @@ def _fill_once(folder: Path, runs: Sequence[BulkRun]) -> None:
 def upgraded(url: str) -> None:
     """Brings the database to the newest schema."""
     from sqlalchemy import create_engine
-
     from tenyson.telemetry.schema import migrate
     from tenyson.telemetry.urls import parse_url
 

@@ -9,7 +9,8 @@ from typing import Any
 
 _STATEMENTS = Path(__file__).with_name("bulk.sql")
 _SHAPE = """CREATE TEMP TABLE shape (n int PRIMARY KEY, run_id text, job_type text, parent text,
-  steps int, logs_every int, groups int, size int, samples int, began timestamptz, every interval)"""
+  steps int, logs_every int, groups int, size int, samples int, began timestamptz,
+  every interval)"""
 
 GROUPS, GROUP_SIZE = 64, 8
 LARGE_STEPS = 2000
@@ -122,7 +123,9 @@ def _statements() -> Iterator[str]:
     yield from (statement.strip() for statement in text.split(";\n") if statement.strip())
 
 
-_OURS = "SELECT c.oid FROM pg_class c WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace"
+_OURS = (
+    "SELECT c.oid FROM pg_class c WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace"
+)
 
 
 def _switch_indexes_off(connection: Any) -> None:

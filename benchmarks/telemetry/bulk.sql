@@ -137,9 +137,9 @@ SELECT md5('generation' || n || '/' || i)::uuid, run_id,
   0.001, 1.2, NULL
 FROM shape, LATERAL generate_series(0, steps::bigint * groups * size - 1) i WHERE job_type = 'rl';
 
-INSERT INTO reward_components (generation_id, name, run_id, step, value, weight)
+INSERT INTO reward_components (generation_id, name, run_id, step, created_at, value, weight)
 SELECT md5('generation' || n || '/' || i)::uuid, name, run_id, i / (groups * size),
-  pg_temp.share(name || i), weight
+  began + i / (groups * size) * every,  pg_temp.share(name || i), weight
 FROM shape, LATERAL generate_series(0, steps::bigint * groups * size - 1) i,
   (VALUES ('consistent', 1.0), ('dictionary', 0.3), ('format', 0.2)) functions(name, weight)
 WHERE job_type = 'rl';
@@ -153,7 +153,7 @@ FROM shape, LATERAL generate_series(0, samples - 1) i WHERE job_type = 'eval';
 
 INSERT INTO eval_samples (id, run_id, attempt, step, created_at, generation_id, row_id,
   sample_index, model, prompt, prompt_hash, expected_answer, scores)
-SELECT md5('sample' || n || '/' || i)::uuid, run_id, 0, 0, began + i * interval '10 ms',
+SELECT md5('answer' || n || '/' || i)::uuid, run_id, 0, 0, began + i * interval '10 ms',
   md5('answer' || n || '/' || i)::uuid, 'row-' || i, 0, '', 'Guess: ' || md5('p' || i),
   left(md5('p' || i), 16), left(md5('x' || i), 5),
   jsonb_build_object('correct', pg_temp.share(n || 'correct' || i) < 0.3 + 0.02 * (n % 10),

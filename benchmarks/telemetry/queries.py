@@ -85,7 +85,13 @@ def command(name: str, call: Callable[[], int]) -> list[Timed]:
     """
     rounds = [_statements_of(name, call) for _ in range(1 + REPEATS)]
     return [
-        Timed(name, f"statement {n + 1}", first[0], statistics.median(t for t, *_ in later), *first[1:])
+        Timed(
+            name,
+            f"statement {n + 1}",
+            first[0],
+            statistics.median(t for t, *_ in later),
+            *first[1:],
+        )
         for n, (first, *later) in enumerate(zip(*rounds, strict=True))
     ]
 
@@ -134,7 +140,8 @@ def commands(url: str, runs: Sequence[str]) -> Mapping[str, Callable[[], int]]:
         url: Of the database.
         runs: The largest RL run, one of the usual size, the largest evaluation.
     """
-    from tenyson.cli import report, runs as runs_command
+    from tenyson.cli import report
+    from tenyson.cli import runs as runs_command
 
     large, usual, _ = runs
     database = ["--db-url", url]

@@ -27,10 +27,12 @@ Figures = dict[str, float]
 def steps(is_quick: bool) -> list[Figures]:
     """Returns, for each of several rounds, milliseconds a step on SQLite and PostgreSQL."""
     rounds, count = (1, 6) if is_quick else (3, 12)
-    with tempfile.TemporaryDirectory(prefix="perf-") as folder:
-        with postgres(Path(folder) / "server") as server:
-            urls = {"postgres": server.database_url, "sqlite": f"sqlite:///{folder}/telemetry.db"}
-            return [_round(urls, Path(folder), count) for _ in range(rounds)]
+    with (
+        tempfile.TemporaryDirectory(prefix="perf-") as folder,
+        postgres(Path(folder) / "server") as server,
+    ):
+        urls = {"postgres": server.database_url, "sqlite": f"sqlite:///{folder}/telemetry.db"}
+        return [_round(urls, Path(folder), count) for _ in range(rounds)]
 
 
 def _round(urls: dict[str, str], folder: Path, count: int) -> Figures:
@@ -115,7 +117,6 @@ class _Orm:
 
     def __init__(self, url: str) -> None:
         from sqlalchemy import create_engine
-
         from tenyson.telemetry.urls import parse_url
 
         self._engine = create_engine(parse_url(url))

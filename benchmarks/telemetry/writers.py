@@ -29,12 +29,14 @@ Figures = dict[str, float]
 def writers(is_quick: bool) -> list[Figures]:
     """Returns the rows that a hundred runs wrote, those that are missing, and how fast it went."""
     steps = 4 if is_quick else 20
-    with tempfile.TemporaryDirectory(prefix="perf-") as folder:
-        with postgres(Path(folder) / "server") as server:
-            began = time.perf_counter()
-            told = _run_all(server.database_url, Path(folder), steps)
-            seconds = time.perf_counter() - began
-            found = _found(server.database_url)
+    with (
+        tempfile.TemporaryDirectory(prefix="perf-") as folder,
+        postgres(Path(folder) / "server") as server,
+    ):
+        began = time.perf_counter()
+        told = _run_all(server.database_url, Path(folder), steps)
+        seconds = time.perf_counter() - began
+        found = _found(server.database_url)
     wanted = {
         table: PROCESSES * RUNS_EACH * steps * count for table, count in EXPECTED_A_STEP.items()
     }
@@ -93,9 +95,7 @@ def _write(url: str, folder: Path, number: int, steps: int, told: list[dict[str,
     from tenyson.telemetry import Completion, PromptGroup, open_telemetry
 
     run_id = f"run-{number}"
-    telemetry = open_telemetry(
-        url, folder / run_id, run_id=run_id, attempt=0, job_type=JobType.RL
-    )
+    telemetry = open_telemetry(url, folder / run_id, run_id=run_id, attempt=0, job_type=JobType.RL)
     for step in range(steps):
         groups = [
             PromptGroup(
@@ -123,9 +123,7 @@ def main() -> int:
     url, folder, first, count, steps = sys.argv[1:]
     told: list[dict[str, int]] = []
     threads = [
-        threading.Thread(
-            target=_write, args=(url, Path(folder), int(first) + n, int(steps), told)
-        )
+        threading.Thread(target=_write, args=(url, Path(folder), int(first) + n, int(steps), told))
         for n in range(int(count))
     ]
     for thread in threads:

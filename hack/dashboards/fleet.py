@@ -69,7 +69,9 @@ WHERE $__timeFilter(a.ended_at) AND {_OF_THE_CHOSEN}""",
         ),
         stat(
             "Refused by the API server",
-            PromQl("sum(increase(tenyson_api_forbidden_total[$__range])) or vector(0)", instant=True),
+            PromQl(
+                "sum(increase(tenyson_api_forbidden_total[$__range])) or vector(0)", instant=True
+            ),
             "Requests answered with 403 in the chosen time: a rule of RBAC is missing.",
             unit="none",
         ),
@@ -150,7 +152,6 @@ WHERE $__timeFilter(v.created_at) AND v.level <> 'info' AND {_OF_THE_CHOSEN}
 GROUP BY 1, 2 ORDER BY 1, 2""",
                 ("time", "metric", "value"),
                 format="time_series",
-                may_be_empty=True,
             ),
             "Guards, lacks of memory, budgets, checkpoints that failed.",
             bars=True,
@@ -167,7 +168,6 @@ FROM {_ATTEMPTS}
 WHERE $__timeFilter(a.ended_at) AND a.status IN ('failed', 'diverged') AND {_OF_THE_CHOSEN}
 GROUP BY 1 ORDER BY 2 DESC LIMIT 50""",
                 ("class", "attempts"),
-                may_be_empty=True,
             ),
             "Failed attempts by class, with the newest message of each.",
             width=16,
@@ -190,7 +190,6 @@ LEFT JOIN LATERAL (
 WHERE a.ended_at IS NULL AND a.started_at > now() - interval '7 days' AND {_OF_THE_CHOSEN}
 ORDER BY a.started_at DESC LIMIT 200""",
                 ("run", "type", "started", "step"),
-                may_be_empty=True,
             ),
             "Attempts of the last 7 days whose end was not told. A last sign long ago is a crash.",
             units={"cost": "currencyUSD"},

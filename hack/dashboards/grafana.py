@@ -41,7 +41,10 @@ def sent(
     Raises:
         GrafanaError: A macro is unknown or has too few arguments, or a variable is not there.
     """
-    known: dict[str, Value] = {"__interval": interval, "__interval_ms": str(1000 * _seconds(interval))}
+    known: dict[str, Value] = {
+        "__interval": interval,
+        "__interval_ms": str(1000 * _seconds(interval)),
+    }
     known |= variables
 
     def put_in(match: re.Match[str]) -> str:

@@ -31,8 +31,6 @@ class Sql:
     """Columns without which the panel shows nothing."""
     format: str = "table"
     """`table`, or `time_series`, which wants a column `time` in ascending order."""
-    may_be_empty: bool = False
-    """Whether no row is an answer of a healthy run, too (no failure, no evaluation)."""
 
     def target(self, letter: str) -> Json:
         """Returns it as a panel's target."""

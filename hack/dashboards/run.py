@@ -12,7 +12,7 @@ from hack.dashboards.panels import (
     table,
     typed,
 )
-from hack.dashboards.steps import columns_by_step, metrics_by_step
+from hack.dashboards.steps import columns_by_step, loss_by_step, metrics_by_step
 
 UID = "tenyson-run"
 
@@ -37,7 +37,9 @@ _STATE = Section(
         ),
         stat(
             "Attempts",
-            Sql("SELECT count(*) AS attempts FROM attempts WHERE run_id = '$run_id'", ("attempts",)),
+            Sql(
+                "SELECT count(*) AS attempts FROM attempts WHERE run_id = '$run_id'", ("attempts",)
+            ),
             "Tries at this run: restarts, preemptions, resumes.",
             unit="none",
         ),
@@ -98,18 +100,8 @@ _CURVES = Section(
     (
         over_steps(
             "Loss",
-            Sql(
-                f"SELECT step, max(loss) AS loss, max(eval_loss) AS \"eval loss\" FROM (\n"
-                f"(SELECT step, loss, NULL::float8 AS eval_loss FROM "
-                f"({columns_by_step('sft_metrics', {'loss': 'loss'}, 'loss IS NOT NULL')}) AS a)\n"
-                f"UNION ALL (SELECT step, NULL, eval_loss FROM "
-                f"({columns_by_step('sft_metrics', {'eval_loss': 'eval_loss'}, 'eval_loss IS NOT NULL')}) AS b)\n"
-                f"UNION ALL (SELECT step, loss, NULL FROM "
-                f"({columns_by_step('epoch_metrics', {'loss': 'loss'})}) AS c)\n"
-                ") AS curves GROUP BY step ORDER BY step",
-                ("step", "loss"),
-            ),
-            "Of SFT (with its loss on held-out rows), or of GRPO, whose loss says little by itself.",
+            Sql(loss_by_step(), ("step", "loss")),
+            "Of SFT, with that on held-out rows; or of GRPO, whose loss says little by itself.",
         ),
         over_steps(
             "Reward",
@@ -255,7 +247,6 @@ SELECT created_at AS time, attempt, step, is_final AS final, bytes, seconds,
   coalesce(uri, path) AS place, sha256
 FROM checkpoints WHERE run_id = '$run_id' ORDER BY created_at DESC LIMIT 200""",
                 ("time", "step", "bytes"),
-                may_be_empty=True,
             ),
             "What the run can go on from; seconds is how long the save took.",
             width=12,
@@ -333,7 +324,6 @@ WHERE e.run_id = '$run_id'
 ORDER BY e.row_id, e.sample_index, e.model
 LIMIT 500""",
                 ("row", "scores", "prompt", "completion"),
-                may_be_empty=True,
             ),
             "Answers of an Eval job, by row.",
             height=14,

@@ -50,3 +50,19 @@ FROM (
 ) AS newest
 GROUP BY name, step / (1 + final_step / {POINTS})
 ORDER BY 1, 2"""
+
+
+def loss_by_step() -> str:
+    """Returns the SQL for the losses of a run, whatever kind of training it is."""
+    train = columns_by_step("sft_metrics", {"loss": "loss"}, "loss IS NOT NULL")
+    held_out = columns_by_step("sft_metrics", {"loss": "eval_loss"}, "eval_loss IS NOT NULL")
+    rl = columns_by_step("epoch_metrics", {"loss": "loss"})
+    return f"""
+SELECT step, max(train) AS loss, max(held_out) AS "eval loss"
+FROM (
+  SELECT step, loss AS train, NULL::float8 AS held_out FROM ({train}) AS sft
+  UNION ALL SELECT step, NULL, loss FROM ({held_out}) AS held_out_rows
+  UNION ALL SELECT step, loss, NULL FROM ({rl}) AS rl
+) AS curves
+GROUP BY step
+ORDER BY step"""
