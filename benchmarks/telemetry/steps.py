@@ -1,16 +1,19 @@
 """What a step with 512 completions of 4 KB costs the thread that trains.
 
-Beside it stands the usual alternative: the rows as ORM objects, committed in the step. The pause
-between steps is pure Python, the worst case: it holds the interpreter's lock as long as it may, and
-the writer takes its part of it. A trainer spends most of a step in libraries that let go of it.
+First the call itself; beside it stands the usual alternative, the rows as ORM objects committed in
+the step. Then what the writer's thread costs the work that goes on beside it, compared with the
+same work a moment later, when the writer has nothing to do: work in a library that lets go of
+Python's lock, as a trainer spends nearly all of a step, and pure Python, the worst there is.
 """
 
+import hashlib
 import random
 import statistics
 import tempfile
 import time
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.telemetry.server import postgres
@@ -19,14 +22,14 @@ from tenyson.telemetry import Completion, PromptGroup, Telemetry, open_telemetry
 
 GROUPS, GROUP_SIZE, CHARACTERS = 64, 8, 4096
 REWARDS = ("consistent", "dictionary", "format")
-PAUSE_SECONDS = 0.5
-"""What the rest of a quick step takes."""
+PAUSE_SECONDS = 1.0
+"""After which the writer has written a step."""
 Figures = dict[str, float]
 
 
 def steps(is_quick: bool) -> list[Figures]:
     """Returns, for each of several rounds, milliseconds a step on SQLite and PostgreSQL."""
-    rounds, count = (1, 6) if is_quick else (3, 12)
+    rounds, count = (1, 3) if is_quick else (3, 6)
     with (
         tempfile.TemporaryDirectory(prefix="perf-") as folder,
         postgres(Path(folder) / "server") as server,
@@ -37,51 +40,51 @@ def steps(is_quick: bool) -> list[Figures]:
 
 def _round(urls: dict[str, str], folder: Path, count: int) -> Figures:
     figures: Figures = {}
-    alone = [_work() for _ in range(count)]
     for name, url in urls.items():
         telemetry = open_telemetry(
             url, folder / name, run_id=str(uuid.uuid4()), attempt=0, job_type=JobType.RL
         )
-        recorded = _measured(count, lambda step, t=telemetry: _record(t, step))  # type: ignore[misc]
+        held: list[float] = []
+        slower: dict[str, list[float]] = {work: [] for work in _WORKS}
+        for step in range(count):
+            for work, do in _WORKS.items():
+                held.append(_record(telemetry, 2 * step + len(held) % 2))
+                beside = _seconds(do)
+                time.sleep(PAUSE_SECONDS)
+                slower[work].append(beside - _seconds(do))
         counts = telemetry.close(deadline_seconds=60)
         if counts["spooled"] or counts.get("lost"):
             raise RuntimeError(f"{name}: not everything was written: {counts}")
-        figures[f"{name}_ms"] = 1e3 * statistics.median(held for held, _ in recorded)
-        figures[f"{name}_worst_ms"] = 1e3 * max(held for held, _ in recorded)
-        slower = statistics.median(rest for _, rest in recorded) - statistics.median(alone)
-        figures[f"{name}_beside_ms"] = 1e3 * slower
+        figures[f"{name}_ms"] = 1e3 * statistics.median(held)
+        figures[f"{name}_worst_ms"] = 1e3 * max(held)
+        for work, seconds in slower.items():
+            figures[f"{name}_{work}_ms"] = 1e3 * statistics.median(seconds)
         with _Orm(url) as orm:
-            figures[f"other_{name}_ms"] = 1e3 * statistics.median(
-                held for held, _ in _measured(max(3, count // 3), orm.store)
-            )
+            stored = [orm.store(step) for step in range(max(3, count // 2))]
+            figures[f"other_{name}_ms"] = 1e3 * statistics.median(stored)
     return figures
 
 
-def _measured(count: int, record: Callable[[int], float]) -> list[tuple[float, float]]:
-    """Seconds that each step's recording took, and that the work after it took."""
-    measured = []
-    for step in range(count):
-        measured.append((record(step), _work()))
-    return measured
-
-
-def _work() -> float:
-    """Counts for about PAUSE_SECONDS of an idle processor; returns what it took."""
+def _seconds(work: Callable[[], None]) -> float:
     began = time.perf_counter()
-    total = 0
-    for number in range(_WORK):
-        total += number
+    work()
     return time.perf_counter() - began
 
 
-def _calibrated() -> int:
-    began = time.perf_counter()
-    for _ in range(1_000_000):
-        pass
-    return int(1_000_000 * PAUSE_SECONDS / (time.perf_counter() - began) / 1.6)
+def _in_python() -> None:
+    total = 0
+    for number in range(8_000_000):
+        total += number
 
 
-_WORK = _calibrated()
+def _in_a_library() -> None:
+    for _ in range(200):
+        hashlib.sha256(_BYTES).digest()
+
+
+_BYTES = bytes(4 << 20)
+_WORKS = {"library": _in_a_library, "python": _in_python}
+"""About half a second of work each."""
 
 
 def sampled(step: int) -> list[PromptGroup]:
@@ -134,36 +137,39 @@ class _Orm:
 
         groups = sampled(step)
         began = time.perf_counter()
+        made = [self._objects(step, group) for group in groups]
         with Session(self._engine) as session:
-            for group in groups:
-                session.add_all(self._objects(step, group))
+            for kind in zip(*made, strict=True):  # what others refer to goes first
+                session.add_all(row for rows in kind for row in rows)
+                session.flush()
             session.commit()
         return time.perf_counter() - began
 
-    def _objects(self, step: int, group: PromptGroup) -> list[object]:
-        from datetime import UTC, datetime
-
+    def _objects(self, step: int, group: PromptGroup) -> tuple[list[object], ...]:
+        """The rollout, its generations, and their reward components."""
         from tenyson.telemetry.tables import Generation, RewardComponent, Rollout
 
-        head = {"run_id": self._run_id, "attempt": 0, "step": step, "created_at": datetime.now(UTC)}
+        now = datetime.now(UTC)
+        head = {"run_id": self._run_id, "attempt": 0, "step": step, "created_at": now}
         rollout = Rollout(
             id=str(uuid.uuid4()), phase="rl", group_index=group.index, prompt=group.prompt,
             reward_mean=0.5, reward_std=0.1, prompt_hash="", zero_variance=False, sampling_round=0,
             **head,
         )  # fmt: skip
-        objects: list[object] = [rollout]
-        for index, completion in enumerate(group.completions):
-            generation = Generation(
+        generations = [
+            Generation(
                 id=str(uuid.uuid4()), phase="rl", rollout_id=rollout.id, index=index,
                 completion=completion.text, tokens=completion.tokens, reward=completion.total,
                 **head,
-            )  # fmt: skip
-            objects.append(generation)
-            objects += [
-                RewardComponent(
-                    generation_id=generation.id, name=name, run_id=self._run_id, step=step,
-                    value=value, weight=1.0,
-                )
-                for name, value in completion.rewards.items()
-            ]  # fmt: skip
-        return objects
+            )
+            for index, completion in enumerate(group.completions)
+        ]  # fmt: skip
+        components = [
+            RewardComponent(
+                generation_id=generation.id, name=name, run_id=self._run_id, step=step,
+                created_at=now, value=value, weight=1.0,
+            )
+            for generation, completion in zip(generations, group.completions, strict=True)
+            for name, value in completion.rewards.items()
+        ]  # fmt: skip
+        return [rollout], generations, components
