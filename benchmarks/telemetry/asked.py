@@ -49,7 +49,7 @@ def _everything(url: str, runs: Sequence[BulkRun]) -> list[Timed]:
         timed += panels(url, FOLDER / "run.json", chosen, days=30)
     experiments = ["none", *(f"experiment-{n}" for n in range(10))]
     timed += panels(url, FOLDER / "fleet.json", {"experiment": experiments}, days=30)
-    for name, call in commands(url, (large, usual, evaluations[0].run_id)).items():
+    for name, call in commands(url, large, usual).items():
         timed += command(name, call)
     return timed
 
@@ -87,6 +87,7 @@ def _fill_once(folder: Path, runs: Sequence[BulkRun]) -> None:
 def upgraded(url: str) -> None:
     """Brings the database to the newest schema."""
     from sqlalchemy import create_engine
+
     from tenyson.telemetry.schema import migrate
     from tenyson.telemetry.urls import parse_url
 

@@ -133,32 +133,32 @@ def _statements_of(name: str, call: Callable[[], int]) -> list[tuple[float, int,
     return sent_ones
 
 
-def commands(url: str, runs: Sequence[str]) -> Mapping[str, Callable[[], int]]:
+def commands(url: str, large: str, usual: str) -> Mapping[str, Callable[[], int]]:
     """Returns the commands that are measured, by how they are shown.
 
     Args:
         url: Of the database.
-        runs: The largest RL run, one of the usual size, the largest evaluation.
+        large: The largest RL run.
+        usual: An RL run of the usual size.
     """
-    from tenyson.cli import report
-    from tenyson.cli import runs as runs_command
+    from tenyson.cli.main import COMMANDS, main
 
-    large, usual, _ = runs
-    database = ["--db-url", url]
-
-    def reported(*chosen: str) -> int:
-        with tempfile.TemporaryDirectory(prefix="perf-") as folder:
-            return report.main([*chosen, *database, "--output", f"{folder}/report.md"])
-
+    asked = (
+        ("runs", "list"),
+        ("runs", "list", "--status", "failed", "--job-type", "rl"),
+        ("runs", "show", large),
+        ("runs", "compare", large, usual),
+        ("report", large),
+        ("report", usual),
+    )
     return {
-        "tenyson runs list": lambda: runs_command.main(["list", *database]),
-        "tenyson runs list --status": lambda: runs_command.main(
-            ["list", "--status", "failed", "--job-type", "rl", *database]
-        ),
-        f"tenyson runs show {large}": lambda: runs_command.main(["show", large, *database]),
-        f"tenyson runs compare {large} {usual}": lambda: runs_command.main(
-            ["compare", large, usual, *database]
-        ),
-        f"tenyson report {large}": lambda: reported(large),
-        f"tenyson report {usual}": lambda: reported(usual),
+        f"tenyson {' '.join(words)}": lambda words=words: _call(main, url, words)  # type: ignore[misc]
+        for words in asked
+        if words[0] in COMMANDS
     }
+
+
+def _call(main: Callable[[Sequence[str]], int], url: str, words: Sequence[str]) -> int:
+    with tempfile.TemporaryDirectory(prefix="perf-") as folder:
+        output = ["--output", f"{folder}/report.md"] if words[0] == "report" else []
+        return main([*words, "--db-url", url, *output])

@@ -120,6 +120,7 @@ class _Orm:
 
     def __init__(self, url: str) -> None:
         from sqlalchemy import create_engine
+
         from tenyson.telemetry.urls import parse_url
 
         self._engine = create_engine(parse_url(url))
