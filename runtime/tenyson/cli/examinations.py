@@ -120,6 +120,8 @@ def check_database(url: str | None) -> Iterator[Finding]:
         return
     try:
         yield Finding("ok", "telemetry", f"{shown} answers ({_ask(database.url)})")
+    except TenysonError as error:  # its tables are of another version
+        yield Finding("bad", "telemetry", error.message, error.hint)
     except Exception as error:  # noqa: BLE001 - each driver raises classes of its own
         reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
         remedy = "Training goes on without it; rows wait in the output folder until it is back."
@@ -127,7 +129,10 @@ def check_database(url: str | None) -> Iterator[Finding]:
 
 
 def _ask(url: "URL") -> str:
+    """The server's version, of a database that a run could write to."""
     from sqlalchemy import create_engine, text
+
+    from tenyson.telemetry.schema import Standing, refusal, state_of
 
     is_sqlite = url.get_backend_name() == "sqlite"
     limits = {} if is_sqlite else {"connect_timeout": CONNECT_SECONDS}
@@ -136,6 +141,9 @@ def _ask(url: "URL") -> str:
         with engine.connect() as connection:
             version = "sqlite_version()" if is_sqlite else "version()"
             answer = str(connection.execute(text(f"SELECT {version}")).scalar())
+            state = state_of(connection)
+            if state.standing not in (Standing.CURRENT, Standing.EMPTY):
+                raise refusal(engine, state)
             return f"SQLite {answer}" if is_sqlite else " ".join(answer.split()[:2])
     finally:
         engine.dispose()
