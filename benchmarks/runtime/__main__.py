@@ -3,7 +3,8 @@
     python -m benchmarks.runtime [--quick] [--only sft,rl,help,save,evaluation] [--json FILE]
 
 What is compared is run in pairs, side by side and in turn one first and then the other, and each
-pair gives one ratio: what else the machine does disturbs both. Shown are medians over the pairs.
+pair gives one ratio: what else the machine does disturbs both. Shown are medians over the pairs,
+and of the ratios where the middle half of the pairs lies.
 """
 
 import argparse
@@ -21,7 +22,8 @@ from benchmarks.runtime import evaluations, saves, starts, steps
 
 Figures = dict[str, float]
 RATIO = Row("overhead_percent", "time over plain TRL", "%", at_most=2)
-CPU_RATIO = Row("cpu_overhead_percent", "processor time over plain TRL", "%")
+THREAD_RATIO = Row("thread_overhead_percent", "processor time, training thread", "%")
+CPU_RATIO = Row("cpu_overhead_percent", "processor time, whole process", "%")
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,11 @@ class Scenario:
 SCENARIOS = (
     Scenario(
         "sft", "A step of SFT, telemetry and metrics on every step", steps.sft,
-        (Row("ms", "a step", "ms"), RATIO, CPU_RATIO),
+        (Row("ms", "a step", "ms"), RATIO, THREAD_RATIO, CPU_RATIO),
     ),
     Scenario(
         "rl", "A step of GRPO: 64 completions, telemetry of every one", steps.rl,
-        (Row("ms", "a step", "ms"), RATIO, CPU_RATIO),
+        (Row("ms", "a step", "ms"), RATIO, THREAD_RATIO, CPU_RATIO),
     ),
     Scenario(
         "help", "--help, from the shell", starts.helps,
@@ -81,7 +83,7 @@ def main() -> int:
         print(scenario.title)
         for row in (row for row in scenario.rows if row.figure in figures):
             is_reached = row.is_reached_by(figures[row.figure])
-            print(_line(row, figures, is_reached), flush=True)
+            print(_line(row, figures, is_reached) + _spread(row, runs), flush=True)
             missed += [f"{scenario.name}: {row.label}"] if is_reached is False else []
     if options.json:
         options.json.write_text(json.dumps(report, indent=2))
@@ -95,6 +97,14 @@ def _line(row: Row, figures: Figures, is_reached: bool | None) -> str:
     verdict = {True: "ok", False: "MISSED", None: ""}[is_reached]
     value = number(figures[row.figure], row.unit)
     return aligned(f"    {row.label}", row.goal, value, beside, verdict)
+
+
+def _spread(row: Row, runs: list[Figures]) -> str:
+    """Where the middle half of the pairs lies, for a ratio; it says what the median is worth."""
+    if not row.figure.endswith("overhead_percent") or len(runs) < 3:
+        return ""
+    low, _, high = statistics.quantiles([run[row.figure] for run in runs], n=4)
+    return f"   {low:+.1f} to {high:+.1f}"
 
 
 def _options() -> argparse.Namespace:

@@ -105,7 +105,10 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
         help=f"output folder (default: ${Env.OUTPUT_DIR}, else {RUNS_FOLDER}/<run id>)",
     )
     group.add_argument(
-        "--run-id", metavar="ID", help=f"name of the run (default: ${Env.RUN_ID}, else a new UUID)"
+        "--run-id",
+        metavar="ID",
+        help=f"name of the run (default: ${Env.RUN_ID}, else that of the run in the output folder, "
+        "else a new UUID)",
     )
     group.add_argument(
         "--json", action="store_true", help="print the result on standard output, as one JSON line"

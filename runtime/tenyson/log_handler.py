@@ -1,4 +1,4 @@
-"""Where log lines go: to the standard error of the moment."""
+"""What is logged, for a reader of the standard error: which lines, and how they get there."""
 
 import logging
 import sys
@@ -18,3 +18,12 @@ class StandardErrorHandler(logging.StreamHandler[TextIO]):
     def stream(self) -> TextIO:  # type: ignore[override]
         """The stream to write to."""
         return sys.stderr
+
+
+def listen_to_logs(rank: int) -> None:
+    """Shows what the libraries and the runtime log, one plain line each, on standard error."""
+    prefix = f"[rank {rank}] " if rank else ""
+    handlers = [StandardErrorHandler()]
+    logging.basicConfig(format=f"{prefix}%(message)s", handlers=handlers, level=logging.WARNING)
+    # What concerns all ranks is rank 0's to tell.
+    logging.getLogger("tenyson.ranks" if rank else "tenyson").setLevel(logging.INFO)

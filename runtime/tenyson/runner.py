@@ -93,13 +93,18 @@ class _Attempt:
         return self._run_ranks(options) if len(self._places) > 1 else self._run_job(options)
 
     def _read_arguments(self) -> argparse.Namespace:
+        from tenyson.jobs.outcome.run_of_folder import run_id_of
+        from tenyson.log_handler import listen_to_logs
+
         options = self._parser.parse_args(self._given)
         self._job_type = options.job_type
         self._is_trial = options.dry_run or options.smoke
-        self._run_id = options.run_id or self._run_id
-        self._output_dir = _output_folder(options.output_dir, self._run_id)
+        named = options.run_id or os.environ.get(Env.RUN_ID)
+        self._output_dir = _output_folder(options.output_dir, named or self._run_id)
+        found = None if named else run_id_of(self._output_dir, options.job_type)
+        self._run_id = named or found or self._run_id
         self._places = places_here(os.environ)
-        _listen_to_logs(self._places[0].rank)
+        listen_to_logs(self._places[0].rank)
         return options
 
     def _run_ranks(self, options: argparse.Namespace) -> "JobResult":
@@ -239,19 +244,6 @@ class _Attempt:
 def _output_folder(given: str | None, run_id: str) -> Path:
     named = given or os.environ.get(Env.OUTPUT_DIR)
     return Path(named) if named else Path(RUNS_FOLDER, run_id)
-
-
-def _listen_to_logs(rank: int) -> None:
-    """Shows what the libraries and the runtime log, one plain line each, on standard error."""
-    import logging
-
-    from tenyson.log_handler import StandardErrorHandler
-
-    prefix = f"[rank {rank}] " if rank else ""
-    handlers = [StandardErrorHandler()]
-    logging.basicConfig(format=f"{prefix}%(message)s", handlers=handlers, level=logging.WARNING)
-    # What concerns all ranks is rank 0's to tell.
-    logging.getLogger("tenyson.ranks" if rank else "tenyson").setLevel(logging.INFO)
 
 
 def _summary(result: "JobResult") -> str:

@@ -15,13 +15,13 @@ from tenyson.jobs.limits.meter import Meter
 from tenyson.jobs.result import JobResult
 from tenyson.jobs.rl import RLJob
 from tenyson.jobs.sft import SFTJob
+from tests.runtime.left_behind import metric_rows
 
 pytestmark = pytest.mark.train
 
 
 def tokens_at(folder: Path, step: int) -> int:
-    rows = [json.loads(line) for line in (folder / File.METRICS).read_text().splitlines()]
-    return int(next(row["num_tokens"] for row in rows if row["step"] == step))
+    return int(next(row["num_tokens"] for row in metric_rows(folder) if row["step"] == step))
 
 
 def test_a_run_that_is_out_of_tokens_ends_valid_and_goes_on_exactly_with_more(

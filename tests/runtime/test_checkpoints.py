@@ -8,7 +8,9 @@ import pytest
 
 from tenyson.checkpoints import manifest
 from tenyson.checkpoints.fence import Fence
+from tenyson.checkpoints.layout import Place
 from tenyson.checkpoints.mirror import Mirror, fetch_folder
+from tenyson.checkpoints.rotation import Verified, surplus_in_mirror
 from tenyson.checkpoints.store import CheckpointStore
 from tenyson.contract import File
 from tenyson.errors import CheckpointError, CredentialsError, DependencyError, SupersededError
@@ -372,3 +374,26 @@ def test_a_manifest_lists_every_file_with_size_and_hash(store: CheckpointStore) 
     assert content["files"]["adapter.bin"]["bytes"] == len("weights 1")
     assert len(content["files"]["adapter.bin"]["sha256"]) == 64
     assert manifest.verify(folder) == content
+
+
+def test_a_file_that_is_gone_when_it_is_looked_at_ends_no_training(
+    store: CheckpointStore,
+) -> None:
+    """Network file systems list what is gone by then: such a checkpoint counts as none."""
+    save(store, 1)
+    folder = save(store, 2)
+    (folder / "gone").symlink_to(folder / "nowhere")
+
+    assert not Verified()(folder)
+    for step in (3, 4):
+        save(store, step)
+
+    assert steps(store) == [1, 2, 3, 4], "two and the oldest verify, and three are to be kept"
+
+
+def test_in_the_mirror_the_newest_finished_ones_stay() -> None:
+    places = [Place(0, step) for step in (1, 2, 3)]
+
+    assert surplus_in_mirror(places[::-1], 1, pinned_step=None) == places[:2]
+    assert surplus_in_mirror(places, 1, pinned_step=1) == places[1:2]
+    assert surplus_in_mirror(places, 5, pinned_step=None) == []

@@ -1,12 +1,12 @@
 """A policy that collapses is stopped while its reward still rises; one that learns is not."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tenyson.contract import ExitCode, File
+from tenyson.contract import ExitCode
+from tests.runtime.left_behind import metric_rows
 
 pytestmark = pytest.mark.train
 TASK = f"{Path(__file__).with_name('closeness_task.py')}:ClosenessTask"
@@ -28,10 +28,6 @@ def config_of(make_config: Any, learning_rate: float, steps: int) -> dict[str, A
     return config
 
 
-def rows_of(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / File.METRICS).read_text().splitlines()]
-
-
 @pytest.mark.timeout(120)
 def test_a_collapse_is_stopped_though_the_reward_has_risen(
     make_config: Any, run_runner: Any
@@ -42,7 +38,7 @@ def test_a_collapse_is_stopped_though_the_reward_has_risen(
     failure = ended.result.failure
     assert failure.message.startswith("Guard entropy: the policy's entropy")
     assert "lower training.learning_rate" in failure.hint
-    curve = rows_of(ended.folder)
+    curve = metric_rows(ended.folder)
     assert len(curve) < 45
     assert curve[0]["entropy"] > 4
     assert curve[-1]["entropy"] < 0.03
@@ -56,5 +52,5 @@ def test_a_policy_that_learns_is_left_alone(make_config: Any, run_runner: Any) -
 
     assert ended.code == 0
     assert ended.result.warnings == []
-    curve = rows_of(ended.folder)
+    curve = metric_rows(ended.folder)
     assert sum(r["reward"] for r in curve[-10:]) > 2 * sum(r["reward"] for r in curve[:10])

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tenyson.config import parse_config
-from tenyson.config.checks import rl_batch_problem
+from tenyson.config.rl_checks import rl_batch_problem
 from tenyson.config.trainer_arguments import OWNED, OWNED_BY_RL, REFUSED
 from tenyson.contract import JobType
 from tenyson.errors import ConfigError

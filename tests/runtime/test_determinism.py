@@ -1,27 +1,20 @@
 """Random draws follow from the run's seed and the place; `strict` allows no other kernels."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tenyson.config import parse_config
-from tenyson.contract import ExitCode, File, JobType
+from tenyson.contract import ExitCode, JobType
 from tenyson.errors import ConfigError
 from tenyson.jobs.rl import RLJob
 from tenyson.jobs.sft import SFTJob
 from tenyson.jobs.training.determinism import as_refusal, with_strict_engine
 from tests.runtime import sum_task as sums
+from tests.runtime.left_behind import BY_CLOCK, metric_rows
 
 STRICT = {"determinism": "strict"}
-
-
-def rows_of(folder: Path) -> list[dict[str, Any]]:
-    """Every row of metrics, without what a clock says."""
-    lines = (folder / File.METRICS).read_text(encoding="utf-8").splitlines()
-    timed = ("time", "step_time", "attempt", "tokens_per_second")
-    return [{k: v for k, v in json.loads(line).items() if k not in timed} for line in lines]
 
 
 @pytest.mark.train
@@ -47,8 +40,10 @@ def test_two_runs_of_one_configuration_have_the_same_metrics_and_weights(
     second = job(config, sum_task, output_dir=tmp_path / "b").run()
 
     assert first.adapter_sha256 == second.adapter_sha256
-    assert rows_of(tmp_path / "a") == rows_of(tmp_path / "b")
-    assert len(rows_of(tmp_path / "a")) == 6
+    assert metric_rows(tmp_path / "a", without=BY_CLOCK) == metric_rows(
+        tmp_path / "b", without=BY_CLOCK
+    )
+    assert len(metric_rows(tmp_path / "a", without=BY_CLOCK)) == 6
     assert not torch.are_deterministic_algorithms_enabled(), "strict ends with its run"
 
 

@@ -1,15 +1,15 @@
 """Tasks of several turns: what is played, what is trained of it, and what an environment may do."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tenyson.contract import ExitCode, File
+from tenyson.contract import ExitCode
 from tenyson.errors import TaskError
 from tenyson.jobs.rl import RLJob
 from tenyson.jobs.sampling._episodes import observation_ids, play, reset
+from tests.runtime.left_behind import metric_rows
 from tests.tiny_model import CHAT_TEMPLATE
 
 CLOSED_TEMPLATE = "{% for m in messages %}{{ m['role'][0] + m['content'] + '<eos>' }}{% endfor %}a"
@@ -157,7 +157,7 @@ def test_training_on_episodes_raises_what_they_are_rewarded_for(
 
     RLJob(config, sum_task, output_dir=tmp_path).run()
 
-    rows = [json.loads(line) for line in (tmp_path / File.METRICS).read_text().splitlines()]
+    rows = metric_rows(tmp_path)
     assert all(row["episodes/turns"] == 3.0 and row["episodes/done_share"] == 1.0 for row in rows)
     # Three turns of four tokens; those of the environment between them are not trained on.
     assert rows[0]["completions/max_length"] == 12.0

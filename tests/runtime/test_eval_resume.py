@@ -84,21 +84,28 @@ def test_a_stopped_evaluation_generates_only_what_is_missing_and_ends_the_same(
     assert answers_of(folder) == answers_of(tmp_path / "at-once")
 
 
-def test_an_evaluation_without_budget_left_keeps_its_rows_and_goes_on_with_more(
+def test_an_evaluation_ended_by_its_budget_tells_of_its_part_and_goes_on_with_more(
     make_config: Any, sum_task: Any, tmp_path: Path, run_runner: Any
 ) -> None:
     at_once = evaluate(make_config(evaluation=SAMPLES), sum_task, tmp_path / "at-once")
     limited = make_config(evaluation=SAMPLES, budget={"max_tokens": 60})
 
     ended = run_runner(limited, job_type="eval", TENYSON_RUN_ID="r", TENYSON_ATTEMPT="0")
+    of_part = json.loads((ended.folder / File.RESULTS).read_text(encoding="utf-8"))
     again = run_runner(limited, job_type="eval", TENYSON_RUN_ID="r", TENYSON_ATTEMPT="1")
     more = run_runner(
         make_config(evaluation=SAMPLES), job_type="eval", TENYSON_RUN_ID="r", TENYSON_ATTEMPT="2"
     )
 
     assert (ended.code, ended.result.status, ended.result.global_step) == (73, "budget", 4)
-    assert "after 4 of 10 rows" in ended.result.failure.message
+    assert "after 4 answered rows" in ended.result.failure.message
     assert "of budget.max_tokens 60" in ended.result.failure.message
+    assert ended.result.metrics["answered_share"] == again.result.metrics["answered_share"] == 0.4
+    assert "are of 4 of 10 rows" in " ".join(ended.result.warnings)
+    assert of_part["partial"] == {"answered": 4, "asked": 10}
+    whole = {row["id"]: row for row in answers_of(tmp_path / "at-once")[0]}
+    assert [whole[row["id"]] for row in of_part["detailed_results"]] == of_part["detailed_results"]
+    assert len(of_part["detailed_results"]) == 4
     assert (again.code, again.result.global_step) == (73, 4)
     assert (more.code, more.result.resumed_from_step) == (0, 4)
     assert more.result.metrics == at_once.metrics

@@ -11,6 +11,7 @@ from tenyson.contract import ExitCode, File
 from tenyson.errors import DivergedError
 from tenyson.jobs.rl import RLJob
 from tenyson.jobs.sft import SFTJob
+from tests.runtime.left_behind import metric_rows
 
 pytestmark = pytest.mark.train
 
@@ -37,10 +38,6 @@ def poison() -> Iterator[Any]:
     hook = torch.nn.modules.module.register_module_forward_hook(found.spoil)
     yield found
     hook.remove()
-
-
-def rows_of(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / File.METRICS).read_text().splitlines()]
 
 
 def test_a_guard_that_warns_does_so_once_and_the_run_goes_on(
@@ -99,7 +96,7 @@ def test_a_rollback_goes_back_with_half_the_learning_rate(
     assert result.succeeded
     assert result.global_step == 6
     assert "before step 6, with half the learning rate" in result.warnings[0]
-    rates = [row["learning_rate"] for row in rows_of(tmp_path) if "learning_rate" in row]
+    rates = [row["learning_rate"] for row in metric_rows(tmp_path) if "learning_rate" in row]
     assert rates == pytest.approx([0.01] * 4 + [0.005] * 2)
 
 
@@ -118,7 +115,7 @@ def test_a_rollback_from_the_start_and_a_second_one_stops(
     assert job.result.exit_code == ExitCode.DIVERGED
     assert [w for w in job.result.warnings if "half the learning rate" in w]
     assert json.loads((tmp_path / File.AMENDMENTS).read_text())["learning_rate_scale"] == 0.5
-    assert [row["step"] for row in rows_of(tmp_path)] == [1, 2]
+    assert [row["step"] for row in metric_rows(tmp_path)] == [1, 2]
 
 
 def test_a_rollback_takes_the_checkpoint_of_before_the_trouble_however_many_came_after(
@@ -149,7 +146,7 @@ def test_a_rollback_takes_the_checkpoint_of_before_the_trouble_however_many_came
 
     assert result.succeeded
     assert result.resumed_from_step == 3
-    assert [row["step"] for row in rows_of(tmp_path)][-10:] == list(range(1, 11))
+    assert [row["step"] for row in metric_rows(tmp_path)][-10:] == list(range(1, 11))
     kept = sorted(path.name for path in (tmp_path / "attempt-0").glob("checkpoint-*"))
     assert kept == ["checkpoint-10", "checkpoint-9"]
     assert list((tmp_path / "attempt-0").glob("superseded-checkpoint-*"))

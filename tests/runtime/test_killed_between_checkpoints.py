@@ -13,6 +13,7 @@ import pytest
 from tenyson.contract import Env, ExitCode, File
 from tenyson.jobs.result import JobResult
 from tenyson.jobs.rl import RLJob
+from tests.runtime.left_behind import metric_rows
 
 pytestmark = [pytest.mark.train, pytest.mark.long]
 
@@ -22,7 +23,6 @@ def start(config: Path, task_file: Path, folder: Path, attempt: int, signals: st
     command = [sys.executable, "-m", "tenyson.runner", "--job-type", "rl"]
     command += ["--config", str(config), "--task-module", f"{task_file}:SumTask"]
     env = {**os.environ, Env.ATTEMPT: str(attempt), Env.RUN_ID: "r", "SUM_TASK_SIGNALS": signals}
-    command += ["--output-dir", str(folder)]
     done = subprocess.run(
         [*command, "--output-dir", str(folder)],
         env=env,
@@ -59,5 +59,5 @@ def test_a_run_killed_inside_rounds_and_between_checkpoints_ends_with_the_same_w
     result = JobResult.load(folder / File.JOB_RESULT)
     assert result.resumed_from_step == 6
     assert result.adapter_sha256 == whole.adapter_sha256
-    steps = [json.loads(line)["step"] for line in (folder / File.METRICS).read_text().splitlines()]
+    steps = [row["step"] for row in metric_rows(folder)]
     assert steps == list(range(1, 10)), "every step once"

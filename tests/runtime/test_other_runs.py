@@ -83,10 +83,26 @@ def test_what_would_make_another_run_of_it_is_refused(change: dict[str, Any], sa
     assert raised.value.hint
 
 
+@pytest.mark.parametrize("was_split", [True, False])
+def test_ranks_that_split_weights_and_ranks_that_do_not_leave_different_checkpoints(
+    was_split: bool,
+) -> None:
+    saved, own = (
+        recipe_with(ranks=2, training={"fsdp": splits}) for splits in (was_split, not was_split)
+    )
+
+    with pytest.raises(CheckpointError) as raised:
+        refuse_another_run("checkpoint-4", saved, own)
+
+    assert f"saved with training.fsdp: {str(was_split).lower()}" in raised.value.message
+    assert f"Set training.fsdp: {str(was_split).lower()}" in (raised.value.hint or "")
+
+
 @pytest.mark.parametrize(
     "change",
     [
         {},
+        {"training": {"fsdp": True}},
         {"training": {"learning_rate": 0.5, "max_steps": 9}},
         {"arguments": {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 4}},
         {"guards": {}},

@@ -14,6 +14,7 @@ from tenyson.jobs.result import JobResult
 from tenyson.jobs.rl import RLJob
 from tenyson.jobs.sft import SFTJob
 from tenyson.phases import Phases
+from tests.runtime.left_behind import metric_rows
 
 
 class Clock:
@@ -74,10 +75,6 @@ def test_a_rate_is_of_the_tokens_since_the_last_one() -> None:
     assert tokens.rate() == 50
 
 
-def rows(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / File.METRICS).read_text().splitlines()]
-
-
 def assert_explained(result: JobResult) -> None:
     explained = sum(result.phase_seconds.values())
     assert explained >= 0.95 * result.total_time_seconds, result.phase_seconds
@@ -99,9 +96,12 @@ def test_an_sft_run_tells_its_times_tokens_and_memory(
     assert {"load", "data", "forward_backward", "save", "eval"} == set(result.phase_seconds)
     # Six steps of eight examples; the answer and the token that ends it are trained.
     assert result.tokens == {"prompt": 6 * 8 * 4, "completion": 0, "trained": 6 * 8 * 2}
-    assert result.tokens["prompt"] + result.tokens["trained"] == rows(tmp_path)[-2]["num_tokens"]
+    assert (
+        result.tokens["prompt"] + result.tokens["trained"]
+        == metric_rows(tmp_path)[-2]["num_tokens"]
+    )
     assert (result.tokens_per_second or 0) > 1
-    assert all(row["tokens_per_second"] > 0 for row in rows(tmp_path) if "loss" in row)
+    assert all(row["tokens_per_second"] > 0 for row in metric_rows(tmp_path) if "loss" in row)
     assert 2**26 < result.peak_memory["rss"] < 2**36
 
 
@@ -135,7 +135,7 @@ def test_an_rl_run_tells_what_it_sampled_and_an_interrupted_one_counts_its_own_a
     assert 2 * 8 <= result.tokens["completion"] <= 2 * 8 * 6
     assert result.tokens["trained"] == 2 * result.tokens["completion"]
     read_and_sampled = result.tokens["prompt"] + result.tokens["completion"]
-    counted = [row["num_tokens"] for row in rows(tmp_path) if "num_tokens" in row]
+    counted = [row["num_tokens"] for row in metric_rows(tmp_path) if "num_tokens" in row]
     assert counted[-1] == read_and_sampled
 
     longer = make_config(rl={"num_iterations": 2}, training={"max_steps": 6})

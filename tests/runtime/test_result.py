@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tenyson.contract import TERMINATION_MESSAGE_BYTES
-from tenyson.jobs._numbers import is_number
 from tenyson.jobs.result import Failure, JobResult
+from tenyson.numbers import is_number
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """An interrupted run ends with the same weights as one that was left alone: difference 0.0."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from tenyson.jobs.options import RunOptions
 from tenyson.jobs.rl import RLJob
 from tenyson.jobs.sft import SFTJob
 from tenyson.jobs.stop import StopRequest
+from tests.runtime.left_behind import BY_CLOCK, metric_rows
 from tests.runtime.sum_task import rows
 
 pytestmark = pytest.mark.train
@@ -161,10 +161,7 @@ def checkpoints(folder: Path) -> list[str]:
 
 
 def curve(folder: Path) -> list[dict[str, Any]]:
-    """The metrics of every step, without what a clock says."""
-    lines = (folder / File.METRICS).read_text(encoding="utf-8").splitlines()
-    timed = ("time", "step_time", "attempt", "tokens_per_second")
-    return [{k: v for k, v in json.loads(line).items() if k not in timed} for line in lines]
+    return metric_rows(folder, without=BY_CLOCK)
 
 
 def test_a_damaged_checkpoint_falls_back_to_an_older_one(

@@ -9,6 +9,7 @@ import pytest
 from tenyson.contract import ExitCode, File
 from tenyson.errors import ConfigError, OutOfMemoryError, RewardError, TaskError
 from tenyson.jobs.rl import RLJob
+from tests.runtime.left_behind import metric_rows
 
 pytestmark = pytest.mark.train
 
@@ -46,8 +47,7 @@ def test_rewards_rise(make_config: Any, sum_task: Any, tmp_path: Path) -> None:
 
     RLJob(config, sum_task, output_dir=tmp_path).run()
 
-    lines = (tmp_path / File.METRICS).read_text(encoding="utf-8").splitlines()
-    rewards = [json.loads(line)["reward"] for line in lines]
+    rewards = [row["reward"] for row in metric_rows(tmp_path)]
     assert sum(rewards[-5:]) > 1.2 * sum(rewards[:5])
 
 

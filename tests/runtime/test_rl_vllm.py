@@ -1,13 +1,12 @@
 """RL with vLLM beside the training; needs a GPU and `tenyson[vllm]`."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tenyson.contract import File
 from tenyson.jobs.rl import RLJob
+from tests.runtime.left_behind import metric_rows
 
 pytestmark = [pytest.mark.gpu, pytest.mark.train]
 
@@ -25,7 +24,7 @@ def test_vllm_samples_from_the_weights_that_are_trained(
 
     RLJob(config, sum_task, output_dir=tmp_path).run()
 
-    rows = [json.loads(line) for line in (tmp_path / File.METRICS).read_text().splitlines()]
+    rows = metric_rows(tmp_path)
     assert len(rows) == 4
     # Weights that were not pushed would lie further and further from those that are trained.
     assert all(row["sampling/sampling_logp_difference/mean"] < 0.05 for row in rows)

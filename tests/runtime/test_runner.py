@@ -17,6 +17,7 @@ from tenyson import runner, termination
 from tenyson.contract import Env, ExitCode, File
 from tenyson.jobs.result import JobResult
 from tenyson.jobs.rl import RLJob
+from tests.runtime.left_behind import metric_rows
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -324,8 +325,7 @@ def test_a_run_killed_and_then_stopped_ends_with_the_same_weights(
     assert message.adapter_sha256 == result.adapter_sha256
     difference = largest_difference(weights_of(tmp_path / "whole"), weights_of(tmp_path / "parts"))
     assert difference == 0.0
-    rows = (tmp_path / "parts" / File.METRICS).read_text(encoding="utf-8").splitlines()
-    assert [json.loads(row)["step"] for row in rows] == list(range(1, 9))
+    assert [row["step"] for row in metric_rows(tmp_path / "parts")] == list(range(1, 9))
     assert {token for token, _ in pushes.heard} == {"Bearer the-token"}
     last = pushes.heard[-1][1]
     assert (last["step"], last["total_steps"]) == ("8", "8")

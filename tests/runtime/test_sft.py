@@ -20,6 +20,7 @@ from tenyson.jobs.options import RunOptions
 from tenyson.jobs.result import JobResult
 from tenyson.jobs.sft import SFTJob
 from tenyson.jobs.stop import StopRequest
+from tests.runtime.left_behind import metric_rows
 
 pytestmark = pytest.mark.train
 
@@ -38,11 +39,6 @@ def trained(tmp_path_factory: Any, tiny_model: str, sum_task: Any, build_config:
 
 def read_json(folder: str | Path | None, name: str) -> Any:
     return json.loads((Path(str(folder)) / name).read_text(encoding="utf-8"))
-
-
-def metric_rows(folder: str | Path | None) -> list[dict[str, Any]]:
-    lines = (Path(str(folder)) / File.METRICS).read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines]
 
 
 def test_a_run_succeeds_and_leaves_its_result(trained: JobResult) -> None:

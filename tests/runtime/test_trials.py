@@ -12,7 +12,6 @@ from tenyson.contract import ExitCode, File, JobType
 from tenyson.jobs.planning.plan import (
     Plan,
     cost_lines,
-    duration,
     newest_place,
     planned_steps,
     seconds_a_step,
@@ -51,7 +50,7 @@ def test_the_cost_is_told_where_a_step_was_measured_and_a_price_is_known() -> No
     known = list(cost_lines(config, 1200, 6.0))
     unknown = list(cost_lines(config, 1200, None))
 
-    assert known[0] == "about 2 h 0 min, 6.00 USD at 3 an hour: 1200 steps of 6 s, as measured"
+    assert known[0] == "about 2h 00m, 6.00 USD at 3 an hour: 1200 steps of 6 s, as measured"
     assert "--smoke" in unknown[0]
     assert known[1] == unknown[1] == "ends at 2 h (6.00 USD) at the latest"
 
@@ -68,11 +67,6 @@ def test_a_plan_is_read_line_by_line() -> None:
         "        evaluation: 2 rows",
         "  warning: look out",
     ]
-
-
-@pytest.mark.parametrize(("seconds", "words"), [(45, "45 s"), (600, "10 min"), (3900, "1 h 5 min")])
-def test_a_duration_is_told_in_words(seconds: float, words: str) -> None:
-    assert duration(seconds) == words
 
 
 def test_what_a_step_took_comes_from_an_earlier_attempts_result(tmp_path: Path) -> None:

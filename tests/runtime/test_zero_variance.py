@@ -1,10 +1,8 @@
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tenyson.contract import File
 from tenyson.errors import StoppedError
 from tenyson.jobs.options import RunOptions
 from tenyson.jobs.rl import RLJob
@@ -15,6 +13,7 @@ from tenyson.jobs.sampling.zero_variance import (
     unscored,
 )
 from tenyson.jobs.stop import StopRequest
+from tests.runtime.left_behind import metric_rows
 
 NAN = float("nan")
 
@@ -72,11 +71,6 @@ def test_a_prompt_of_the_round_is_not_taken_again() -> None:
     assert further.take(1, but=range(5)) == []
 
 
-def rows_of(folder: Path) -> list[dict[str, Any]]:
-    lines = (folder / File.METRICS).read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines]
-
-
 def mean(values: list[float]) -> float:
     return sum(values) / len(values)
 
@@ -96,7 +90,7 @@ def test_more_groups_teach_something_with_the_filter(
             rl={"filter_zero_variance": is_on},
         )
         RLJob(config, sum_task, output_dir=tmp_path / name).run()
-        rows = rows_of(tmp_path / name)
+        rows = metric_rows(tmp_path / name)
         left = "zero_variance_left" if is_on else "zero_variance_share"
         useful[name] = 1 - mean([row[left] for row in rows])
         shares = [row["zero_variance_share"] for row in rows]
@@ -116,8 +110,8 @@ def test_what_cannot_be_replaced_is_told(make_config: Any, sum_task: Any, tmp_pa
 
     result = RLJob(config, sum_task, output_dir=tmp_path).run()
 
-    assert [row["extra_rounds"] for row in rows_of(tmp_path)] == [3.0, 3.0]
-    assert [row["rewards/never_applies/none_share"] for row in rows_of(tmp_path)] == [1.0, 1.0]
+    assert [row["extra_rounds"] for row in metric_rows(tmp_path)] == [3.0, 3.0]
+    assert [row["rewards/never_applies/none_share"] for row in metric_rows(tmp_path)] == [1.0, 1.0]
     assert any(
         "4 of 4 groups earned all the same; 4 of them could not be replaced" in warning
         for warning in result.warnings
@@ -132,7 +126,7 @@ def test_completions_that_nobody_scores_are_counted_and_told(
 
     result = RLJob(config, sum_task, output_dir=tmp_path).run()
 
-    assert [row["unscored_share"] for row in rows_of(tmp_path)] == [1.0, 1.0]
+    assert [row["unscored_share"] for row in metric_rows(tmp_path)] == [1.0, 1.0]
     assert any("16 completions got None from every reward" in w for w in result.warnings)
 
 
@@ -162,7 +156,7 @@ def test_a_run_that_replaces_groups_resumes_exactly(
         options = RunOptions(stop=stop)
         with pytest.raises(StoppedError):
             RLJob(config, sum_task, output_dir=tmp_path / "parts", options=options).run()
-    assert sum(row["extra_rounds"] for row in rows_of(tmp_path / "parts")) > 0
+    assert sum(row["extra_rounds"] for row in metric_rows(tmp_path / "parts")) > 0
 
     resumed = RLJob(config, sum_task, output_dir=tmp_path / "parts").run()
 

@@ -17,10 +17,10 @@ class Verified:
 
     def __call__(self, folder: Path) -> bool:
         """Whether the folder is what its manifest says."""
-        look = _look(folder)
-        if look and self._looks.get(folder) == look:
-            return True
         try:
+            look = _look(folder)
+            if look and self._looks.get(folder) == look:
+                return True
             manifest.verify(folder)
         except (CheckpointError, OSError):
             self._looks.pop(folder, None)
@@ -30,7 +30,10 @@ class Verified:
 
     def note(self, folder: Path) -> None:
         """Takes a folder as verified: it was sealed just now."""
-        self._looks[folder] = _look(folder)
+        try:
+            self._looks[folder] = _look(folder)
+        except OSError:
+            self._looks.pop(folder, None)  # it is read when it is asked for
 
 
 def surplus(
@@ -54,6 +57,33 @@ def surplus(
             return [p for p in reversed(newest_first[index:]) if p.step != pinned_step]
         kept += is_verified(folder / place.name)
     return []
+
+
+def surplus_in_mirror(places: list[Place], keep: int, *, pinned_step: int | None) -> list[Place]:
+    """Returns the places older than the `keep` newest; the oldest comes first.
+
+    There the finished ones count, those with a manifest: to verify them all would be read.
+    """
+    return [place for place in sorted(places)[:-keep] if place.step != pinned_step]
+
+
+def spare_last_good(old: list[Place], places: list[Place], bad_from: int | None) -> list[Place]:
+    """Returns the old ones that may go: not the last one before what may turn out to be bad.
+
+    Args:
+        old: Those that are too many.
+        places: All, these among them.
+        bad_from: The first step that may be bad; None where none is in doubt.
+    """
+    if bad_from is None:
+        return old
+    good = max((place for place in places if place.step < bad_from), default=None)
+    return [place for place in old if place != good]
+
+
+def up_to_attempt(attempt: int, places: list[Place]) -> list[Place]:
+    """Returns the places of the attempt and older ones; newer ones are not its to touch."""
+    return sorted(place for place in places if place.attempt <= attempt)
 
 
 def _look(folder: Path) -> _Look:

@@ -9,14 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tenyson.checkpoints import manifest
+from tenyson.checkpoints import manifest, rotation
 from tenyson.checkpoints.disk_full import disk_full_is_said
 from tenyson.checkpoints.fence import Fence
 from tenyson.checkpoints.final import put_in_place
 from tenyson.checkpoints.folder import OutputFolder
 from tenyson.checkpoints.layout import Checkpoint, Place
 from tenyson.checkpoints.mirror import Mirror
-from tenyson.checkpoints.rotation import Verified, surplus
 from tenyson.checkpoints.uploads import Uploads
 from tenyson.contract import File
 from tenyson.errors import CheckpointError, SupersededError, TenysonError
@@ -54,7 +53,7 @@ class CheckpointStore:
         self.keep_before: int | None = None
         """The newest checkpoint before this step is kept whatever its age: later ones may turn
         out to be bad."""
-        self._is_verified = Verified()
+        self._is_verified = rotation.Verified()
         self._uploads = Uploads(self._carry_up)
         self._superseded: SupersededError | None = None
         self._files = OutputFolder(fence.folder, fence.attempt_folder)
@@ -223,26 +222,15 @@ class CheckpointStore:
         return [place for place in self.places() if self._files.has_manifest(place)]
 
     def _rotate(self) -> None:
-        ours = self._up_to_ours(self._finished())
-        old = surplus(
+        ours = rotation.up_to_attempt(self._fence.attempt, self._finished())
+        old = rotation.surplus(
             ours, self.folder, self._keep, self._is_verified, pinned_step=self._pinned_step
         )
-        for place in self._spared(old, ours):
+        for place in rotation.spare_last_good(old, ours, self.keep_before):
             if self._uploads.holds(self.folder / place.name):
                 continue  # the next rotation finds it
             self._fence.check()
             self._files.remove(place)
-
-    def _spared(self, old: list[Place], places: list[Place]) -> list[Place]:
-        """Returns the old ones that may go: not the last one before what may turn out to be bad."""
-        if self.keep_before is None:
-            return old
-        good = max((place for place in places if place.step < self.keep_before), default=None)
-        return [place for place in old if place != good]
-
-    def _up_to_ours(self, places: list[Place]) -> list[Place]:
-        """Returns the places of this attempt and older ones; newer ones are not ours to touch."""
-        return sorted(place for place in places if place.attempt <= self._fence.attempt)
 
     def _carry_up(self, folder: Path) -> None:
         """Copies a checkpoint to the mirror and rotates there; on the uploads' thread."""
@@ -252,10 +240,12 @@ class CheckpointStore:
                 self._mirror.upload_folder(folder, folder.relative_to(self.folder).as_posix())
                 for name in (File.METRICS, File.USAGE):
                     self._mirror.upload_file(self.folder / name)
-                mirrored = self._up_to_ours(self._mirrored())
-                for place in self._spared(mirrored[: -self._keep], mirrored):
-                    if place.step != self._pinned_step:
-                        self._mirror.remove(place.name)
+                mirrored = rotation.up_to_attempt(self._fence.attempt, self._mirrored())
+                old = rotation.surplus_in_mirror(
+                    mirrored, self._keep, pinned_step=self._pinned_step
+                )
+                for place in rotation.spare_last_good(old, mirrored, self.keep_before):
+                    self._mirror.remove(place.name)
         except SupersededError as error:
             self._superseded = error  # raised where the trainer saves next, or ends
             self._uploads.close()

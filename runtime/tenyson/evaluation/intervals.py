@@ -6,6 +6,7 @@ from typing import Any
 
 from tenyson.evaluation.pass_at_k import mean_pass_at_k
 from tenyson.evaluation.statistics import Estimate, mean_interval, wilson_interval
+from tenyson.numbers import is_number
 
 Details = Sequence[Sequence[Mapping[str, Any]]]
 """For each prompt, for each of its completions: what the task says about it."""
@@ -16,7 +17,7 @@ def number_names(details: Details) -> list[str]:
     every = [detail for drawn in details for detail in drawn]
     if not every:
         return []
-    return [name for name in every[0] if all(_is_number(d.get(name)) for d in every)]
+    return [name for name in every[0] if all(is_number(d.get(name)) for d in every)]
 
 
 def binary_names(details: Details) -> list[str]:
@@ -44,7 +45,7 @@ def metric_intervals(metrics: Mapping[str, Any], details: Details) -> dict[str, 
     means = {name: _estimate(name, details) for name in number_names(details)}
     found = {}
     for metric, value in metrics.items():
-        if not _is_number(value):
+        if not is_number(value):
             continue
         named = means.get(metric)
         if named is not None and math.isclose(named.value, float(value), rel_tol=1e-9):
@@ -65,10 +66,3 @@ def _estimate(name: str, details: Details) -> Estimate:
     values = [sum(float(d[name]) for d in drawn) / len(drawn) for drawn in details]
     is_share = all(len(drawn) == 1 for drawn in details) and set(values) <= {0.0, 1.0}
     return wilson_interval(int(sum(values)), len(values)) if is_share else mean_interval(values)
-
-
-def _is_number(value: Any) -> bool:
-    try:
-        return not isinstance(value, str | bytes) and math.isfinite(float(value))
-    except (TypeError, ValueError, OverflowError):
-        return False

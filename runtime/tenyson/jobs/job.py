@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tenyson.checkpoints.fence import Fence, next_attempt
+from tenyson.checkpoints.fence import Fence
 from tenyson.checkpoints.mirror import Mirror
 from tenyson.config import JobConfig, parse_config
 from tenyson.contract import RUNS_FOLDER, Env, ExitCode, JobType
@@ -28,8 +28,9 @@ from tenyson.jobs.models.loaders import import_loader
 from tenyson.jobs.options import HubTarget, RunOptions
 from tenyson.jobs.outcome.failure import as_tenyson_error, missing_library, record_failure
 from tenyson.jobs.outcome.finished import restore_finished
-from tenyson.jobs.outcome.own_folder import leave_own_folder, make_own_folder, refuse_ranks_for_eval
-from tenyson.jobs.outcome.records import claim_folder, leave_result, upload_results
+from tenyson.jobs.outcome.own_folder import leave_own_folder, open_folder, refuse_ranks_for_eval
+from tenyson.jobs.outcome.records import claim_folder, leave_result, new_result, upload_results
+from tenyson.jobs.outcome.run_of_folder import run_id_of
 from tenyson.jobs.preemption.grace import beyond_platform
 from tenyson.jobs.result import JobResult
 from tenyson.jobs.training.determinism import determinism, with_strict_engine
@@ -61,7 +62,8 @@ class Job(ABC):
         Args:
             config: A mapping or a checked configuration.
             task: A TaskPlugin, or any object with the hooks.
-            run_id: Names the run; None draws a UUID. Runs with the same folder are one run.
+            run_id: Names the run; None takes the name of the run in the output folder, and draws a
+                UUID where there is none.
             attempt: Number of this try at the run, from 0; None takes the one after the newest
                 in the folder. An attempt ends where a newer one starts.
             output_dir: None: `artifacts/training_runs/<run_id>` below the current folder.
@@ -71,6 +73,7 @@ class Job(ABC):
         self.config = config
         self.task = task
         self.run_id = run_id or str(uuid.uuid4())
+        self._is_named = run_id is not None
         self.attempt = attempt
         self.output_dir = Path(output_dir) if output_dir else Path(RUNS_FOLDER, self.run_id)
         self.options = options or RunOptions(
@@ -101,6 +104,8 @@ class Job(ABC):
         self.options.stop.defer()
         self._started = time.monotonic()
         self._phases, self._tokens = Phases(), TokenCounts()
+        if not self._is_named:
+            self.run_id = run_id_of(self.output_dir, self.job_type) or self.run_id
         result = self.result = new_result(self)
         try:
             self._carry_out(result)
@@ -173,7 +178,7 @@ class Job(ABC):
 
                 push_to_hub(context, self._hub)
             if context.budget_spent:
-                raise budget_reached(result.global_step, context.budget_spent)
+                raise budget_reached(self.job_type, result.global_step, context.budget_spent)
         ranks.finish()
 
     @property
@@ -184,15 +189,11 @@ class Job(ABC):
     def _claim(self, result: JobResult) -> tuple[Fence, Mirror | None]:
         """Returns what the attempt writes through, after it has named itself the newest one."""
         uri = self.options.output_uri
-        folder, mirror = self.output_dir, Mirror(uri) if uri else None
-        if not self._place.is_main:
-            folder, mirror = make_own_folder(self.output_dir, self._place.rank), None
-        if self.attempt is None:
-            self.attempt = next_attempt(folder, mirror)
-        result.attempt = self.attempt
-        self._fence, self._mirror = Fence(folder, self.attempt, mirror), mirror
-        claim_folder(self._fence)
-        return self._fence, mirror
+        fence, mirror = open_folder(self.output_dir, uri, self._place, self.attempt)
+        self._fence, self._mirror = fence, mirror
+        self.attempt = result.attempt = fence.attempt
+        claim_folder(fence)
+        return fence, mirror
 
     def _do_the_work(self, context: RunContext) -> None:
         announce_start(context)
@@ -263,16 +264,3 @@ class Job(ABC):
             result.cost = self._meter.cost()
             keep_usage(self._meter, fence)
         leave_result(result, error, fence, self._mirror)
-
-
-def new_result(job: Job) -> JobResult:
-    """Returns the result of a run that has done nothing yet."""
-    return JobResult(
-        run_id=job.run_id,
-        status="failed",
-        total_time_seconds=0.0,
-        local_output_dir=str(job.output_dir),
-        job_type=job.job_type.value,
-        attempt=job.attempt or 0,
-        output_uri=job.options.output_uri,
-    )

@@ -14,10 +14,11 @@ from tenyson.contract import JobType
 from tenyson.distributed.place import RankPlace
 from tenyson.errors import ConfigError, Problem
 from tenyson.jobs.context import Reporter, RunContext
-from tenyson.jobs.job import Job, new_result
+from tenyson.jobs.job import Job
 from tenyson.jobs.models.loaders import import_loader
 from tenyson.jobs.outcome.failure import missing_library
 from tenyson.jobs.outcome.own_folder import refuse_ranks_for_eval
+from tenyson.jobs.outcome.records import new_result
 from tenyson.jobs.planning.plan import Plan
 from tenyson.running.kinds import job_class
 from tenyson.running.smoke import smoke

@@ -1,21 +1,20 @@
 """Weights split over two ranks: the numbers of one rank, whole checkpoints, exact resumption."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tenyson.checkpoints import manifest
-from tenyson.contract import ExitCode, File
+from tenyson.contract import ExitCode
 from tests.runtime.distributed.processes import Pods
+from tests.runtime.left_behind import metric_rows
 
 pytestmark = [pytest.mark.train, pytest.mark.long, pytest.mark.timeout(600)]
 
 
 def losses(folder: Path) -> list[float]:
-    lines = (folder / File.METRICS).read_text(encoding="utf-8").splitlines()
-    return [row["loss"] for row in map(json.loads, lines) if "loss" in row]
+    return [row["loss"] for row in metric_rows(folder) if "loss" in row]
 
 
 @pytest.mark.parametrize("kind", ["lora", "full"])

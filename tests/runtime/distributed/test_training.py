@@ -17,15 +17,14 @@ from tenyson.checkpoints import manifest
 from tenyson.contract import Env, ExitCode, File
 from tenyson.jobs.result import JobResult
 from tests.runtime.distributed.processes import Pods
+from tests.runtime.left_behind import BY_CLOCK, metric_rows
 
 pytestmark = [pytest.mark.train, pytest.mark.timeout(300)]
 REPOSITORY = Path(__file__).parents[3]
 
 
 def curve(folder: Path) -> list[dict[str, Any]]:
-    lines = (folder / File.METRICS).read_text(encoding="utf-8").splitlines()
-    timed = ("time", "step_time", "attempt", "tokens_per_second")
-    return [{k: v for k, v in json.loads(line).items() if k not in timed} for line in lines]
+    return metric_rows(folder, without=BY_CLOCK)
 
 
 def wait_until(is_true: Callable[[], Any], timeout_seconds: float = 120) -> None:

@@ -1,6 +1,5 @@
 """A step that cannot end before the kill is dropped, and the run is the same to the last bit."""
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -8,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from tenyson.contract import File
 from tenyson.errors import StoppedError
 from tenyson.jobs.options import RunOptions
 from tenyson.jobs.rl import RLJob
 from tenyson.jobs.sft import SFTJob
 from tenyson.jobs.stop import StopRequest
+from tests.runtime.left_behind import metric_rows
 
 pytestmark = pytest.mark.train
 GRACE_SECONDS = 3.0
@@ -77,12 +76,8 @@ def saved(folder: Path) -> list[str]:
 
 def rows(folder: Path) -> list[dict[str, Any]]:
     """The metrics of every step, without what a clock says."""
-    lines = (folder / File.METRICS).read_text(encoding="utf-8").splitlines()
-    timed = ("time", "step_time", "attempt")
-    return [
-        {k: v for k, v in json.loads(line).items() if k not in timed and not k.endswith(_BY_CLOCK)}
-        for line in lines
-    ]  # fmt: skip
+    rows = metric_rows(folder, without=("time", "step_time", "attempt"))
+    return [{k: v for k, v in row.items() if not k.endswith(_BY_CLOCK)} for row in rows]
 
 
 CASES: dict[str, tuple[Any, int, dict[str, Any]]] = {

@@ -8,7 +8,7 @@ import numpy as np
 from tenyson.errors import ConfigError, Problem, TaskError
 from tenyson.jobs.context import RunContext
 from tenyson.jobs.data._mask_report import MaskReport
-from tenyson.jobs.data._preparation import Prepared
+from tenyson.jobs.data._preparation import PreparedRows
 from tenyson.jobs.data.packing import PackingChoice, Shape, choose_packing
 
 LOG = logging.getLogger("tenyson.jobs")
@@ -17,7 +17,7 @@ FEW = 0.9
 
 
 def decide_packing(
-    context: RunContext, prepared: Prepared, model_config: Any, *, has_collator: bool
+    context: RunContext, prepared: PreparedRows, model_config: Any, *, has_collator: bool
 ) -> PackingChoice:
     """Returns whether rows are packed; it is noted for the manifest, and said if it was a choice.
 
@@ -57,7 +57,7 @@ def decide_packing(
 
 
 def report_data(
-    context: RunContext, masks: MaskReport, prepared: Prepared, rows_left: int | None
+    context: RunContext, masks: MaskReport, prepared: PreparedRows, rows_left: int | None
 ) -> None:
     """Says what training will learn from, and notes it for the manifest.
 

@@ -22,7 +22,7 @@ from tenyson.jobs.models._model_errors import short
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedRows:
     """One data set, tokenised; `rows` has the columns `input_ids` and `labels`."""
 
     rows: Dataset
@@ -38,7 +38,7 @@ def prepare(
     tokenizer: Any,
     arguments: Any,
     formatting_func: Callable[..., Any] | None,
-) -> Prepared:
+) -> PreparedRows:
     """Returns the rows as tokens with labels, whole.
 
     Args:
@@ -85,7 +85,7 @@ def prepare(
     if not lengths.sum():
         raise TaskError(f"The rows of {hook} hold not one token.", hint="Check their text.")
     largest = pyarrow.compute.max(pyarrow.compute.list_flatten(ids)).as_py()
-    return Prepared(rows, lengths, int(largest))
+    return PreparedRows(rows, lengths, int(largest))
 
 
 def trains_completions_only(dataset: Dataset, arguments: Any) -> bool:

@@ -25,6 +25,7 @@ from tenyson.jobs.evaluating._eval_models import (
     open_engine,
 )
 from tenyson.jobs.evaluating._eval_results import AnswerSet, score, telemetry_samples, write_results
+from tenyson.jobs.evaluating.answered_rows import ANSWERED_SHARE, AnsweredRows, answered_rows
 from tenyson.jobs.measuring._recording import recording
 from tenyson.jobs.models._models import load_model_config, load_tokenizer, locate_model
 from tenyson.jobs.outcome._description import describe_run
@@ -81,15 +82,18 @@ def evaluate(context: RunContext) -> None:
     with closing(engine), recording(context) as telemetry:
         changes = _prove(context, engine, prepared, models)
         sampling = _sampling(context)
-        completions = answer_all(context, engine, models, prepared.requests, sampling)
+        found = answer_all(context, engine, models, prepared.requests, sampling)
         context.phases.turn_to("save")
         for model in models:
-            facts = _facts(model, engine, changes)
-            for answers in _answer_sets(model, facts, completions[model.name], sampling):
+            own = answered_rows(rows, ids, found[model.name])
+            facts = _facts(model, engine, changes) | _facts_of_a_part(context, model, own)
+            if not own.ids:
+                continue
+            for answers in _answer_sets(model, facts, own.completions, sampling):
                 with context.phases.measure("reward"):
-                    scored = score(context, tokenizer, rows, answers)
-                telemetry.record_eval_samples(telemetry_samples(rows, ids, scored))
-                write_results(context, rows, ids, scored)
+                    scored = score(context, tokenizer, own.rows, answers)
+                telemetry.record_eval_samples(telemetry_samples(own.rows, own.ids, scored))
+                write_results(context, own.rows, own.ids, scored)
 
 
 def _needed_length(context: RunContext, longest: int, model_config: Any, environment: Any) -> int:
@@ -191,6 +195,20 @@ def _facts(model: EvaluatedModel, engine: Engine, changes: dict[str, float]) -> 
     if model.name in changes:
         facts["adapter_log_prob_change"] = changes[model.name]
     return facts
+
+
+def _facts_of_a_part(
+    context: RunContext, model: EvaluatedModel, own: AnsweredRows
+) -> dict[str, Any]:
+    """Returns what a results file says where the budget did not do for all rows, having warned."""
+    shortfall = own.shortfall(model.label)
+    if shortfall is None:
+        return {}
+    context.warn(shortfall)
+    if own.ids:
+        name = f"{model.label}/{ANSWERED_SHARE}" if model.label else ANSWERED_SHARE
+        context.result.metrics[name] = own.share
+    return {"partial": {"answered": len(own.ids), "asked": own.asked}}
 
 
 def _answer_sets(

@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from importlib import metadata
 from pathlib import Path
@@ -33,12 +33,14 @@ def answer_all(
     models: Sequence[EvaluatedModel],
     requests: Sequence[Request],
     sampling: Sampling,
-) -> dict[str, list[list[Completion]]]:
-    """Returns by model the completions of every prompt, in the prompts' order.
+) -> dict[str, dict[str, list[Completion]]]:
+    """Returns by model the completions of every prompt, by its row's id.
+
+    Where the budget is used up before all are answered, `context.budget_spent` says so.
 
     Raises:
         StoppedError: A stop was asked for; what is done is kept.
-        BudgetError: The budget is used up; what is done is kept.
+        ConfigError: The budget was used up before anything was answered.
     """
     recipes = {model.name: _recipe(context, engine, model, sampling) for model in models}
     log = _KeptSamples(context, recipes, requests)
@@ -54,26 +56,42 @@ def answer_all(
     try:
         with closing(context.reporter.line), context.phases.measure("generate"):
             progress.show()
-            budget.check()
-            for model in models:
-                for batch in engine.generate(
-                    requests,
-                    sampling,
-                    model.name,
-                    done=frozenset(known[model.name]),
-                    check_stop=context.options.stop.check,
-                ):
-                    log.keep(model, batch)
-                    known[model.name] |= batch
-                    read, sampled = _tokens_of(batch, prompt_tokens)
-                    context.tokens.add_sampled(prompt=read, completion=sampled)
-                    budget.add(len(batch), read + sampled)
-                    progress.add(len(batch))
-                    budget.check()
+            context.budget_spent = budget.spent()
+            batches = _generated(context, engine, models, requests, sampling, known)
+            while context.budget_spent is None and (next_one := next(batches, None)) is not None:
+                model, batch = next_one
+                log.keep(model, batch)
+                known[model.name] |= batch
+                read, sampled = _tokens_of(batch, prompt_tokens)
+                context.tokens.add_sampled(prompt=read, completion=sampled)
+                budget.add(len(batch), read + sampled)
+                progress.add(len(batch))
+                context.budget_spent = budget.spent()
+            batches.close()
     finally:
         context.tokens.stop()
         log.upload()
-    return {name: [found[r.key] for r in requests] for name, found in known.items()}
+    return known
+
+
+def _generated(
+    context: RunContext,
+    engine: Engine,
+    models: Sequence[EvaluatedModel],
+    requests: Sequence[Request],
+    sampling: Sampling,
+    known: Mapping[str, Mapping[str, list[Completion]]],
+) -> Generator[tuple[EvaluatedModel, dict[str, list[Completion]]]]:
+    """Yields batches of what is missing, model after model."""
+    for model in models:
+        for batch in engine.generate(
+            requests,
+            sampling,
+            model.name,
+            done=frozenset(known[model.name]),
+            check_stop=context.options.stop.check,
+        ):
+            yield model, batch
 
 
 def _tokens_of(

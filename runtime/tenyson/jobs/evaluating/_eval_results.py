@@ -16,10 +16,10 @@ from tenyson.evaluation.intervals import (
 )
 from tenyson.evaluation.statistics import Estimate
 from tenyson.files import sha256_of_file
-from tenyson.jobs._numbers import is_number
 from tenyson.jobs.context import RunContext
 from tenyson.jobs.data._data import call_hook
 from tenyson.manifest import without_secrets
+from tenyson.numbers import is_number
 from tenyson.telemetry import EvalSample
 
 Rows = Sequence[dict[str, Any]]

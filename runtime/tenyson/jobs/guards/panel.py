@@ -6,11 +6,11 @@ from typing import Any
 
 from tenyson.config.guards import Action, GuardsConfig
 from tenyson.contract import JobType
-from tenyson.jobs._numbers import is_number
 from tenyson.jobs.guards.gradients import GradientSpike
 from tenyson.jobs.guards.hacking import RewardHacking
 from tenyson.jobs.guards.limits import Limit
 from tenyson.jobs.guards.verdict import Advice, Guard, Verdict
+from tenyson.numbers import is_number
 
 DISTINCT_SHARE = "completions/distinct_share"
 """Metric of ours: different completions in a round of sampling, as a share of all."""

@@ -3,9 +3,8 @@
 import time
 
 from tenyson.checkpoints.fence import Fence
-from tenyson.errors import BudgetError
 from tenyson.jobs.limits.meter import Meter, Usage, what_is_reached
-from tenyson.jobs.limits.usage import KEEP_SECONDS, keep_usage
+from tenyson.jobs.limits.usage import KEEP_SECONDS, keep_usage, nothing_answered
 
 
 class RowBudget:
@@ -39,27 +38,25 @@ class RowBudget:
         self._tokens += tokens
         self._batches += 1
 
-    def check(self) -> None:
-        """Ends the evaluation where the next batch would go beyond the budget.
+    def spent(self) -> str | None:
+        """Returns which limit the next batch would go beyond, as a sentence; None: none.
+
+        Where all rows are answered none is: to score them takes no budget.
 
         Raises:
-            BudgetError: Says how many rows are kept; never where all are answered.
+            ConfigError: It is used up, and no row is answered that could be scored.
         """
         now = time.monotonic()
         if now - self._kept_at >= KEEP_SECONDS:
             keep_usage(self._meter, self._fence)
             self._kept_at = now
         if self._rows >= self._total:
-            return
+            return None
         used = Usage(self._meter.seconds, self._tokens)
         spent = what_is_reached(self._meter.budget, used, self._per_batch(used))
-        if spent is not None:
-            raise BudgetError(
-                f"Ended after {self._rows} of {self._total} rows: {spent}",
-                hint="Their answers are kept in eval_samples.jsonl; there are no metrics of a "
-                "part. Raise the budget and start the run again in the same output folder to "
-                "answer the others.",
-            )
+        if spent is not None and not self._rows:
+            raise nothing_answered(spent)
+        return spent
 
     def _per_batch(self, used: Usage) -> Usage:
         """What a batch has taken in the mean of this attempt."""

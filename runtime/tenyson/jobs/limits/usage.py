@@ -5,7 +5,7 @@ import logging
 from tenyson.checkpoints.fence import Fence
 from tenyson.checkpoints.mirror import Mirror
 from tenyson.config.budget import BudgetConfig
-from tenyson.contract import File
+from tenyson.contract import File, JobType
 from tenyson.errors import BudgetError, ConfigError, Problem
 from tenyson.jobs.limits.meter import Meter, seconds_in
 
@@ -61,15 +61,34 @@ def nothing_trained(spent: str) -> ConfigError:
     )
 
 
-def budget_reached(step: int, spent: str) -> BudgetError:
+def nothing_answered(spent: str) -> ConfigError:
+    """Returns how an evaluation fails whose earlier attempts used the budget up before any answer.
+
+    Args:
+        spent: Which limit was reached, as a sentence.
+    """
+    return ConfigError(
+        [Problem("budget", f"{spent} No row was answered by then, so there is no result")],
+        hint="Raise the limit, and start the run again.",
+    )
+
+
+def budget_reached(job_type: JobType, done: int, spent: str) -> BudgetError:
     """Returns how a run ends that has done what its budget allows.
 
     Args:
-        step: The last step done.
+        job_type: Kind of the job.
+        done: The last step done; of an evaluation, the rows answered.
         spent: Which limit was reached, as a sentence.
     """
+    if job_type is JobType.EVAL:
+        return BudgetError(
+            f"Ended after {done} answered rows: {spent}",
+            hint="The metrics are of those rows alone, see the warnings. Raise the budget and "
+            "start the run again in the same output folder to answer the others.",
+        )
     return BudgetError(
-        f"Ended after step {step}: {spent}",
+        f"Ended after step {done}: {spent}",
         hint="The result is valid, checkpoint-final is there. Raise the budget and start the run "
         "again in the same output folder to go on from there.",
     )

@@ -7,11 +7,11 @@ from peft import PeftModel
 from tenyson.checkpoints.store import CheckpointStore
 from tenyson.contract import File
 from tenyson.files import sha256_of_file
-from tenyson.jobs._numbers import is_number
 from tenyson.jobs.context import RunContext
 from tenyson.jobs.models._models import ADAPTER_WEIGHTS
 from tenyson.jobs.outcome.finished import finished_facts, list_artifacts
 from tenyson.jobs.training._sharded import whole_state
+from tenyson.numbers import is_number
 
 
 def finish(context: RunContext, trainer: Any, store: CheckpointStore) -> None:

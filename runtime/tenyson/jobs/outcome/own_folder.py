@@ -1,4 +1,4 @@
-"""What ranks other than 0 have of the disk: a folder of their own, gone when they end.
+"""The folder that a rank writes to: rank 0 the run's, others one of their own, gone when they end.
 
 Rank 0 alone writes what a run leaves. The others need a place for what a trainer writes anyway, for
 a fetched adapter, and for their part of a checkpoint until rank 0 has it.
@@ -9,10 +9,34 @@ import shutil
 import traceback
 from pathlib import Path
 
+from tenyson.checkpoints.fence import Fence, next_attempt
+from tenyson.checkpoints.mirror import Mirror
 from tenyson.contract import JobType
+from tenyson.distributed.place import RankPlace
 from tenyson.errors import ConfigError, Problem, TenysonError
 
 LOG = logging.getLogger("tenyson.ranks")
+
+
+def open_folder(
+    output_dir: Path, output_uri: str | None, place: RankPlace, attempt: int | None
+) -> tuple[Fence, Mirror | None]:
+    """Returns what an attempt writes through: rank 0 the run's folder, others one of their own.
+
+    Args:
+        output_dir: Of the run.
+        output_uri: Where copies go; None for nowhere.
+        place: This rank's.
+        attempt: Number of the attempt; None takes the one after the newest in the folder.
+
+    Raises:
+        ConfigError: A rank's own folder cannot be made.
+    """
+    folder, mirror = output_dir, Mirror(output_uri) if output_uri else None
+    if not place.is_main:
+        folder, mirror = make_own_folder(output_dir, place.rank), None
+    number = next_attempt(folder, mirror) if attempt is None else attempt
+    return Fence(folder, number, mirror), mirror
 
 
 def make_own_folder(output_dir: Path, rank: int) -> Path:

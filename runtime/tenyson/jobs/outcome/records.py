@@ -5,6 +5,7 @@ import json
 import logging
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tenyson.checkpoints.fence import Fence
 from tenyson.checkpoints.final import upload_final
@@ -15,7 +16,23 @@ from tenyson.errors import ConfigError, Problem, SupersededError, TenysonError
 from tenyson.files import write_atomically
 from tenyson.jobs.result import JobResult
 
+if TYPE_CHECKING:
+    from tenyson.jobs.job import Job
+
 LOG = logging.getLogger("tenyson.jobs")
+
+
+def new_result(job: "Job") -> JobResult:
+    """Returns the result of a run that has done nothing yet."""
+    return JobResult(
+        run_id=job.run_id,
+        status="failed",
+        total_time_seconds=0.0,
+        local_output_dir=str(job.output_dir),
+        job_type=job.job_type.value,
+        attempt=job.attempt or 0,
+        output_uri=job.options.output_uri,
+    )
 
 
 def claim_folder(fence: Fence) -> None:

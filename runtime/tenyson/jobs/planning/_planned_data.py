@@ -17,7 +17,7 @@ from tenyson.jobs.data._data import (
 )
 from tenyson.jobs.data._data_report import decide_packing, report_data, summary, warnings_of
 from tenyson.jobs.data._mask_report import describe_example, report_masks, sample_of, stop_ids_of
-from tenyson.jobs.data._preparation import Prepared
+from tenyson.jobs.data._preparation import PreparedRows
 from tenyson.jobs.data._prompts import require_a_full_round, rl_prompts, with_prompts
 from tenyson.jobs.evaluating._eval import asked_rows, prepare_rows, prompts_of, row_ids
 from tenyson.jobs.evaluating._eval_models import EvaluatedModel, choose, locate_models
@@ -161,7 +161,7 @@ def _plan_rows(plan: Plan, role: str, dataset: Dataset) -> None:
 def _plan_mask(
     context: RunContext,
     plan: Plan,
-    prepared: Prepared,
+    prepared: PreparedRows,
     tokenizer: Any,
     collator: Callable[..., Any] | None,
 ) -> None:

@@ -10,6 +10,7 @@ from tenyson.checkpoints.layout import Place, attempt_of_folder
 from tenyson.config import JobConfig
 from tenyson.contract import File, JobType
 from tenyson.jobs.result import JobResult
+from tenyson.progress_line import duration
 
 STEP_PHASES = ("data", "generate", "reward", "sync", "forward_backward")
 """What a step's time goes into; the other phases do not grow with the steps."""
@@ -130,12 +131,3 @@ def cost_lines(config: JobConfig, steps_left: int | None, seconds: float | None)
     if named := [limit for limit in limits if limit]:
         most = f" ({budget.max_hours * price:.2f} {currency})" if budget.max_hours and price else ""
         yield f"ends at {' or '.join(named)}{most} at the latest"
-
-
-def duration(seconds: float) -> str:
-    """Returns a time in words: `2 h 10 min`, `45 s`."""
-    whole = round(seconds)
-    if whole < 120:
-        return f"{whole} s"
-    hours, minutes = divmod(round(whole / 60), 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

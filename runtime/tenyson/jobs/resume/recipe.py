@@ -23,6 +23,7 @@ _ORDER = (
     "num_iterations",
 )
 """Arguments of the trainers that decide which rows come when."""
+_SPLIT = "training.fsdp"
 _FREE = ("model", "checkpoint", "telemetry", "evaluation", "guards", "budget", "vllm", "task")
 """Sections that are compared elsewhere, or change nothing that is trained."""
 
@@ -72,6 +73,7 @@ def refuse_another_run(name: str, saved: Mapping[str, Any], own: Mapping[str, An
             f"{own['ranks']}: batches and random states are split by ranks.",
             hint=f"Run on {ranks} again, or set checkpoint.resume: never to start anew.",
         )
+    _refuse_another_split(name, saved, own)
     for what in ("revision", "base_fingerprint", "task"):
         known = saved.get(what) is not None and own.get(what) is not None
         if known and saved[what] != own[what]:
@@ -89,6 +91,17 @@ def changed_settings(saved: Mapping[str, Any], own: Mapping[str, Any]) -> list[s
         for path in sorted(before.keys() & now.keys())
         if before[path] != now[path]
     ]
+
+
+def _refuse_another_split(name: str, saved: Mapping[str, Any], own: Mapping[str, Any]) -> None:
+    """Each rank saves its own part of what is split, and can load nothing else of it."""
+    before, now = (facts.get("settings", {}).get(_SPLIT) for facts in (saved, own))
+    if own["ranks"] > 1 and before is not None and before != now:
+        raise CheckpointError(
+            f"{name} was saved with {_SPLIT}: {str(before).lower()}, this attempt has "
+            f"{str(now).lower()}: the optimiser's state lies in it otherwise.",
+            hint=f"Set {_SPLIT}: {str(before).lower()} to go on from it. {_ANEW}",
+        )
 
 
 def _refuse_other_data(name: str, saved: Mapping[str, Any], own: Mapping[str, Any]) -> None:

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tenyson.errors import ConfigError, Problem, TaskError
-from tenyson.jobs._numbers import is_number
 from tenyson.jobs.context import RunContext
 from tenyson.jobs.data._data import call_hook
 from tenyson.jobs.sampling._episodes import Episode, play, reset
+from tenyson.numbers import is_number
 
 INFO = "info"
 """The column by which reward functions get what each environment said last."""

@@ -8,10 +8,10 @@ from transformers import TrainerCallback
 
 from tenyson.checkpoints.fence import Fence
 from tenyson.contract import File
-from tenyson.jobs._numbers import is_number
 from tenyson.jobs.context import Reporter
 from tenyson.jobs.measuring.tokens import TokenCounts
 from tenyson.jobs.result import JobResult
+from tenyson.numbers import is_number
 from tenyson.progress import CHECKPOINT_STEP, Progress, StepClock
 
 

@@ -13,7 +13,7 @@ from tenyson.jobs.data._data import callable_of, dataset_of, facts_of, optional_
 from tenyson.jobs.data._data_report import decide_packing, report_data
 from tenyson.jobs.data._examples import check_examples
 from tenyson.jobs.data._mask_report import report_masks, sample_of, stop_ids_of
-from tenyson.jobs.data._preparation import Prepared, prepare
+from tenyson.jobs.data._preparation import PreparedRows, prepare
 from tenyson.jobs.measuring._recording import recording
 from tenyson.jobs.models._models import load_tokenizer, locate_model, require_vocabulary
 from tenyson.jobs.models._trained_model import model_to_train
@@ -82,7 +82,7 @@ def prepare_all(
     tokenizer: Any,
     arguments: Any,
     formatting_func: Callable[..., Any] | None,
-) -> dict[str, Prepared]:
+) -> dict[str, PreparedRows]:
     """Returns each data set as tokens with labels, by its role."""
     return {
         role: prepare(dataset, HOOKS[role], tokenizer, arguments, formatting_func)
@@ -103,7 +103,7 @@ def examples_of(context: RunContext, formats: bool, hooks: tuple[Any, ...]) -> d
 
 
 def _require_fit(
-    context: RunContext, prepared: dict[str, Prepared], model: Any, tokenizer: Any
+    context: RunContext, prepared: dict[str, PreparedRows], model: Any, tokenizer: Any
 ) -> None:
     """Refuses rows with tokens that the model does not know, or longer than its context."""
     for own in prepared.values():
@@ -111,7 +111,7 @@ def _require_fit(
         require_room(int(own.lengths.max()), context.config.data.max_length, model.config)
 
 
-def _report(context: RunContext, trainer: Any, prepared: Prepared, tokenizer: Any) -> None:
+def _report(context: RunContext, trainer: Any, prepared: PreparedRows, tokenizer: Any) -> None:
     rows = trainer.train_dataset
     if len(rows) == 0:
         raise TaskError(
