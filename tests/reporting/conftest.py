@@ -1,6 +1,8 @@
 """A chain of runs in a real database, on SQLite and on PostgreSQL."""
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,12 +50,12 @@ def connection(engine: Engine) -> Iterator[Connection]:
 
 
 @pytest.fixture
-def own_chain(tmp_path: Any) -> Any:
+def own_chain(sqlite_chain: str, tmp_path: Path) -> Any:
     """Makes a database of the test's own, which may be changed by SQL; returns its URL."""
 
     def make(*statements: str) -> str:
+        shutil.copy(sqlite_chain.removeprefix("sqlite:///"), tmp_path / "own.db")
         url = f"sqlite:///{tmp_path}/own.db"
-        write_chain(url)
         engine = create_engine(url)
         with engine.begin() as connection:
             for statement in statements:

@@ -11,13 +11,13 @@ from tenyson.cli.telemetry_url import add_db_url, database_of
 def main(arguments: Sequence[str]) -> int:
     """Writes the report, or prints it; returns the exit code."""
     options = _options(arguments)
-    from tenyson.reporting.report import make_report, write_report
+    from tenyson.reporting.report import make_report, require_format, write_report
 
+    require_format(options.output)  # before the database is read
     with database_of(options.db_url) as engine:
         report = make_report(engine, options.runs, metric=options.metric)
     path = write_report(report, options.output)
-    pictures = f" with {len(report.pictures)} pictures" if report.pictures else ""
-    sys.stdout.write(f"{path}{pictures}\n")
+    sys.stdout.write(f"{path}\n")
     return 0
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tenyson.cli.terminal import cell, console, status_cell, table, terminal_width
-from tenyson.reporting.lineage import shown_type
+from tenyson.reporting.lineage import is_eval, shown_type
 from tenyson.reporting.queries import Filters, curves, list_runs
 from tenyson.reporting.records import Run
 from tenyson.reporting.report.panels import MAIN
@@ -97,7 +97,7 @@ def _row(entry: Listed) -> dict[str, object]:
         "Run": run.name,
         "Type": shown_type(run),
         "Status": status_cell(run.status),
-        "Steps": number(run.steps),
+        "Steps": number(None if is_eval(run) else run.steps),
         "Result": cell(f"{first[0][0]} {number(first[0][1])}" if first else "–"),
         "Curve": f"{name} {curve}" if curve else "",
         "Started": moment(run.created_at).removesuffix(" UTC"),

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, false, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, true
 
 from tenyson.reporting.records import Point
 from tenyson.reporting.steps import NO_LIMIT
@@ -80,18 +80,16 @@ def last_values(
 def counted(
     table: Any, last_steps: Mapping[int, int], *, made_before: bool = False
 ) -> ColumnElement[bool]:
-    """Returns the condition that a row is of a step that counts.
+    """Returns the condition that a row is of no step that a later attempt has undone.
 
     Args:
         table: With columns `attempt` and `step`.
         last_steps: By attempt the last step that counts.
         made_before: Whether rows bear the number of steps done before theirs, as rollouts do.
     """
-    conditions: list[ColumnElement[bool]] = []
+    conditions: list[ColumnElement[bool]] = [true()]
     for attempt, last in last_steps.items():
-        if last == NO_LIMIT:
-            conditions.append(table.c.attempt == attempt)
-        elif last > 0:
-            within = table.c.step < last if made_before else table.c.step <= last
-            conditions.append(and_(table.c.attempt == attempt, within))
-    return or_(*conditions) if conditions else false()
+        if last != NO_LIMIT:
+            undone = table.c.step >= last if made_before else table.c.step > last
+            conditions.append(or_(table.c.attempt != attempt, ~undone))
+    return and_(*conditions)

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, or_, select
 
+from tenyson.reporting.queries.runs import in_key_order
 from tenyson.reporting.records import Event
 from tenyson.telemetry.tables import TABLES
 
@@ -29,16 +30,14 @@ def told_events(connection: Connection, run_ids: Sequence[str], *, limit: int = 
 def _event(row: Any) -> Event:
     values: dict[str, Any] = {name: row[name] for name in _HEAD}
     values |= {name: row[name] or "" for name in ("level", "name", "message")}
-    return Event(**values, details=row["details"] or {})
+    return Event(**values, details=in_key_order(row["details"] or {}))
 
 
 def event_counts(connection: Connection, run_ids: Sequence[str]) -> Mapping[tuple[str, str], int]:
     """Returns how many events there are by kind and level."""
     c = _EVENTS.c
     query = (
-        select(c.kind, c.level, func.count())
-        .where(c.run_id.in_(run_ids))
-        .group_by(c.kind, c.level)
-        .order_by(c.kind, c.level)
+        select(c.kind, c.level, func.count()).where(c.run_id.in_(run_ids)).group_by(c.kind, c.level)
     )
-    return {(kind, level): count for kind, level, count in connection.execute(query)}
+    rows = sorted(tuple(row) for row in connection.execute(query))
+    return {(kind, level): count for kind, level, count in rows}

@@ -80,7 +80,6 @@ def components(
         select(c.name, c.step, func.max(c.weight), func.avg(c.value))
         .where(c.run_id == run_id, c.step.in_([steps[0], steps[1]]))
         .group_by(c.name, c.step)
-        .order_by(c.name)
     )
     found: dict[str, dict[int, tuple[Any, Any]]] = defaultdict(dict)
     for name, step, weight, mean in connection.execute(query):
@@ -92,7 +91,7 @@ def components(
             first=by_step.get(steps[0], (None, None))[1],
             last=by_step.get(steps[1], (None, None))[1],
         )
-        for name, by_step in found.items()
+        for name, by_step in sorted(found.items())
     ]
 
 
@@ -108,8 +107,10 @@ def _completions(
     ).all()
     rewards: dict[str, dict[str, float | None]] = defaultdict(dict)
     parts = _COMPONENTS.c
-    found = select(parts.generation_id, parts.name, parts.value).order_by(parts.name)
-    for part in connection.execute(found.where(parts.generation_id.in_([r.id for r in rows]))):
+    found = select(parts.generation_id, parts.name, parts.value).where(
+        parts.generation_id.in_([row.id for row in rows])
+    )
+    for part in sorted(connection.execute(found), key=lambda part: part.name):
         rewards[part.generation_id][part.name] = part.value
     completions: dict[str, list[Completion]] = defaultdict(list)
     for row in rows:

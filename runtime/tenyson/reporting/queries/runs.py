@@ -129,7 +129,7 @@ _MAPPINGS = (
 
 def _attempt(row: Any) -> Attempt:
     values: dict[str, Any] = {name: row[name] for name in _SAME}
-    values |= {name: row[name] or {} for name in _MAPPINGS}
+    values |= {name: in_key_order(row[name] or {}) for name in _MAPPINGS}
     return Attempt(**values, warnings=tuple(map(str, row["warnings"] or ())))
 
 
@@ -140,11 +140,18 @@ def _run(row: Any, attempts: tuple[Attempt, ...]) -> Run:
         name=row["name"] or row["run_id"],
         task=row["task"] or "",
         model=row["model"] or "",
-        config=row["config"] or {},
+        config=in_key_order(row["config"] or {}),
         parents=tuple(map(str, row["parents"] or ())),
-        manifest=row["manifest"] or {},
+        manifest=in_key_order(row["manifest"] or {}),
         attempts=attempts,
     )
+
+
+def in_key_order(value: Any) -> Any:
+    """Returns JSON with the keys of its objects sorted: PostgreSQL keeps an order of its own."""
+    if isinstance(value, dict):
+        return {name: in_key_order(value[name]) for name in sorted(value)}
+    return [in_key_order(item) for item in value] if isinstance(value, list) else value
 
 
 def _listed(rows: Sequence[Any]) -> str:

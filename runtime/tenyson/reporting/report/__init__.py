@@ -8,9 +8,9 @@ from tenyson.reporting.queries import find_run
 from tenyson.reporting.report.document import Report, compose
 from tenyson.reporting.report.facts import read_facts
 from tenyson.reporting.report.page import as_html
-from tenyson.reporting.report.writing import write_report
+from tenyson.reporting.report.writing import require_format, write_report
 
-__all__ = ["Report", "as_html", "make_report", "write_report"]
+__all__ = ["Report", "as_html", "make_report", "require_format", "write_report"]
 
 
 def make_report(engine: Engine, runs: Sequence[str], *, metric: str | None = None) -> Report:

@@ -33,7 +33,7 @@ def runs_table(runs: Sequence[Run]) -> str:
             shown_type(run),
             plain(_status(run)),
             len(run.attempts),
-            number(run.steps),
+            number(None if is_eval(run) else run.steps),
             duration(run.took),
             money(run.cost),
             Markdown(", ".join(f"{code(n)} {number(v)}" for n, v in first_metrics(run.metrics))),

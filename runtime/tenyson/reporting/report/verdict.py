@@ -6,11 +6,14 @@ from tenyson.reporting.comparison import compare, comparison_section, verdict_se
 from tenyson.reporting.evaluations import Evaluation
 from tenyson.reporting.harmless import Markdown, code, fence, plain
 from tenyson.reporting.lineage import is_eval
+from tenyson.reporting.records import Run
 from tenyson.reporting.report.facts import Changed, ReportFacts
 from tenyson.reporting.report.words import count_of, number
 from tenyson.reporting.scored_models import ScoredSet
 from tenyson.reporting.tables import markdown_table
 
+BAD_ENDS = ("failed", "diverged")
+REASON_CHARACTERS = 300
 NOTHING_TO_COMPARE = (
     "**Not shown**: no two models of this lineage answered the same prompts, so nothing may be "
     "concluded about whether training helped."
@@ -19,7 +22,7 @@ NOTHING_TO_COMPARE = (
 
 def verdict(facts: ReportFacts) -> str:
     """Returns the verdict in sentences, the most important one first."""
-    lines = []
+    lines = [_ended_badly(run) for run in facts.runs if run.status in BAD_ENDS]
     for scored in _comparable(facts):
         metric = _metric(facts, scored)
         evaluations = _harmless(scored.evaluations(metric))
@@ -31,7 +34,9 @@ def verdict(facts: ReportFacts) -> str:
             f"{count_of(scored.prompts, 'prompt')}"
             for c in (comparisons[-1:] + comparisons[:-1])
         ]
-    return "\n".join(lines) or _without_comparison(facts)
+    if not _comparable(facts):
+        lines.append(f"- {_without_comparison(facts)}")
+    return "\n".join(lines)
 
 
 def evaluations(facts: ReportFacts) -> str:
@@ -48,6 +53,14 @@ def evaluations(facts: ReportFacts) -> str:
     if facts.gains or facts.losses:
         parts += _changes("Most gained", facts.gains) + _changes("Most lost", facts.losses)
     return "\n\n".join(parts) or "No evaluation left per-prompt scores."
+
+
+def _ended_badly(run: Run) -> str:
+    last = run.last
+    failure = last.failure if last else {}
+    said = f"{failure.get('type', '')}: {failure.get('message', '')}".strip(": ")
+    why = said or (last.stop_reason if last else None) or "no reason was recorded"
+    return f"- {code(run.name)} **{plain(run.status)}**: {plain(why[:REASON_CHARACTERS])}"
 
 
 def _comparable(facts: ReportFacts) -> list[ScoredSet]:

@@ -19,6 +19,19 @@ class OutputError(TenysonError, ValueError):
     exit_code = ExitCode.CONFIG
 
 
+def require_format(path: Path) -> None:
+    """Sees that a path names a format that a report can have.
+
+    Raises:
+        OutputError: It does not.
+    """
+    if path.suffix.lower() not in (*MARKDOWN, *HTML):
+        raise OutputError(
+            f"A report is written as .md or .html, not as {path.name!r}.",
+            hint="Give --output a name that ends in .md or .html.",
+        )
+
+
 def write_report(report: Report, path: str | Path) -> Path:
     """Writes the report; returns its path.
 
@@ -34,14 +47,9 @@ def write_report(report: Report, path: str | Path) -> Path:
         DependencyError: The format needs a library that is not installed.
     """
     path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in (*MARKDOWN, *HTML):
-        raise OutputError(
-            f"A report is written as .md or .html, not as {path.name!r}.",
-            hint="Give --output a name that ends in .md or .html.",
-        )
+    require_format(path)
     try:
-        if suffix in HTML:
+        if path.suffix.lower() in HTML:
             write_atomically(path, as_html(report))
         else:
             _write_markdown(report, path)

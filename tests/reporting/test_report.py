@@ -1,0 +1,225 @@
+"""The whole report from the database: what it says, and that nothing in it does harm."""
+
+import re
+import xml.etree.ElementTree as ElementTree
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from markdown_it import MarkdownIt
+from sqlalchemy import Engine
+
+from tenyson.reporting.report import Report, as_html, make_report, write_report
+from tenyson.reporting.report.writing import OutputError
+from tenyson.telemetry.reading import open_database
+from tests.runtime.reporting.chain import RL, SFT
+
+HEADINGS = [
+    "Runs", "Lineage", "Warnings", "Evaluations", "Learning curves", "Rewards", "Events",
+    "What was changed from run to run", "Time, tokens and cost", "Groups of completions",
+    "Environment", "Once more",
+]  # fmt: skip
+ALLOWED = {
+    "h1", "h2", "h3", "p", "ul", "li", "strong", "em", "code", "pre", "img",
+    "table", "thead", "tbody", "tr", "th", "td",
+}  # fmt: skip
+HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+@pytest.fixture(scope="session")
+def report(sqlite_chain: str) -> Report:
+    return made(sqlite_chain, RL)
+
+
+def made(url: str, *runs: str, **options: Any) -> Report:
+    engine = open_database(url)
+    try:
+        return make_report(engine, runs, **options)
+    finally:
+        engine.dispose()
+
+
+def section(report: Report, heading: str) -> str:
+    return report.markdown.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+
+
+def rendered(markdown: str) -> str:
+    # With HTML on, as a host may have it: nothing may depend on its being off.
+    return str(MarkdownIt("commonmark", {"html": True}).enable("table").render(markdown))
+
+
+def tags_of(html: str) -> list[tuple[str, dict[str, str]]]:
+    found: list[tuple[str, dict[str, str]]] = []
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: Any) -> None:
+            found.append((tag, dict(attrs)))
+
+    Reader().feed(html)
+    return found
+
+
+def test_the_verdict_comes_first_and_the_whole_way_before_its_parts(report: Report) -> None:
+    lines = report.markdown.splitlines()
+    assert lines[0].startswith("# wordle-rl")
+    assert lines[2].startswith("- RL against base: **improved**, +")
+    assert [line.split(":")[0] for line in lines[3:5]] == ["- SFT against base", "- RL against SFT"]
+
+
+def test_every_part_is_there_in_order(report: Report) -> None:
+    assert re.findall(r"^## (.+)$", report.markdown, re.MULTILINE) == HEADINGS
+
+
+def test_the_lineage_shows_who_comes_from_whom(report: Report) -> None:
+    lines = section(report, "Lineage").strip().splitlines()
+    indents = {re.findall(r"`([^`]+)`", line)[0]: len(line) - len(line.lstrip()) for line in lines}
+    assert indents == {
+        "wordle-base-eval": 0, "wordle-sft": 0, "wordle-sft-eval": 2, "wordle-rl": 2,
+        "wordle-eval": 4,
+    }  # fmt: skip
+    assert [line for line in lines if line.endswith("← this report")] == [lines[3]]
+
+
+def test_changes_of_the_configuration_and_guards_are_told(report: Report) -> None:
+    assert "| `training.learning_rate` | `0.003` | `0.0005` |" in section(
+        report, "What was changed from run to run"
+    )
+    guards = section(report, "Events").split("### Other events")[0]
+    assert "entropy 0.19 is below 0.2" in guards
+    assert "out of memory" not in guards
+
+
+def test_three_groups_of_each_kind_are_shown_with_their_texts(report: Report) -> None:
+    groups = section(report, "Groups of completions")
+    for kind in ("Best", "Worst", "Zero variance"):
+        assert len(re.findall(rf"^### {kind} \d: step", groups, re.MULTILINE)) == 3
+    assert "␛[31mred" in groups
+    assert "half a pair \\ud83d, turned \\u202egnp.exe" in groups
+
+
+def test_times_cost_and_commands_are_told(report: Report) -> None:
+    assert "| forward_backward |  | 2 min 30 s" in section(report, "Time, tokens and cost")
+    assert "tenyson runs show wordle-rl --manifest > wordle-rl.manifest.json" in report.markdown
+    assert "| torch | `2.13.0` |" in section(report, "Environment")
+
+
+def test_the_same_database_gives_the_same_report(report: Report, sqlite_chain: str) -> None:
+    again = made(sqlite_chain, RL)
+    assert again.markdown == report.markdown
+    assert again.pictures == report.pictures
+
+
+def test_postgresql_gives_the_same_report_as_sqlite(report: Report, postgresql_chain: str) -> None:
+    there = made(postgresql_chain, RL)
+    assert there.markdown == report.markdown
+    assert there.pictures == report.pictures
+
+
+def test_no_text_of_a_model_is_anything_but_text(report: Report) -> None:
+    assert not HARMFUL.search(report.markdown)
+    html = rendered(report.markdown)
+    assert {name for name, _ in tags_of(html)} <= ALLOWED
+    assert set(re.findall(r'<img src="([^"]*)"', html)) == set(report.pictures)
+    assert html.count("<h1>") == 1
+
+
+def test_a_page_of_html_needs_nothing_beside_it(report: Report) -> None:
+    page = as_html(report)
+    assert page.count("<svg ") == len(report.pictures) == 3
+    assert not re.search(r'<(script|img|link|iframe|object)\b|\son\w+="|javascript:', page)
+    addresses = re.findall(r'(?:src|href)="([^"#][^"]*)"', page)
+    assert addresses == []
+    assert len(re.findall(r"<h2 ", page)) == len(HEADINGS)
+    ids = re.findall(r'\sid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    for used in re.findall(r'(?:url\(#|href="#)([^")]+)', page):
+        assert used in ids
+
+
+def test_hostile_names_do_no_harm(own_chain: Any, tmp_path: Path) -> None:
+    name = "<img src=x onerror=alert(1)>`|](javascript:x) \x1b[31m"
+    quoted = name.replace("'", "''")
+    url = own_chain(
+        f"UPDATE runs SET name = '{quoted}' WHERE run_id = '{RL}'",
+        f"UPDATE events SET message = '{quoted}', name = '{quoted}', kind = 'guard'",
+        f"UPDATE reward_components SET name = '{quoted}' WHERE name = 'marks'",
+        f"UPDATE metrics SET name = 'rewards/{quoted}/mean' WHERE name = 'rewards/marks/mean'",
+        f"UPDATE eval_samples SET row_id = '{quoted}' || row_id",
+    )
+    report = made(url, RL)
+    assert not HARMFUL.search(report.markdown)
+    html = rendered(report.markdown)
+    tags = tags_of(html)
+    assert {name for name, _ in tags} <= ALLOWED
+    assert {name for _, attributes in tags for name in attributes} <= {
+        "src",
+        "alt",
+        "class",
+        "style",
+    }
+    assert {a["src"] for name, a in tags if name == "img"} == set(report.pictures)
+    for svg in report.pictures.values():
+        ElementTree.fromstring(svg)
+    path = write_report(report, tmp_path / "report.md")
+    assert all((tmp_path / f"report-pictures/{name}").is_file() for name in report.pictures)
+    assert not re.search(r"<img|<script", as_html(report))
+    path.read_text(encoding="utf-8")
+
+
+def test_markdown_refers_to_the_pictures_that_lie_beside_it(report: Report, tmp_path: Path) -> None:
+    path = write_report(report, tmp_path / "my run.md")
+    shown = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", path.read_text(encoding="utf-8"))
+    assert len(shown) == 3
+    assert all((tmp_path / target.replace("%20", " ")).is_file() for target in shown)
+
+
+@pytest.mark.parametrize("name", ["report.pdf", "report", "no/such/\0/report.md"])
+def test_a_place_that_takes_no_report_is_refused(report: Report, tmp_path: Path, name: str) -> None:
+    with pytest.raises((OutputError, ValueError)):
+        write_report(report, tmp_path / name)
+
+
+def test_a_failed_run_says_so_first_and_concludes_nothing(engine: Engine) -> None:
+    report = make_report(engine, ["wordle-broken"])
+    first, second = report.markdown.splitlines()[2:4]
+    assert first.startswith("- `wordle-broken` **failed**: RewardError: Reward")
+    assert second.startswith("- **Not shown**: no two models")
+    assert "This lineage holds no evaluation." in second
+
+
+def test_a_report_on_sft_alone_leaves_out_what_came_after(engine: Engine) -> None:
+    report = make_report(engine, [SFT])
+    assert report.markdown.splitlines()[2].startswith("- SFT against base: **improved**")
+    assert "wordle-rl" not in report.markdown
+
+
+def test_another_metric_may_be_asked_for(sqlite_chain: str) -> None:
+    report = made(sqlite_chain, RL, metric="in_dictionary")
+    assert "`in_dictionary` of 120 prompts" in report.markdown.splitlines()[2]
+
+
+def test_what_was_never_recorded_leaves_sentences(own_chain: Any) -> None:
+    url = own_chain(
+        "DELETE FROM eval_samples", "DELETE FROM reward_components", "DELETE FROM events",
+        "DELETE FROM metrics", "UPDATE generations SET completion = NULL",
+        "UPDATE runs SET manifest = NULL", "DELETE FROM attempts", "DELETE FROM checkpoints",
+    )  # fmt: skip
+    report = made(url, RL)
+    for sentence in (
+        "left no per-prompt scores in the database", "has logged no metrics",
+        "No run of this lineage recorded reward functions", "No events were recorded",
+        "No attempt recorded its measurements", "Its text was not kept",
+        "No run recorded a manifest", "unfinished (it runs, or was killed)",
+    ):  # fmt: skip
+        assert sentence in report.markdown, sentence
+    as_html(report)
+
+
+def test_without_matplotlib_the_report_has_no_pictures_and_says_why(
+    sqlite_chain: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
+    report = made(sqlite_chain, RL)
+    assert report.pictures == {}
+    assert "pip install 'tenyson&#91;report&#93;'" in report.markdown
