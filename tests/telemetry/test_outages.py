@@ -154,6 +154,37 @@ def test_a_row_that_is_refused_is_set_aside_and_the_others_stored(
     assert spool.is_empty()
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"version": 99, "table": "generations", "values": {"id": "x"}},
+        {"version": 2, "table": "later", "values": {"id": "x"}},
+        {"version": 2, "table": "generations", "values": {"id": "x", "later": 1}},
+    ],
+)
+def test_a_line_of_a_newer_tenyson_is_set_aside_and_not_dropped(
+    open_run: Any, target: Any, spool_path: Path, line: dict[str, Any]
+) -> None:
+    telemetry = open_run(url=NOWHERE)
+    record(telemetry, range(1))
+    telemetry.close()
+    with open(spool_path, "a") as file:
+        file.write(json.dumps(line) + "\n")
+    assert drain_spool(target.url, spool_path.parent) == 3
+    refused = spool_path.with_suffix(".refused.jsonl")
+    assert json.loads(refused.read_text()) == line
+
+
+def test_rows_that_cannot_be_made_are_counted_and_the_rest_is_written(
+    open_run: Any, target: Any
+) -> None:
+    telemetry = open_run()
+    telemetry.record_rollouts(0, [PromptGroup(0, "q", [Completion("a", {}, "no number")])])  # type: ignore[arg-type]
+    record(telemetry, range(1, 3))
+    assert telemetry.close() == {"written": 6, "spooled": 0, "lost": 2}
+    assert steps(target) == [1, 2]
+
+
 def test_without_a_url_nothing_is_written(tmp_path: Path) -> None:
     telemetry = open_telemetry(None, tmp_path, run_id="run", attempt=0, job_type=JobType.RL)
     record(telemetry, range(3))

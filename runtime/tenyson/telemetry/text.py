@@ -20,8 +20,8 @@ _ESCAPED = re.compile(f"{ESCAPE}([0-9a-f]{{4}})")
 
 def escape(text: str) -> str:
     """Returns the text as it is stored."""
-    if text.isascii():
-        return text.replace("\x00", f"{ESCAPE}0000")
+    if "\x00" not in text and ESCAPE not in text and _is_utf8(text):
+        return text
     return _UNSTORABLE.sub(lambda match: f"{ESCAPE}{ord(match[0]):04x}", text)
 
 
@@ -67,3 +67,14 @@ def json_restored(value: Any) -> Any:
 def prompt_hash(prompt: str) -> str:
     """Returns 16 hexadecimal digits of the SHA-256 of the prompt as it is stored."""
     return hashlib.sha256(escape(prompt).encode()).hexdigest()[:16]
+
+
+def _is_utf8(text: str) -> bool:
+    """Whether the text has no half of a surrogate pair; much faster than to look for one."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
