@@ -60,6 +60,8 @@ class Env:
     ADAPTER_SHA256: Final = "TENYSON_ADAPTER_SHA256"
     """What that adapter's hash must be; a difference ends the run with TASK."""
     CACHE_DIR: Final = "TENYSON_CACHE_DIR"
+    DATASETS: Final = "TENYSON_DATASETS"
+    """Folder or URI of the store of data sets; `data.dataset_store` overrides it."""
     START_TIMEOUT: Final = "TENYSON_START_TIMEOUT_SECONDS"
     """How long the first of several ranks waits for the last; 1800 s without it."""
     PEER_TIMEOUT: Final = "TENYSON_PEER_TIMEOUT_SECONDS"

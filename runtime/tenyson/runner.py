@@ -169,7 +169,7 @@ class _Attempt:
             overrides=config_overrides(options),
         )
         task = load_task(options.task_module)
-        check_hooks(task, job_type)
+        check_hooks(task, job_type, names_dataset=config.data.dataset is not None)
         return job_class(job_type)(
             config,
             task,

@@ -2,8 +2,9 @@
 
 import importlib
 import importlib.util
+import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,6 +20,9 @@ REQUIRED_HOOKS: Mapping[JobType, tuple[str, ...]] = {
     JobType.RL: ("get_rl_dataset", "get_reward_funcs"),
     JobType.EVAL: ("get_eval_dataset", "compute_metrics"),
 }
+
+DATA_HOOKS = ("get_sft_dataset", "get_rl_dataset", "get_eval_dataset")
+"""The hooks whose rows a named data set replaces, or is given to."""
 
 
 class Environment(Protocol):
@@ -43,7 +47,18 @@ class TaskPlugin:
 
     `config` is the whole resolved configuration as a plain mapping; the task's own settings are
     `config["task"]`. `tokenizer` is the base model's.
+
+    Where the configuration names a data set (`data.dataset`), its rows take the place of those of
+    `get_sft_dataset`, `get_rl_dataset` or `get_eval_dataset`. A hook of these that has a parameter
+    `dataset` is called with them (None where no data set is named) and returns the rows to use.
     """
+
+    def generate_examples(self, config: Mapping[str, Any]) -> "Iterable[Mapping[str, Any]]":
+        """Returns rows for a named data set (`tenyson dataset build --source task:…`).
+
+        Optional: without it the rows of `get_sft_dataset` are read.
+        """
+        raise _missing(self, "generate_examples")
 
     def get_sft_dataset(self, config: Mapping[str, Any], tokenizer: Any) -> "Dataset":
         """Returns the training set: `prompt`/`completion`, `messages`, or `text` columns."""
@@ -161,13 +176,19 @@ def load_task(spec: str) -> Any:
         ) from error
 
 
-def check_hooks(task: Any, job_type: JobType) -> None:
+def check_hooks(task: Any, job_type: JobType, *, names_dataset: bool = False) -> None:
     """Refuses a task that lacks a hook which this kind of job needs.
+
+    Args:
+        task: The task.
+        job_type: Kind of the job.
+        names_dataset: Whether the rows come from a named data set, and need no hook.
 
     Raises:
         TaskLoadError: Names every hook that is missing.
     """
-    missing = [hook for hook in REQUIRED_HOOKS[job_type] if not has_hook(task, hook)]
+    needed = [h for h in REQUIRED_HOOKS[job_type] if not (names_dataset and h in DATA_HOOKS)]
+    missing = [hook for hook in needed if not has_hook(task, hook)]
     if missing:
         raise TaskLoadError(
             f"Task {type(task).__name__} lacks {', '.join(missing)}, needed by a job of type "
@@ -180,6 +201,11 @@ def has_hook(task: Any, name: str) -> bool:
     """Whether the task defines the hook itself, not only inherits TaskPlugin's."""
     hook = getattr(task, name, None)
     return callable(hook) and getattr(hook, "__func__", hook) is not vars(TaskPlugin).get(name)
+
+
+def takes_dataset(task: Any, hook: str) -> bool:
+    """Whether the task's own hook has a parameter `dataset`, for the rows of a named data set."""
+    return has_hook(task, hook) and "dataset" in inspect.signature(getattr(task, hook)).parameters
 
 
 def _import_module(name: str, spec: str) -> ModuleType:

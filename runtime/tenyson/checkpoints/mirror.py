@@ -16,7 +16,8 @@ from typing import Any
 from tenyson.checkpoints import manifest
 from tenyson.checkpoints.layout import attempt_folder, attempt_of_folder
 from tenyson.contract import File
-from tenyson.errors import CheckpointError, CredentialsError, DependencyError, TenysonError
+from tenyson.errors import CheckpointError, DependencyError, TenysonError
+from tenyson.storage import is_refusal, open_storage, storage_trouble
 
 LOG = logging.getLogger("tenyson.checkpoints")
 TRIES = 3
@@ -31,8 +32,8 @@ class Mirror:
         self.guard: Callable[[], None] = _allow
         """Called before every file that goes up and everything that is removed; may raise."""
         self._pause_seconds = pause_seconds
-        self._files, root = _open(self.uri)
-        self._root = str(root).rstrip("/")
+        self._files, root = open_storage(self.uri)
+        self._root = root.rstrip("/")
 
     def upload_folder(self, folder: Path, name: str = "") -> None:
         """Copies a sealed folder up, its manifest last.
@@ -153,8 +154,8 @@ class Mirror:
             try:
                 return action()
             except Exception as error:  # each storage's library raises classes of its own
-                if not remaining or _is_refusal(error):
-                    raise _trouble(self.uri, error) from error
+                if not remaining or is_refusal(error):
+                    raise storage_trouble(self.uri, error) from error
                 LOG.info("%s: %s; trying again", self.uri, error)
                 time.sleep(self._pause_seconds)
         raise AssertionError("unreachable")
@@ -207,38 +208,3 @@ def _protocols(files: Any) -> tuple[str, ...]:
 def _allow() -> None:
     """The guard of a mirror that one attempt alone writes to."""
 
-
-def _is_refusal(error: Exception) -> bool:
-    """Whether there are no credentials, or none that do; trying again would not help."""
-    named = type(error).__name__.startswith(("NoCredentials", "PermissionError"))
-    return isinstance(error, PermissionError) or named
-
-
-def _trouble(uri: str, error: Exception) -> TenysonError:
-    if _is_refusal(error):
-        return CredentialsError(
-            f"{uri} refused the credentials: {error}.",
-            hint="Give the run a key that may read and write there.",
-        )
-    return DependencyError(
-        f"{uri} cannot be used: {type(error).__name__}: {error}.",
-        hint="Check the URI and that the storage can be reached.",
-    )
-
-
-def _open(uri: str) -> tuple[Any, str]:
-    try:
-        import fsspec.core
-
-        # Listings that it remembers know nothing of what other attempts write.
-        files, root = fsspec.core.url_to_fs(uri, use_listings_cache=False)
-    except ImportError as error:
-        raise DependencyError(
-            f"{uri} needs a library that is not installed: {error}.",
-            hint="s3:// needs tenyson[s3], gs:// needs gcsfs: install it in the runner's image.",
-        ) from error
-    except ValueError as error:
-        raise DependencyError(f"{uri} is no URI that fsspec knows: {error}.") from error
-    except Exception as error:  # some storages look for credentials here
-        raise _trouble(uri, error) from error
-    return files, root

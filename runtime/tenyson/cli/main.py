@@ -15,6 +15,7 @@ COMMANDS: Mapping[str, str] = {
     "diff": "say why two runs differ: configuration, data, code, versions, metrics",
     "runs": "list, show and compare runs of the telemetry database",
     "report": "write the report on a run and its lineage, from the telemetry database",
+    "dataset": "build, export, list, show and verify named data sets",
     "doctor": "look at what a run needs here: libraries, database, storage, tokens, GPU",
     "db": "bring the telemetry database to this version, or show what is in it",
 }

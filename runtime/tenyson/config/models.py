@@ -41,7 +41,7 @@ class JobConfig(Section):
     adapter: AdapterConfig = AdapterConfig()
     """The part of the model that is trained."""
     data: DataConfig = DataConfig()
-    """How examples become batches (SFT)."""
+    """The rows, and how examples become batches (SFT)."""
     training: TrainingConfig = TrainingConfig()
     """The optimiser and its schedule."""
     rl: RLConfig = RLConfig()

@@ -4,12 +4,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tenyson.config.section import PositiveInt, Section
+from tenyson.config.section import PositiveInt, Section, ShortString
 
 
 class DataConfig(Section):
-    """How examples become batches (SFT)."""
+    """The rows, and how examples become batches (SFT)."""
 
+    dataset: ShortString | None = None
+    """Key of a named data set, `hcd_baseline-v1`, that the run reads in place of the task's rows: SFT
+    examples, RL prompts or evaluation rows. A hook with a parameter `dataset` gets its rows and
+    returns those to use. None leaves the rows to the task."""
+    dataset_store: Annotated[str, Field(max_length=4096)] | None = None
+    """Folder or URI that holds `dataset`; None takes TENYSON_DATASETS, and artifacts/datasets
+    where that is not set."""
     max_length: Annotated[int, Field(ge=1, le=10_000_000)] | None = 1024
     """Tokens of an example, at most the model's context; longer ones are cut at the end. None never
     cuts."""

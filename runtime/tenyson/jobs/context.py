@@ -11,6 +11,7 @@ from tenyson.checkpoints.store import CheckpointStore
 from tenyson.config import JobConfig
 from tenyson.config.budget import BudgetConfig
 from tenyson.contract import JobType
+from tenyson.datasets.loading import NamedDataset
 from tenyson.distributed.ranks import Ranks
 from tenyson.jobs.limits.meter import Meter
 from tenyson.jobs.measuring.tokens import TokenCounts
@@ -53,6 +54,8 @@ class RunContext:
     """Where the attempt starts from after it has trained before; None at its first start."""
     meter: Meter = field(default_factory=lambda: Meter(BudgetConfig()))
     """What the run has used of its budget."""
+    named_dataset: NamedDataset | None = None
+    """What `data.dataset` names, verified; None before it was looked for, and where it is none."""
     budget_spent: str | None = None
     """Which limit ended the training; None while there is room."""
 

@@ -20,6 +20,7 @@ from tenyson.distributed.place import RankPlace
 from tenyson.distributed.ranks import Ranks
 from tenyson.errors import StoppedError, SupersededError, TenysonError
 from tenyson.jobs.context import Reporter, RunContext, announce_start
+from tenyson.jobs.data.named import find_dataset
 from tenyson.jobs.limits.meter import Meter
 from tenyson.jobs.limits.usage import budget_reached, keep_usage, open_meter
 from tenyson.jobs.measuring.measurements import add_measurements
@@ -136,7 +137,7 @@ class Job(ABC):
         config = with_strict_engine(parse_config(self.config, self.job_type, ranks=place.size))
         for line in config.read_as:
             LOG.info("Configuration: %s", line)
-        check_hooks(self.task, self.job_type)
+        check_hooks(self.task, self.job_type, names_dataset=config.data.dataset is not None)
         refuse_ranks_for_eval(self.job_type, place.size)
         stop = self.options.stop
         stop.check()
@@ -210,6 +211,7 @@ class Job(ABC):
             *(self.label, self.run_id, context.fence.attempt, self.output_dir),
             context.config.model.name,
         )
+        find_dataset(context)
         context.options.stop.allow_interruption()  # a start may take minutes, and leaves nothing
         try:
             import_loader(context.config)

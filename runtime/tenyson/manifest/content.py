@@ -48,6 +48,8 @@ class Parts:
     """Empty for a run from Python."""
     engine: dict[str, Any] | None = None
     """What samples or generates, and `why`; None in SFT."""
+    dataset: dict[str, Any] | None = None
+    """Of the named data set: `key`, `build_id`, `sha256`, `rows`, `store`; None without one."""
     notes: dict[str, Any] = field(default_factory=dict)
     """What the job found out before it trained, each under a name of its own."""
 
@@ -62,7 +64,7 @@ def manifest_content(parts: Parts) -> dict[str, Any]:
     return {
         "run_id": parts.run_id,
         "created_at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-        "dataset_key": config["task"].get("dataset_key") or f"sha256:{main['fingerprint']}",
+        "dataset_key": _dataset_key(parts, config, main),
         "training_config": {
             "model": config["model"]["name"],
             "learning_rate": training["learning_rate"],
@@ -83,6 +85,7 @@ def manifest_content(parts: Parts) -> dict[str, Any]:
         * training["gradient_accumulation_steps"],
         "seeds": seeds,
         "task": parts.task,
+        "dataset": parts.dataset,
         "datasets": parts.datasets,
         "model": parts.model,
         "tokenizer": parts.tokenizer,
@@ -99,6 +102,13 @@ def manifest_content(parts: Parts) -> dict[str, Any]:
         "command": hide_passwords(parts.command),
         **hide_passwords(parts.notes),
     }
+
+
+def _dataset_key(parts: Parts, config: dict[str, Any], main: dict[str, Any]) -> str:
+    """Returns the named data set's key, else what the task calls its own, else a hash of it."""
+    if parts.dataset is not None:
+        return str(parts.dataset["key"])
+    return str(config["task"].get("dataset_key") or f"sha256:{main['fingerprint']}")
 
 
 def as_json(content: dict[str, Any]) -> str:

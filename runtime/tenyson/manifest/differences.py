@@ -74,7 +74,9 @@ def _config(manifest: Mapping[str, Any]) -> Facts:
             yield path, value
 
 
-_CONFIG_OF_A_PLACE = ("telemetry.db_url", "checkpoint.resume", "model.revision")
+_CONFIG_OF_A_PLACE = (
+    *("telemetry.db_url", "checkpoint.resume", "model.revision", "data.dataset_store"),
+)
 """Where rows go, and what an attempt starts from, say nothing of what it comes to; what a branch
 was at the time does, and stands among the weights."""
 

@@ -84,6 +84,9 @@ def _config(manifest: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     if config["checkpoint"]["resume"] != "auto":
         config["checkpoint"]["resume"] = "auto"
         notes.append("checkpoint.resume is auto: a new folder starts from the beginning")
+    if (dataset := manifest.get("dataset")) and dataset["store"] != config["data"]["dataset_store"]:
+        config["data"]["dataset_store"] = dataset["store"]
+        notes.append("data.dataset_store is the whole path, from whichever folder this is run")
     model = manifest["model"]
     name = config["model"]["name"]
     if "weights_sha256" in model and not name.startswith(("/", "task:")):

@@ -118,6 +118,8 @@ class _Trial:
         elif final is not None:
             changes["model"] = {"name": str(final), "revision": "main"}
             changes["adapter"] = {"path": None}
+        if final is not None:  # the named rows are those that were trained on
+            changes["data"] = {"dataset": None}
         config = self._changed(changes)
         result, seconds = self._run(kind, config, "evaluated", adapter=adapter)
         return Stage("evaluate", seconds, f"{result.global_step} prompts; {_few(result)}")

@@ -9,8 +9,10 @@ from typing import Any
 from datasets import Dataset
 
 from tenyson.errors import TaskError, TenysonError
+from tenyson.datasets._arrow import as_dataset
 from tenyson.jobs.context import RunContext
-from tenyson.task import has_hook
+from tenyson.jobs.data.named import find_dataset
+from tenyson.task import has_hook, takes_dataset
 
 FINGERPRINTED_ROWS = 100_000
 """Rows of a data set that are hashed; of a longer one the first and last halves of this many."""
@@ -26,7 +28,7 @@ class DataFacts:
     """SHA-256 over the rows' content: equal data gives an equal one, on any machine."""
 
 
-def call_hook(context: RunContext, name: str, *arguments: Any) -> Any:
+def call_hook(context: RunContext, name: str, *arguments: Any, **named: Any) -> Any:
     """Returns what the hook returns; None for an optional hook that the task does not define.
 
     Raises:
@@ -35,7 +37,7 @@ def call_hook(context: RunContext, name: str, *arguments: Any) -> Any:
     if not has_hook(context.task, name):
         return None
     try:
-        return getattr(context.task, name)(*arguments)
+        return getattr(context.task, name)(*arguments, **named)
     except TenysonError:
         raise
     except Exception as error:
@@ -43,12 +45,16 @@ def call_hook(context: RunContext, name: str, *arguments: Any) -> Any:
 
 
 def dataset_of(context: RunContext, hook: str, *arguments: Any) -> Dataset:
-    """Returns the rows of a data hook.
+    """Returns the rows of a data hook, or of the data set that the configuration names.
 
     Raises:
-        TaskError: It returned something else, or no rows.
+        TaskError: The hook returned something else, or no rows.
     """
-    return _checked_rows(call_hook(context, hook, *arguments), hook)
+    named = find_dataset(context)
+    rows = None if named is None else as_dataset(named)
+    if takes_dataset(context.task, hook):
+        return _checked_rows(call_hook(context, hook, *arguments, dataset=rows), hook)
+    return _checked_rows(call_hook(context, hook, *arguments), hook) if rows is None else rows
 
 
 def optional_dataset_of(context: RunContext, hook: str, *arguments: Any) -> Dataset | None:

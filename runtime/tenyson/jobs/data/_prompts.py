@@ -7,6 +7,7 @@ from datasets import Dataset
 from tenyson.errors import TaskError
 from tenyson.jobs.context import RunContext
 from tenyson.jobs.data._data import dataset_of, require_columns
+from tenyson.jobs.data.named import origin_of
 from tenyson.jobs.sampling._episodes import reset
 
 
@@ -18,7 +19,7 @@ def rl_prompts(context: RunContext, environment: Any) -> Dataset:
     """
     prompts = dataset_of(context, "get_rl_dataset", context.plain_config)
     if environment is None:
-        require_columns(prompts, "get_rl_dataset", ("prompt",))
+        require_columns(prompts, origin_of(context, "get_rl_dataset"), ("prompt",))
     return prompts
 
 

@@ -16,6 +16,7 @@ from tenyson.jobs._libraries import quiet
 from tenyson.jobs.context import RunContext
 from tenyson.jobs.data._context_length import context_length
 from tenyson.jobs.data._data import dataset_of, facts_of, require_columns
+from tenyson.jobs.data.named import origin_of
 from tenyson.jobs.evaluating._eval_answers import answer_all
 from tenyson.jobs.evaluating._eval_episodes import EpisodeEngine
 from tenyson.jobs.evaluating._eval_models import (
@@ -113,7 +114,7 @@ def prompts_of(context: RunContext, environment: Any = None) -> Dataset:
         )
     prompts = dataset_of(context, "get_eval_dataset", context.plain_config)
     if environment is None:
-        require_columns(prompts, "get_eval_dataset", ("prompt",))
+        require_columns(prompts, origin_of(context, "get_eval_dataset"), ("prompt",))
     limit = context.config.evaluation.max_prompts
     return prompts if limit is None else prompts.select(range(min(limit, len(prompts))))
 

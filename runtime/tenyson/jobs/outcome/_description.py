@@ -11,6 +11,7 @@ from tenyson.errors import CheckpointError, SupersededError, TenysonError
 from tenyson.files import write_atomically
 from tenyson.jobs.context import RunContext
 from tenyson.jobs.data._data import DataFacts
+from tenyson.jobs.data.named import dataset_facts
 from tenyson.jobs.models._models import Adapter
 from tenyson.jobs.resume.replaying import check_replay
 from tenyson.manifest import recipe_of, task_facts, weights_of_folder
@@ -66,6 +67,7 @@ def describe_run(
             command=context.options.command,
             engine=asdict(context.engine) if context.engine else None,
             notes=context.notes,
+            dataset=dataset_facts(context),
         )
     )
     check_replay(context, content)

@@ -14,6 +14,7 @@ from tenyson.jobs.data._data_report import decide_packing, report_data
 from tenyson.jobs.data._examples import check_examples
 from tenyson.jobs.data._mask_report import report_masks, sample_of, stop_ids_of
 from tenyson.jobs.data._preparation import PreparedRows, prepare
+from tenyson.jobs.data.named import origin_of
 from tenyson.jobs.measuring._recording import recording
 from tenyson.jobs.models._models import load_tokenizer, locate_model, require_vocabulary
 from tenyson.jobs.models._trained_model import model_to_train
@@ -98,7 +99,8 @@ def examples_of(context: RunContext, formats: bool, hooks: tuple[Any, ...]) -> d
         data["eval"] = evaluation
     if not formats:
         for role, dataset in data.items():
-            check_examples(dataset, HOOKS[role], hooks[1])
+            origin = origin_of(context, HOOKS[role]) if role == "train" else HOOKS[role]
+            check_examples(dataset, origin, hooks[1])
     return data
 
 
