@@ -16,7 +16,7 @@ from typing import Any
 from tenyson.checkpoints import manifest
 from tenyson.checkpoints.layout import attempt_folder, attempt_of_folder
 from tenyson.contract import File
-from tenyson.errors import CheckpointError, DependencyError, TenysonError
+from tenyson.errors import CheckpointError, DependencyError
 from tenyson.storage import is_refusal, open_storage, storage_trouble
 
 LOG = logging.getLogger("tenyson.checkpoints")
@@ -207,4 +207,3 @@ def _protocols(files: Any) -> tuple[str, ...]:
 
 def _allow() -> None:
     """The guard of a mirror that one attempt alone writes to."""
-

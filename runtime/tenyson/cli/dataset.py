@@ -83,7 +83,7 @@ def _list(options: argparse.Namespace) -> int:
 
     store = open_store(options.store)
     found, damaged = [], []
-    for key in store.keys():
+    for key in store.list_keys():
         try:
             found.append(read_manifest(store, key))
         except DatasetError as error:
@@ -111,7 +111,7 @@ def _verify(options: argparse.Namespace) -> int:
     from tenyson.datasets import DatasetError, open_store, verify_dataset
     from tenyson.datasets.errors import DatasetRequestError
 
-    keys = open_store(options.store).keys() if options.all else options.key
+    keys = open_store(options.store).list_keys() if options.all else options.key
     if not keys and not options.all:
         raise DatasetRequestError("Which data set?", hint="Give its key, or --all.")
     code = ExitCode.DONE

@@ -11,8 +11,8 @@ class DataConfig(Section):
     """The rows, and how examples become batches (SFT)."""
 
     dataset: ShortString | None = None
-    """Key of a named data set, `hcd_baseline-v1`, that the run reads in place of the task's rows: SFT
-    examples, RL prompts or evaluation rows. A hook with a parameter `dataset` gets its rows and
+    """Key of a named data set, `hcd_baseline-v1`, that the run reads in place of the task's rows:
+    SFT examples, RL prompts or evaluation rows. A hook with a parameter `dataset` gets its rows and
     returns those to use. None leaves the rows to the task."""
     dataset_store: Annotated[str, Field(max_length=4096)] | None = None
     """Folder or URI that holds `dataset`; None takes TENYSON_DATASETS, and artifacts/datasets

@@ -1,7 +1,6 @@
 """A named data set as a table of the datasets library."""
 
 from datasets import Dataset
-
 from tenyson.datasets.errors import DatasetError
 from tenyson.datasets.loading import NamedDataset
 

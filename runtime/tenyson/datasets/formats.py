@@ -47,7 +47,7 @@ def prompt_completion(row: Row) -> dict[str, Any]:
 
 
 def messages(row: Row) -> dict[str, Any]:
-    """Returns `id` and `messages`; a prompt of plain text is the user's, a completion the model's."""
+    """Returns `id` and `messages`; a plain prompt is the user's turn, a completion the model's."""
     return {"id": row["id"], "messages": _conversation(row, "messages")}
 
 
@@ -76,7 +76,9 @@ def gemma_text(messages: Messages, row_id: Any) -> str:
             raise _no_form(row_id, "tunix_sft", f"Gemma's template has no turn of {role!r}")
         wanted = ("user", "model")[len(turns) % 2]
         if _GEMMA_ROLES[str(role)] != wanted:
-            raise _no_form(row_id, "tunix_sft", "its turns are not the user's and the model's by turns")
+            raise _no_form(
+                row_id, "tunix_sft", "its turns are not the user's and the model's by turns"
+            )
         turns.append((wanted, f"{system}{text}"))
         system = ""
     if len(turns) % 2:

@@ -71,7 +71,7 @@ def load_dataset(key: str, store: StoreName = None) -> "Dataset":
 def list_datasets(store: StoreName = None) -> list[DatasetManifest]:
     """Returns the manifests of a store's data sets, sorted by key; their rows are not read."""
     opened = open_store(store)
-    return [read_manifest(opened, key) for key in opened.keys()]
+    return [read_manifest(opened, key) for key in opened.list_keys()]
 
 
 def verify_dataset(key: str, store: StoreName = None) -> DatasetManifest:
@@ -100,7 +100,7 @@ def read_manifest(store: DatasetStore, key: str) -> DatasetManifest:
     """
     text = store.manifest_text(str(DatasetKey.parse(key)))
     if text is None:
-        known = store.keys()
+        known = store.list_keys()
         near = near_names(key, known)
         raise DatasetNotFoundError(
             f"There is no data set {key!r} in {store.url}. {near}".strip(),

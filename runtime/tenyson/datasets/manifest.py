@@ -1,4 +1,4 @@
-"""`manifest.json` of a data set: what it was built from, what was kept, and the hash of its rows."""
+"""`manifest.json` of a data set: what it was built from, what was kept, the hash of its rows."""
 
 import hashlib
 import json

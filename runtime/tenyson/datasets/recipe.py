@@ -62,7 +62,7 @@ def renamed(row: Mapping[str, Any], names: Mapping[str, str], place: str) -> dic
     for old, new in new_names.items():
         if old not in row:
             raise DatasetError(
-                f"{place} has no field {old!r} to be called {new!r}. {near_names(old, row)}".strip(),
+                f"{place} has no field {old!r} to call {new!r}. {near_names(old, row)}".strip(),
                 hint=f"Its fields: {', '.join(row)}.",
             )
         if new in row and new not in new_names:

@@ -29,7 +29,7 @@ class DatasetStore(ABC):
     """As messages and manifests name it; a local one is a whole path."""
 
     @abstractmethod
-    def keys(self) -> list[str]:
+    def list_keys(self) -> list[str]:
         """Returns the keys of the data sets, sorted."""
 
     @abstractmethod
@@ -83,7 +83,7 @@ class LocalStore(DatasetStore):
     def __init__(self, folder: Path) -> None:
         self.folder, self.url = folder, str(folder)
 
-    def keys(self) -> list[str]:
+    def list_keys(self) -> list[str]:
         """Returns the keys of the data sets, sorted."""
         found = self.folder.glob(f"*/{MANIFEST_FILE}")
         return sorted(p.parent.name for p in found if not p.parent.name.startswith("."))
@@ -139,7 +139,7 @@ class RemoteStore(DatasetStore):
         self._files, root = open_storage(self.url)
         self._root = root.rstrip("/")
 
-    def keys(self) -> list[str]:
+    def list_keys(self) -> list[str]:
         """Returns the keys of the data sets, sorted."""
         found = self._try(lambda: self._files.glob(f"{self._root}/*/{MANIFEST_FILE}"))
         return sorted(str(path).rsplit("/", 2)[-2] for path in found)

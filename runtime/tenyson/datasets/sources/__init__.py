@@ -28,7 +28,12 @@ def parse_source(text: str, *, store: str | None = None, db_url: str | None = No
     """
     word, colon, rest = text.partition(":")
     if not colon or rest.startswith("//") or word not in WORDS:
-        if colon and not rest.startswith("//") and word.isalpha() and (near := near_names(word, WORDS)):
+        if (
+            colon
+            and not rest.startswith("//")
+            and word.isalpha()
+            and (near := near_names(word, WORDS))
+        ):
             raise DatasetRequestError(f"There is no kind of source {word!r}. {near}")
         return FileSource(text)
     if not rest:

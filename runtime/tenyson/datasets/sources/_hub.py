@@ -4,7 +4,6 @@ from typing import Any
 
 from datasets import Dataset, load_dataset
 from datasets.exceptions import DatasetNotFoundError
-
 from tenyson.datasets.errors import DatasetRequestError
 from tenyson.errors import DependencyError
 
@@ -46,7 +45,7 @@ def load(
 def _newest_commit(name: str) -> str | None:
     """Returns the commit that the data set's main branch is at; None where nobody can tell now."""
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HFValidationError, HfHubHTTPError, OfflineModeIsEnabled
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 
     try:
         return HfApi().dataset_info(name, timeout=10).sha

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
+from tenyson.telemetry.reading import open_database
 
 from tenyson.datasets.errors import DatasetRequestError
 from tenyson.datasets.keys import near_names
-from tenyson.telemetry.reading import open_database
 from tenyson.telemetry.tables import TABLES
 
 _ROWS_AT_ONCE = 1_000

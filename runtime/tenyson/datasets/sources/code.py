@@ -107,7 +107,9 @@ class GeneratorSource(Source):
             ) from error
         function = getattr(module, function_name, None)
         if not callable(function):
-            raise DatasetRequestError(f"{self.text}: {module_name} has no function {function_name}.")
+            raise DatasetRequestError(
+                f"{self.text}: {module_name} has no function {function_name}."
+            )
         return function  # type: ignore[no-any-return]
 
 

@@ -53,7 +53,9 @@ class FileSource(Source):
             if self._ending in CSV:
                 yield from csv_rows(lines, self.text, "\t" if self._ending == ".tsv" else ",")
             else:
-                yield from ((place, parse_row(line, place)) for place, line in lines if line.strip())
+                yield from (
+                    (place, parse_row(line, place)) for place, line in lines if line.strip()
+                )
 
     def facts(self) -> dict[str, Any]:
         """Returns the hash of the file's bytes."""

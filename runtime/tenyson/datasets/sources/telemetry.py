@@ -6,7 +6,13 @@ from typing import Any, ClassVar
 
 from tenyson.contract import Env
 from tenyson.datasets.errors import DatasetRequestError
-from tenyson.datasets.sources.source import PlacedRow, Source, split_options, take_options, yes_or_no
+from tenyson.datasets.sources.source import (
+    PlacedRow,
+    Source,
+    split_options,
+    take_options,
+    yes_or_no,
+)
 
 _OPTIONS = {
     "best": int,

@@ -8,8 +8,8 @@ from typing import Any
 
 from datasets import Dataset
 
-from tenyson.errors import TaskError, TenysonError
 from tenyson.datasets._arrow import as_dataset
+from tenyson.errors import TaskError, TenysonError
 from tenyson.jobs.context import RunContext
 from tenyson.jobs.data.named import find_dataset
 from tenyson.task import has_hook, takes_dataset
