@@ -141,7 +141,7 @@ def _write(key: DatasetKey, recipe: Recipe, reading: Reading, folder: Path) -> D
             "kept": len(chosen),
         },
         fields={name: _kinds(counted, len(chosen)) for name, counted in kinds.items()},
-        **made_of,  # type: ignore[arg-type]
+        **made_of,
     )
     (folder / MANIFEST_FILE).write_text(manifest.to_json(), encoding="utf-8")
     return manifest

@@ -30,7 +30,7 @@ def parse_row(line: bytes, place: str) -> dict[str, Any]:
     """
     try:
         row = json.loads(
-            line.decode(),
+            line.rstrip(b"\r\n").decode(),
             object_pairs_hook=_without_doubles,
             parse_constant=_refuse_constant,
             parse_float=_finite,

@@ -10,6 +10,7 @@ import gzip
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any, ClassVar, cast
 
@@ -62,16 +63,16 @@ class FileSource(Source):
         return {"file_sha256": self._sha256}
 
     @contextmanager
-    def _open(self) -> Iterator[IO[bytes]]:
+    def _open(self) -> Iterator[BufferedReader]:
         """Opens the file; an error of its storage while it is read becomes a sentence, too."""
         try:
             if "://" in self.path:
                 files, path = open_storage(self.path)
-                opened = files.open(path, "rb")
+                opened = BufferedReader(files.open(path, "rb"))  # its own reads no bounded line
             else:
                 opened = Path(self.path).expanduser().open("rb")
             with opened as file:
-                yield cast("IO[bytes]", file)
+                yield file
         except TenysonError:
             raise
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:

@@ -1,7 +1,7 @@
 """Rows of a run's best completions: rejection sampling from the telemetry database."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from tenyson.contract import Env
@@ -14,7 +14,7 @@ from tenyson.datasets.sources.source import (
     yes_or_no,
 )
 
-_OPTIONS = {
+_OPTIONS: Mapping[str, Callable[[str], Any]] = {
     "best": int,
     "min_reward": float,
     "max_reward": float,
@@ -46,14 +46,14 @@ class TelemetrySource(Source):
 
     def rows(self) -> Iterator[PlacedRow]:
         """Yields prompt and completion by step; a place is `telemetry:RUN, generation ID`."""
-        from tenyson.datasets.sources._telemetry import best_completions
-
         url = self._db_url or os.environ.get(Env.TELEMETRY_DB_URL)
         if not url:
             raise DatasetRequestError(
                 f"{self.text}: no telemetry database is named.",
                 hint=f"Give --db-url, or set {Env.TELEMETRY_DB_URL}.",
             )
+        from tenyson.datasets.sources._telemetry import best_completions
+
         rows, self._facts = best_completions(url, self.run, self.options)
         for row in rows:
             yield f"telemetry:{self.run}, generation {row['id']}", row
