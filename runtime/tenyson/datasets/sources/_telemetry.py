@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
-from tenyson.telemetry.reading import open_database
 
 from tenyson.datasets.errors import DatasetRequestError
 from tenyson.datasets.keys import near_names
+from tenyson.telemetry.reading import open_database
 from tenyson.telemetry.tables import TABLES
 
 _ROWS_AT_ONCE = 1_000
@@ -21,7 +21,7 @@ def best_completions(
 
     Args:
         db_url: Of the telemetry database.
-        run: A run's id, or the beginning of one alone.
+        run: A run's id, the beginning of one alone, or its name.
         options: See `TelemetrySource`.
 
     Raises:
@@ -51,13 +51,15 @@ def _run_id(connection: Connection, run: str) -> str:
     ids = [str(i) for i in connection.execute(select(rollouts.c.run_id).distinct()).scalars()]
     if run in ids:
         return run
-    begun = [run_id for run_id in ids if run_id.startswith(run)]
+    runs = TABLES["runs"]
+    named = set(connection.execute(select(runs.c.run_id).where(runs.c.name == run)).scalars())
+    begun = [i for i in ids if i in named] or [i for i in ids if i.startswith(run)]
     if len(begun) == 1:
         return begun[0]
     if begun:
         raise DatasetRequestError(
-            f"{run!r} begins the id of {len(begun)} runs: {', '.join(sorted(begun)[:4])}.",
-            hint="Give more of it.",
+            f"{run!r} names {len(begun)} runs: {', '.join(sorted(begun)[:4])}.",
+            hint="Give the id of one.",
         )
     raise DatasetRequestError(
         f"No RL run {run!r} has left completions in this database. {near_names(run, ids)}".strip(),
@@ -79,7 +81,11 @@ def _query(run_id: str, options: Mapping[str, Any]) -> Select[Any]:
             .label("copy"),
         )
         .join(rollouts, g.rollout_id == rollouts.c.id)
-        .where(g.run_id == run_id, g.phase == "rl", g.reward.is_not(None), *_bounds(options))
+        .where(
+            *(g.run_id == run_id, g.phase == "rl", g.reward.is_not(None)),
+            g.completion.is_not(None),  # telemetry.keep may leave texts out
+            *_bounds(options),
+        )
         .subquery()
     )
     best = (found.c.reward.desc(), found.c.step.desc(), found.c.id)
