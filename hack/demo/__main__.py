@@ -125,14 +125,15 @@ def _conclude(target: Target, jobs: list[dict[str, Any]], state: Path) -> int:
     reachable = {name: folder for name, folder in folders.items() if folder is not None}
     if succeeded and set(STAGES.values()) <= reachable.keys():
         print_conclusions(console, load_stages(reachable))
-        console.print(f"Report: {_report(reachable, state)}", soft_wrap=True)
+        console.print(f"Report: {_report(reachable, target, state)}", soft_wrap=True)
     _say_what_next(console, target, _shown(state))
     return 0 if succeeded else 1
 
 
-def _report(folders: dict[str, Path], state: Path) -> Path:
+def _report(folders: dict[str, Path], target: Target, state: Path) -> Path:
     results = {name: JobResult.load(folder / File.JOB_RESULT) for name, folder in folders.items()}
-    return _shown(build_report(results, state, folders))
+    url = target.database_url if target.is_local else None
+    return _shown(build_report(results, state, folders, db_url=url))
 
 
 def _shown(path: Path) -> Path:

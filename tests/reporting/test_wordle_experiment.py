@@ -81,6 +81,7 @@ def test_the_report_states_the_comparison_and_fills_every_placeholder(tmp_path: 
     assert "random word of the list would get 12.5 %" in report
     assert "| wordle-rl | rl | success |" in report
     assert "Placeholders without a value" not in report
+    assert "`tenyson report wordle-rl --db-url URL` tells the rest" in report
     assert not re.search(r"\{[a-z_]+\}", report)
     pictures = re.findall(r"!\[.*?\]\((.*?)\)", report)
     assert pictures == ["curves/wordle-sft-loss.svg", "curves/wordle-rl-reward.svg"]
@@ -136,3 +137,18 @@ def test_without_matplotlib_the_report_says_so_and_is_made(
     report = experiment.run_experiment(tmp_path, run=Pretender()).read_text()
     assert "pip install 'tenyson[report]'" in report
     assert "**improved**" in report
+
+
+def test_where_the_telemetry_can_be_read_the_whole_report_lies_beside(
+    tmp_path: Path, sqlite_chain: str
+) -> None:
+    results = {name: JobResult(name, "success", 1.0) for name in ("wordle-sft", "wordle-rl")}
+    report = build_report(results, tmp_path, db_url=sqlite_chain).read_text()
+    assert "[The whole report](report.md)" in report
+    assert "RL against base: **improved**" in (tmp_path / "report.md").read_text()
+
+
+def test_a_database_without_the_runs_leaves_a_sentence(tmp_path: Path, sqlite_chain: str) -> None:
+    results = {"wordle-rl": JobResult("unknown", "success", 1.0)}
+    report = build_report(results, tmp_path, db_url=sqlite_chain).read_text()
+    assert "The whole report could not be made: The database knows no run" in report

@@ -4,7 +4,8 @@
 
     python -m tenyson.examples.wordle.experiment --output DIR
 
-It ends in DIR/final_report.md. With a cloud manager, pass its `run` in place of `Job.run`.
+It ends in DIR/final_report.md, and in DIR/report.md, which tells the rest. With a cloud manager,
+pass its `run` in place of `Job.run`.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from tenyson.jobs.sft import SFTJob
 
 __all__ = ["build_report", "main", "run_experiment"]
 
+DATABASE = "telemetry.db"
 QUICK: Mapping[str, Mapping[str, Any]] = {
     "sft": {"training": {"max_steps": 10}},
     "rl": {"training": {"max_steps": 5}},
@@ -69,7 +71,9 @@ def run_experiment(
     finish(EvalJob, "wordle-sft-eval", adapter=_adapter_of(sft))
     rl = finish(RLJob, "wordle-rl", adapter=_adapter_of(sft))
     finish(EvalJob, "wordle-eval", adapter=_adapter_of(rl))
-    return build_report(results, output, command=_command(output, seed, quick))
+    command, url = _command(output, seed, quick), _database(output)
+    has_rows = (output / DATABASE).is_file()  # a cloud's jobs write to another one
+    return build_report(results, output, command=command, db_url=url if has_rows else None)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -100,7 +104,7 @@ def _config(
     config: dict[str, Any] = yaml.safe_load(text)
     changes: list[Mapping[str, Mapping[str, Any]]] = [
         {"training": {"seed": seed}},
-        {"telemetry": {"db_url": f"sqlite:///{output / 'telemetry.db'}"}},
+        {"telemetry": {"db_url": _database(output)}},
         QUICK[name] if quick else {},
         {"adapter": {"path": adapter}} if adapter else {},
     ]
@@ -108,6 +112,10 @@ def _config(
         for section, values in change.items():
             config[section] = {**config.get(section, {}), **values}
     return config
+
+
+def _database(output: Path) -> str:
+    return f"sqlite:///{output / DATABASE}"
 
 
 def _adapter_of(result: JobResult) -> str:

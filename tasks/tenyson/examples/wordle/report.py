@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tenyson.contract import File
-from tenyson.errors import DependencyError
+from tenyson.errors import DependencyError, TenysonError
 from tenyson.files import write_atomically
 from tenyson.jobs.result import JobResult
 from tenyson.reporting import (
@@ -24,8 +24,11 @@ from tenyson.reporting import (
     results_table,
     verdict_sentence,
 )
+from tenyson.reporting.harmless import plain
+from tenyson.reporting.report import make_report, write_report
+from tenyson.telemetry.reading import open_database
 
-REPORT = "final_report.md"
+REPORT, WHOLE_REPORT = "final_report.md", "report.md"
 STAGES: Mapping[str, str] = {
     "base": "wordle-base-eval",
     "SFT": "wordle-sft-eval",
@@ -47,8 +50,11 @@ def build_report(
     folders: Mapping[str, str | Path] | None = None,
     *,
     command: str = "make demo",
+    db_url: str | None = None,
 ) -> Path:
     """Writes final_report.md and its pictures; returns the report's path.
+
+    Where the telemetry can be read, report.md tells the rest: what `tenyson report` makes of it.
 
     Args:
         results: By job name, as experiment.yaml has them; an Eval job that is missing leaves its
@@ -56,6 +62,7 @@ def build_report(
         output: Folder of the report.
         folders: The jobs' output folders as this process sees them; None takes the results'.
         command: What makes the same experiment again.
+        db_url: The telemetry database as this process reaches it; None where it does not.
 
     Raises:
         ComparisonError: The stages were not evaluated on the same prompts.
@@ -78,6 +85,7 @@ def build_report(
             "telemetry": _telemetry(results),
             "chance": _chance(measured),
             "command": command,
+            "whole_report": _whole_report(results, output / WHOLE_REPORT, db_url),
             **_settings(places),
         }
     )
@@ -129,6 +137,24 @@ def _telemetry(results: Mapping[str, JobResult]) -> str:
         for name, result in results.items()
     ]
     return markdown_table(("Job", "Rows written", "Rows that wait"), rows)
+
+
+def _whole_report(results: Mapping[str, JobResult], path: Path, db_url: str | None) -> str:
+    """Writes the report on the last training and its lineage; returns where it is, or why not."""
+    training = results.get("wordle-rl") or results.get("wordle-sft")
+    if db_url is None or training is None:
+        return (
+            "`tenyson report wordle-rl --db-url URL` tells the rest, from the telemetry database."
+        )
+    try:
+        engine = open_database(db_url)
+        try:
+            write_report(make_report(engine, [training.run_id]), path)
+        finally:
+            engine.dispose()
+    except TenysonError as error:
+        return f"The whole report could not be made: {plain(error)}"
+    return f"[The whole report]({path.name}): lineage, rewards, events, times, examples."
 
 
 def _settings(folders: Mapping[str, Path]) -> dict[str, Any]:
