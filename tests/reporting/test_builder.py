@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tenyson.errors import ConfigError
 from tenyson.reporting import ReportBuilder
 
 TEMPLATE = '# {title}\n\nAccuracy {accuracy}, run {run}. JSON: {"a": 1} {} {0} {{not one}}.\n'
@@ -83,3 +84,31 @@ def test_without_wandb_a_sentence_says_how_to_get_it(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "wandb", None)
     monkeypatch.delenv("WANDB_MODE", raising=False)
     assert "pip install 'tenyson[wandb]'" in latest("e/p/r", "loss")
+
+
+def test_an_address_that_would_end_or_run_in_the_page_does_not() -> None:
+    builder = ReportBuilder("{a} {b}")
+    builder.attach_wandb_scalar_link("a", "https://w.ai/r?a=1) <b>\n[x](y", "loss")
+    builder.attach_wandb_scalar_link("b", "javascript:alert(1)", "loss")
+    assert builder.render() == (
+        "[loss](https://w.ai/r?a=1%29%20%3Cb%3E%0A%5Bx%5D%28y) loss: javascript:alert(1)"
+    )
+
+
+def test_values_of_any_code_units_are_written(tmp_path: Path) -> None:
+    builder = ReportBuilder("{text}").fill({"text": "**bold**\r\n\x1b[31m\ud83d\x00"})
+    assert builder.save(tmp_path / "report.md").read_text() == "**bold**\n␛[31m\\ud83d␀"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(None, "No such file"), (b"caf\xe9", "is no UTF-8 text")]
+)
+def test_a_template_that_cannot_be_read_is_named(
+    tmp_path: Path, content: bytes | None, said: str
+) -> None:
+    path = tmp_path / "template.md"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError, match=said) as caught:
+        ReportBuilder(path)
+    assert str(path) in str(caught.value)

@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
+from tenyson.errors import ConfigError, Problem
 from tenyson.files import write_atomically
 from tenyson.reporting import wandb_values
+from tenyson.reporting.harmless import visible
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -19,10 +21,12 @@ class ReportBuilder:
     """
 
     def __init__(self, template: str | Path) -> None:
-        """Takes the template's text, or the path of its file."""
-        self._template = (
-            template.read_text(encoding="utf-8") if isinstance(template, Path) else template
-        )
+        """Takes the template's text, or the path of its file.
+
+        Raises:
+            ConfigError: There is no such file, or it is no UTF-8 text.
+        """
+        self._template = _read(template) if isinstance(template, Path) else template
         self._values: dict[str, str] = {}
 
     @property
@@ -84,9 +88,19 @@ class ReportBuilder:
 
 
 def shown(value: object) -> str:
-    """Returns a value as a report shows it."""
+    """Returns a value as a report shows it: Markdown stays, what cannot be seen is made visible."""
     if value is None:
         return "not available"
     if isinstance(value, float):
         return f"{value:.4g}"
-    return str(value)
+    return visible(str(value).replace("\r\n", "\n"), lines=True)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        message = error.strerror or str(error)
+    except UnicodeDecodeError as error:
+        message = f"is no UTF-8 text: {error.reason} at byte {error.start}"
+    raise ConfigError([Problem(str(path), message)], hint="A report's template is a text file.")

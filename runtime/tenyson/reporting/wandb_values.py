@@ -2,10 +2,13 @@
 
 import importlib
 import os
+from urllib.parse import quote
 
 from tenyson.reporting.tables import as_cell
 
 TIMEOUT_SECONDS = 10
+_SAFE_IN_AN_ADDRESS = ":/?#@!$&'*+,;=%~"
+"""Kept as they are; what is left, brackets, spaces and control characters, would end a link."""
 
 
 def link(run_url: str | None, metric_name: str) -> str:
@@ -13,7 +16,9 @@ def link(run_url: str | None, metric_name: str) -> str:
     if not run_url:
         return f"{as_cell(metric_name)}: not available (the run was not sent to W&B)"
     label = as_cell(metric_name)
-    address = run_url.replace(" ", "%20").replace(")", "%29")
+    if not run_url.startswith(("https://", "http://")):
+        return f"{label}: {as_cell(run_url)}"  # of an offline run, a folder
+    address = quote(run_url, safe=_SAFE_IN_AN_ADDRESS)
     return f"[{label}]({address})"
 
 
@@ -33,4 +38,4 @@ def latest_value(run_path: str | None, metric_name: str) -> str:
         return f"not available (W&B: {type(error).__name__})"
     if value is None:
         return f"not available (the W&B run has no {as_cell(metric_name)})"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else as_cell(value)
