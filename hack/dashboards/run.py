@@ -13,8 +13,11 @@ from hack.dashboards.panels import (
     typed,
 )
 from hack.dashboards.steps import columns_by_step, loss_by_step, metrics_by_step
+from tenyson.phases import ORDER
 
 UID = "tenyson-run"
+
+_PHASES = ", ".join(f"'{phase}'" for phase in ORDER)
 
 _RUNS = """
 SELECT run_id AS __value, name || ' · ' || job_type || ' · ' || run_id AS __text
@@ -26,6 +29,22 @@ _CHOSEN_STEP = """coalesce(
   )"""
 
 _LAST_ATTEMPT = "FROM attempts WHERE run_id = '$run_id' ORDER BY attempt DESC LIMIT 1"
+
+_SOME_GROUPS = """
+(SELECT step, group_index AS group, reward_mean AS mean, reward_std AS std, prompt
+FROM rollouts
+WHERE '$groups' = '{which}' AND run_id = '$run_id' AND phase = 'rl' AND {condition}
+ORDER BY {order} LIMIT 50)"""
+
+# One of the three is asked, each by its index; one CASE in ORDER BY would read every group.
+_GROUPS = "\nUNION ALL".join(
+    _SOME_GROUPS.format(which=which, condition=condition, order=order)
+    for which, condition, order in (
+        ("best", "reward_mean IS NOT NULL", "reward_mean DESC"),
+        ("worst", "reward_mean IS NOT NULL", "reward_mean"),
+        ("zero variance", "zero_variance", "step DESC"),
+    )
+)
 
 _STATE = Section(
     "The run",
@@ -191,7 +210,10 @@ _SPEED = Section(
     (
         over_steps_by_name(
             "Phases",
-            Sql(metrics_by_step("kind = 'phase'"), ("step", "name", "value")),
+            Sql(
+                metrics_by_step(f"kind = 'phase' AND name IN ({_PHASES})"),
+                ("step", "name", "value"),
+            ),
             "Seconds in each phase of the work since the line before.",
             unit="s",
             stacked=True,
@@ -270,17 +292,7 @@ WHERE run_id = '$run_id' AND phase = 'rl' AND step = {_CHOSEN_STEP}""",
         ),
         table(
             "Groups: $groups",
-            Sql(
-                """
-SELECT step, group_index AS group, reward_mean AS mean, reward_std AS std, prompt
-FROM rollouts
-WHERE run_id = '$run_id' AND phase = 'rl' AND ('$groups' <> 'zero variance' OR zero_variance)
-ORDER BY
-  CASE '$groups' WHEN 'worst' THEN reward_mean WHEN 'best' THEN -reward_mean ELSE -step END
-  NULLS LAST
-LIMIT 50""",
-                ("step", "mean", "prompt"),
-            ),
+            Sql(_GROUPS, ("step", "mean", "prompt")),
             "Prompts by the mean reward of their completions, over the whole run. Of zero "
             "variance are the newest.",
             width=16,

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 
 POINTS = 1000
 """Points that a curve has at most, but for one."""
+_WIDTH = f"(SELECT 1 + max(step) / {POINTS} AS steps FROM newest) AS width"
+"""How many steps become one point."""
 
 
 def columns_by_step(table: str, columns: Mapping[str, str], condition: str = "true") -> str:
@@ -22,14 +24,15 @@ def columns_by_step(table: str, columns: Mapping[str, str], condition: str = "tr
     inner = ", ".join(f'{expression} AS "{name}"' for name, expression in columns.items())
     outer = ", ".join(f'avg("{name}") AS "{name}"' for name in columns)
     return f"""
-SELECT min(step) AS step, {outer}
-FROM (
-  SELECT DISTINCT ON (step) step, {inner}, max(step) OVER () AS final_step
+WITH newest AS (
+  SELECT DISTINCT ON (step) step, {inner}
   FROM {table}
   WHERE run_id = '$run_id' AND {condition}
   ORDER BY step, attempt DESC
-) AS newest
-GROUP BY step / (1 + final_step / {POINTS})
+)
+SELECT min(step) AS step, {outer}
+FROM newest, {_WIDTH}
+GROUP BY step / width.steps
 ORDER BY 1"""
 
 
@@ -41,14 +44,15 @@ def metrics_by_step(condition: str, name: str = "name") -> str:
         name: Expression for the curve's name.
     """
     return f"""
-SELECT min(step) AS step, {name} AS name, avg(value) AS value
-FROM (
-  SELECT DISTINCT ON (name, step) name, step, value, max(step) OVER () AS final_step
+WITH newest AS (
+  SELECT DISTINCT ON (name, step) name, step, value
   FROM metrics
   WHERE run_id = '$run_id' AND {condition}
   ORDER BY name, step, attempt DESC
-) AS newest
-GROUP BY name, step / (1 + final_step / {POINTS})
+)
+SELECT min(step) AS step, {name} AS name, avg(value) AS value
+FROM newest, {_WIDTH}
+GROUP BY name, step / width.steps
 ORDER BY 1, 2"""
 
 
