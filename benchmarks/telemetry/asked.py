@@ -32,6 +32,7 @@ def asked(rows: int, data: Path | None, report: dict[str, object]) -> list[str]:
         _fill_once(folder, runs)
         # Started anew: nothing of the tables is in the server's own memory.
         with postgres(folder) as server:
+            upgraded(server.database_url)  # one that was kept may be of an older version
             print(f"    {_size(server.database_url)}")
             timed = _everything(server.database_url, runs)
     report["queries"] = [asdict(one) for one in timed]

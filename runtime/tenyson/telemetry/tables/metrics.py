@@ -1,16 +1,24 @@
 """Numbers over steps: everything in long form, and the two wide tables of SFT and GRPO."""
 
-from sqlalchemy import Index
+from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped
 
 from tenyson.telemetry.tables.base import Base, RowOfAStep
+
+_SPEED = text("kind = 'system' AND name = 'tokens_per_second'")
 
 
 class Metric(RowOfAStep, Base):
     """One number of one step."""
 
     __tablename__ = "metrics"
-    __table_args__ = (Index("ix_metrics_run", "run_id", "attempt", "step"),)
+    __table_args__ = (
+        Index("ix_metrics_run", "run_id", "attempt", "step"),
+        Index("ix_metrics_name", "run_id", "name", "step"),
+        Index(  # what all runs do together is asked for by time
+            "ix_metrics_speed", "created_at", postgresql_where=_SPEED, sqlite_where=_SPEED
+        ),
+    )
 
     kind: Mapped[str]
     """`train` or `eval`: what a trainer logs; `phase`: seconds; `system`: tokens/s, cost, …"""

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Uuid
+from sqlalchemy import ForeignKey, Index, Uuid, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tenyson.telemetry.tables.base import AnyText, Base, RowOfAStep
@@ -13,7 +13,16 @@ class Rollout(RowOfAStep, Base):
     """One prompt and the group of completions that was sampled for it."""
 
     __tablename__ = "rollouts"
-    __table_args__ = (Index("ix_rollouts_run", "run_id", "attempt", "step"),)
+    __table_args__ = (
+        Index("ix_rollouts_run", "run_id", "attempt", "step"),
+        Index("ix_rollouts_reward", "run_id", "phase", "reward_mean"),
+        Index(
+            "ix_rollouts_zero",
+            *("run_id", "step"),
+            postgresql_where=text("zero_variance"),
+            sqlite_where=text("zero_variance"),
+        ),
+    )
 
     phase: Mapped[str]
     """`rl`, or `eval` for an evaluation inside the RL trainer."""
