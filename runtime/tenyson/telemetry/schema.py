@@ -25,6 +25,8 @@ _VERSION_TABLE = "alembic_version"
 _TABLES_OF_VERSION_1 = frozenset({"sft_metrics", "epoch_metrics", "rollouts", "generations"})
 _LOCK = 0x7E4F5A11
 """PostgreSQL's advisory lock under which tables are changed."""
+RUN_PATIENCE = "30s"
+"""How long a run waits for others that make the tables."""
 _one_at_a_time = threading.Lock()
 """Alembic keeps what it works on in a global variable."""
 
@@ -147,6 +149,8 @@ def migrate(engine: Engine, *, only_if_empty: bool = False) -> tuple[SchemaState
     try:
         with _one_at_a_time, upgrading.begin() as connection:
             if connection.dialect.name == "postgresql":
+                if only_if_empty:  # a run goes on with its spool where others take long
+                    connection.execute(text(f"SET LOCAL lock_timeout = '{RUN_PATIENCE}'"))
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
             before = state_of(connection)
             if before.standing not in wanted:

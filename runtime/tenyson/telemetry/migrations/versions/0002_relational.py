@@ -2,6 +2,8 @@
 
 import json
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -191,11 +193,23 @@ def _move_rewards() -> None:
     else:
         pairs = "json_each(CASE WHEN json_type(g.rewards) = 'object' THEN g.rewards ELSE '{}' END)"
         value = "CASE WHEN r.type IN ('integer', 'real') THEN CAST(r.value AS REAL) END"
-    op.execute(
-        "INSERT INTO reward_components (generation_id, name, run_id, step, created_at, value) "
-        f"SELECT g.id, r.key, g.run_id, g.step, g.created_at, {value} "
-        f"FROM generations AS g, {pairs} AS r"
-    )
+    with _without_key("reward_components"):
+        op.execute(
+            "INSERT INTO reward_components (generation_id, name, run_id, step, created_at, value) "
+            f"SELECT g.id, r.key, g.run_id, g.step, g.created_at, {value} "
+            f"FROM generations AS g, {pairs} AS r"
+        )
+
+
+@contextmanager
+def _without_key(table: str) -> Iterator[None]:
+    """Checks the foreign key once in the end; PostgreSQL would hold a check a row in memory."""
+    key = f"{table}_generation_id_fkey"
+    if _is_postgresql():
+        op.drop_constraint(key, table)
+    yield
+    if _is_postgresql():
+        op.create_foreign_key(key, table, "generations", ["generation_id"], ["id"])
 
 
 def _move_scores() -> None:
