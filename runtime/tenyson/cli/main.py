@@ -12,6 +12,7 @@ from tenyson.errors import TenysonError
 COMMANDS: Mapping[str, str] = {
     "run": "run one attempt at an SFT, RL or Eval job, as python -m tenyson.runner does",
     "replay": "run again what a run_manifest.json describes, and see that it is the same",
+    "eval": "answer a file of prompts with a model, and compare two models (delta report)",
     "diff": "say why two runs differ: configuration, data, code, versions, metrics",
     "runs": "list, show and compare runs of the telemetry database",
     "report": "write the report on a run and its lineage, from the telemetry database",

@@ -13,11 +13,11 @@ from tenyson.evaluation.statistics import (
     paired_test,
     wilson_interval,
 )
+from tenyson.evaluation.verdict import SIGNIFICANT, Verdict, verdict_of
 from tenyson.reporting.evaluations import Evaluation, require_same_prompts
+from tenyson.reporting.numbers import difference_text, interval_text, p_text, value_text
 from tenyson.reporting.tables import markdown_table
 
-SIGNIFICANT = 0.05
-"""Adjusted p-value below which a difference counts as shown."""
 _TEST_COLUMNS = ("Better / worse / same", "p", "p (Holm)", "Verdict")
 
 
@@ -33,11 +33,9 @@ class Comparison:
     """The p-value adjusted for the number of comparisons (Holm)."""
 
     @property
-    def verdict(self) -> str:
+    def verdict(self) -> Verdict:
         """`improved`, `regressed` or `not shown`."""
-        if self.p_adjusted >= SIGNIFICANT:
-            return "not shown"
-        return "improved" if self.difference.value > 0 else "regressed"
+        return verdict_of(self.difference.value, self.p_adjusted)
 
 
 def compare(evaluations: Sequence[Evaluation]) -> list[Comparison]:
@@ -91,9 +89,9 @@ def verdict_sentence(comparison: Comparison, *, binary: bool = True) -> str:
     """Returns the comparison in words, verdict first."""
     return (
         f"{comparison.after} against {comparison.before}: **{comparison.verdict}**, "
-        f"{_difference(comparison.difference, binary)} "
-        f"(95 % {_interval(comparison.difference, binary, signed=True)}, "
-        f"p {_p(comparison.p_adjusted)})"
+        f"{difference_text(comparison.difference.value, binary)} "
+        f"(95 % {interval_text(comparison.difference, binary, signed=True)}, "
+        f"p {p_text(comparison.p_adjusted)})"
     )
 
 
@@ -103,7 +101,7 @@ def _estimates_table(evaluations: Sequence[Evaluation], metric: str, binary: boo
     for evaluation in evaluations:
         found = estimate(evaluation)
         rows.append(
-            (evaluation.name, found.n, _value(found.value, binary), _interval(found, binary))
+            (evaluation.name, found.n, value_text(found.value, binary), interval_text(found, binary))
         )
     return markdown_table(header, rows)
 
@@ -113,11 +111,11 @@ def _comparisons_table(comparisons: Sequence[Comparison], binary: bool) -> str:
     rows = [
         (
             f"{c.before} → {c.after}",
-            _difference(c.difference, binary),
-            _interval(c.difference, binary, signed=True),
+            difference_text(c.difference.value, binary),
+            interval_text(c.difference, binary, signed=True),
             f"{c.test.better} / {c.test.worse} / {c.test.same}",
-            _p(c.test.p_value),
-            _p(c.p_adjusted),
+            p_text(c.test.p_value),
+            p_text(c.p_adjusted),
             c.verdict,
         )
         for c in comparisons
@@ -133,21 +131,3 @@ def _method(comparisons: Sequence[Comparison]) -> str:
         f"p < {SIGNIFICANT} after Holm's correction for {len(comparisons)} comparisons."
     )
 
-
-def _value(value: float, binary: bool) -> str:
-    return f"{100 * value:.1f} %" if binary else f"{value:.4g}"
-
-
-def _difference(found: Estimate, binary: bool) -> str:
-    return f"{100 * found.value:+.1f} points" if binary else f"{found.value:+.4g}"
-
-
-def _interval(found: Estimate, binary: bool, *, signed: bool = False) -> str:
-    sign = "+" if signed else ""
-    if binary:
-        return f"{100 * found.low:{sign}.1f} to {100 * found.high:{sign}.1f}"
-    return f"{found.low:{sign}.4g} to {found.high:{sign}.4g}"
-
-
-def _p(value: float) -> str:
-    return f"{value:.1e}" if value < 0.001 else f"{value:.3f}"

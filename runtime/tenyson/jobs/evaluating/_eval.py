@@ -25,6 +25,7 @@ from tenyson.jobs.evaluating._eval_models import (
     locate_models,
     open_engine,
 )
+from tenyson.jobs.evaluating._eval_outputs import write_outputs
 from tenyson.jobs.evaluating._eval_results import AnswerSet, score, telemetry_samples, write_results
 from tenyson.jobs.evaluating.answered_rows import ANSWERED_SHARE, AnsweredRows, answered_rows
 from tenyson.jobs.measuring._recording import recording
@@ -95,6 +96,7 @@ def evaluate(context: RunContext) -> None:
                     scored = score(context, tokenizer, own.rows, answers)
                 telemetry.record_eval_samples(telemetry_samples(own.rows, own.ids, scored))
                 write_results(context, own.rows, own.ids, scored)
+                write_outputs(context, own.rows, own.ids, scored)
 
 
 def _needed_length(context: RunContext, longest: int, model_config: Any, environment: Any) -> int:

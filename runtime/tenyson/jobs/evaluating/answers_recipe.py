@@ -26,7 +26,7 @@ def answers_recipe(
             completions also follow from the row and from the task's game.
     """
     facts = {
-        "model": _identity(manifest["model"]),
+        "model": model_identity(manifest["model"]),
         "adapter": adapter_sha256,
         "sampling": vars(sampling),
         "loader": config.model.loader,
@@ -43,7 +43,7 @@ def answers_recipe(
     return sha256_of_json(facts)[:16]
 
 
-def _identity(model: Mapping[str, Any]) -> dict[str, Any]:
+def model_identity(model: Mapping[str, Any]) -> dict[str, Any]:
     """Returns what tells a model from others; the folder it lies in does not, if its hash does."""
     if "weights_sha256" in model:
         return {"weights_sha256": model["weights_sha256"]}

@@ -59,10 +59,11 @@ def claim_folder(fence: Fence) -> None:
 def upload_results(mirror: Mirror, fence: Fence) -> None:
     """Copies up what a run that did all it was asked to has left, its result apart."""
     folder = fence.folder
-    for name in (File.MANIFEST, File.METRICS, File.RESULTS, File.USAGE):
+    for name in (File.MANIFEST, File.METRICS, File.RESULTS, File.EVAL_OUTPUTS, File.USAGE):
         mirror.upload_file(folder / name)
-    for path in sorted(folder.glob(File.NAMED_RESULTS.format(name="*"))):
-        mirror.upload_file(path)
+    for pattern in (File.NAMED_RESULTS, File.NAMED_EVAL_OUTPUTS):
+        for path in sorted(folder.glob(pattern.format(name="*"))):
+            mirror.upload_file(path)
     if (folder / File.FINAL_CHECKPOINT).is_dir():
         upload_final(folder / File.FINAL_CHECKPOINT, fence.attempt, mirror)
 

@@ -1,0 +1,20 @@
+"""What is said of a difference, and from which p-value on."""
+
+from typing import Literal
+
+SIGNIFICANT = 0.05
+"""Adjusted p-value below which a difference counts as shown."""
+
+Verdict = Literal["improved", "regressed", "not shown"]
+
+
+def verdict_of(difference: float, p_adjusted: float) -> Verdict:
+    """Returns `improved`, `regressed` or `not shown`; not shown is not the same as no difference.
+
+    Args:
+        difference: Of the means, after minus before.
+        p_adjusted: Of the paired test, adjusted for the number of comparisons.
+    """
+    if p_adjusted >= SIGNIFICANT:
+        return "not shown"
+    return "improved" if difference > 0 else "regressed"
