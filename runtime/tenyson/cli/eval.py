@@ -49,10 +49,11 @@ def _add_generate(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--model", required=True, metavar="base|CHECKPOINT",
         help="the base model, or a run's checkpoint-final")  # fmt: skip
-    add("--eval-set", required=True, metavar="FILE", help="JSON Lines: id, prompt, expected_answer")
+    add("--eval-set", required=True, metavar="FILE",
+        help="JSON Lines: id, prompt, expected_answer")  # fmt: skip
     add("--output", required=True, type=Path, metavar="FILE", help="eval_before.jsonl, for one")
     add("--base-model", metavar="NAME",
-        help="Hub name or folder (default: the run's, from its manifest or the adapter)")  # fmt: skip
+        help="Hub name or folder (default: what the run or the adapter names)")  # fmt: skip
     add("--scorer", action="append", metavar="SCORER",
         help="exact (default), exact:ignore_case, numeric, numeric:0.01, regex:PATTERN, math, or "
         "task with --task-module; may be given again and again")  # fmt: skip
@@ -76,7 +77,7 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--before", required=True, metavar="FILE", help="answers of the earlier model")
     add("--after", required=True, metavar="FILE",
-        help="of the later one: a file of eval generate, or an Eval job's output folder")  # fmt: skip
+        help="of the later; a file of eval generate, or the folder of an Eval job")  # fmt: skip
     add("--output", required=True, type=Path, metavar="FILE", help="delta_report.md, for one")
     add("--metric", action="append", metavar="NAME",
         help="compare this score alone; may be given again (default: every score)")  # fmt: skip

@@ -82,9 +82,7 @@ def _problems(line: Line, needs_answer: bool, check_answer: AnswerCheck) -> Iter
 def _row(content: dict[str, Any]) -> EvalRow:
     named = ("id", "prompt", "expected_answer")
     others = {name: value for name, value in content.items() if name not in named}
-    return EvalRow(
-        str(content["id"]), content["prompt"], content.get("expected_answer"), others
-    )
+    return EvalRow(str(content["id"]), content["prompt"], content.get("expected_answer"), others)
 
 
 def _is_prompt(prompt: Any) -> bool:

@@ -166,9 +166,7 @@ def _asked(prompt: Any, chat: bool) -> Any:
 
 
 def _scores(scorers: list[Scorer], completion: str, row: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        scorer.name: scorer.score(completion, row["expected_answer"]) for scorer in scorers
-    }
+    return {scorer.name: scorer.score(completion, row["expected_answer"]) for scorer in scorers}
 
 
 def _with_task_scores(

@@ -52,6 +52,8 @@ def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> Estimat
     if n < 1 or not 0 <= successes <= n:
         raise ValueError(f"expected 0 <= successes <= n and n >= 1, got {successes} of {n}")
     low, high = proportion_confint(successes, n, alpha=1 - confidence, method="wilson")
+    # At the ends the formula gives them exactly, and floating point nearly.
+    low, high = (0.0 if successes == 0 else low), (1.0 if successes == n else high)
     return Estimate(successes / n, float(low), float(high), confidence, n)
 
 

@@ -6,8 +6,9 @@ from typing import Any
 from tenyson.reporting.eval_outputs import EvalOutputs
 from tenyson.reporting.evaluations import ComparisonError
 
-_OTHER_SETTINGS = ("engine",)
-"""Settings that may differ: the engine follows from model and machine."""
+_OTHER_SETTINGS = ("engine", "scorer")
+"""Settings that may differ: the engine follows from model and machine; of the scorers only those
+of the compared scores count."""
 
 
 def require_same_rows(before: EvalOutputs, after: EvalOutputs) -> list[str]:
@@ -44,8 +45,14 @@ def require_same_rows(before: EvalOutputs, after: EvalOutputs) -> list[str]:
     return shared
 
 
-def differences_of(before: EvalOutputs, after: EvalOutputs) -> list[str]:
-    """Returns one sentence for each thing, beside the model's training, that is not the same."""
+def differences_of(before: EvalOutputs, after: EvalOutputs, scores: Sequence[str]) -> list[str]:
+    """Returns one sentence for each thing, beside the model's training, that is not the same.
+
+    Args:
+        before: Answers of the earlier model.
+        after: Of the later one.
+        scores: Those that are compared.
+    """
     found = []
     if _base(before.model) != _base(after.model):
         found.append(
@@ -56,6 +63,9 @@ def differences_of(before: EvalOutputs, after: EvalOutputs) -> list[str]:
         old, new = before.settings.get(name), after.settings.get(name)
         if old != new and name not in _OTHER_SETTINGS:
             found.append(f"{name} is {old!r} before and {new!r} after")
+    used_before, used_after = _scorers(before, scores), _scorers(after, scores)
+    if used_before != used_after:
+        found.append(f"scorer is {used_before!r} before and {used_after!r} after")
     old, new = (outputs.fingerprints.get("eval_set") for outputs in (before, after))
     if old != new:
         found.append(
@@ -65,13 +75,15 @@ def differences_of(before: EvalOutputs, after: EvalOutputs) -> list[str]:
     return found
 
 
-def require_comparable(before: EvalOutputs, after: EvalOutputs, *, allow: bool) -> list[str]:
+def require_comparable(
+    before: EvalOutputs, after: EvalOutputs, scores: Sequence[str], *, allow: bool
+) -> list[str]:
     """Returns what is not the same, where that is allowed; see `differences_of`.
 
     Raises:
         ComparisonError: Something differs and it is not allowed.
     """
-    found = differences_of(before, after)
+    found = differences_of(before, after, scores)
     if found and not allow:
         raise ComparisonError(
             f"{before.place} and {after.place} would be compared with more than the training "
@@ -105,6 +117,15 @@ def shared_scores(
 def _same_prompt(before: EvalOutputs, after: EvalOutputs, row_id: str) -> bool:
     old, new = before.rows[row_id], after.rows[row_id]
     return bool(old.prompt == new.prompt and old.prompt_sha256 == new.prompt_sha256)
+
+
+def _scorers(outputs: EvalOutputs, scores: Sequence[str]) -> Any:
+    """Returns the scorers behind these scores: `regex_2` is the second of a `regex:PATTERN`."""
+    given = outputs.settings.get("scorer")
+    if not isinstance(given, list):
+        return given
+    kinds = {name.partition("_")[0] for name in scores}
+    return [spec for spec in given if str(spec).partition(":")[0] in kinds]
 
 
 def _base(model: Mapping[str, Any]) -> Any:

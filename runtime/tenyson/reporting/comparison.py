@@ -101,7 +101,12 @@ def _estimates_table(evaluations: Sequence[Evaluation], metric: str, binary: boo
     for evaluation in evaluations:
         found = estimate(evaluation)
         rows.append(
-            (evaluation.name, found.n, value_text(found.value, binary), interval_text(found, binary))
+            (
+                evaluation.name,
+                found.n,
+                value_text(found.value, binary),
+                interval_text(found, binary),
+            )
         )
     return markdown_table(header, rows)
 
@@ -130,4 +135,3 @@ def _method(comparisons: Sequence[Comparison]) -> str:
         "intervals of differences: bootstrap over prompts, 10,000 draws; verdict at "
         f"p < {SIGNIFICANT} after Holm's correction for {len(comparisons)} comparisons."
     )
-

@@ -91,8 +91,8 @@ def delta_report(
     """
     old, new = read_outputs(before), read_outputs(after)
     ids = require_same_rows(old, new)
-    differences = require_comparable(old, new, allow=allow_differences)
     names = shared_scores(old, new, metrics)
+    differences = require_comparable(old, new, names, allow=allow_differences)
     columns = {name: (old.column(name, ids), new.column(name, ids)) for name in names}
     found = [_example(old, new, row_id, names[0]) for row_id in ids]
     return DeltaReport(

@@ -26,7 +26,8 @@ def make_scorers(specs: Sequence[str]) -> list[Scorer]:
     """Returns the scorers that are named, each with a name of its own.
 
     Args:
-        specs: `exact`, `exact:ignore_case`, `numeric`, `numeric:TOLERANCE`, `regex:PATTERN`, `math`.
+        specs: `exact`, `exact:ignore_case`, `numeric`, `numeric:TOLERANCE`, `regex:PATTERN` or
+            `math`.
 
     Raises:
         ConfigError: One of them is none.
@@ -37,7 +38,7 @@ def make_scorers(specs: Sequence[str]) -> list[Scorer]:
         scorer = _make(spec)
         again = sum(1 for name in made if name.partition("_")[0] == scorer.name)
         if again:
-            scorer = replace(scorer, name=f"{scorer.name}_{again + 1}")  # type: ignore[type-var]
+            scorer = replace(scorer, name=f"{scorer.name}_{again + 1}")
         made[scorer.name] = scorer
     return list(made.values())
 

@@ -13,7 +13,7 @@ _DELIMITERS = ("$", "\\boxed", "\\(", "\\[")
 
 @dataclass(frozen=True)
 class ExpressionScorer:
-    """Compares expressions by value: 1/2, 0.5 and \\frac{1}{2} are the same."""
+    """Compares expressions by value: 1/2, 0.5 and 50/100 are the same."""
 
     name: str = "math"
 
@@ -25,11 +25,11 @@ class ExpressionScorer:
             DependencyError: math-verify is not installed.
         """
         try:
-            import math_verify  # noqa: F401
+            import math_verify  # type: ignore[import-untyped]  # noqa: F401
         except ImportError as error:
             raise DependencyError(
                 "The scorer math needs math-verify, which is not installed.",
-                hint="Install it: pip install 'math-verify[antlr4_13_2]'.",
+                hint="Install it: pip install 'tenyson[math]'.",
             ) from error
         return cls()
 
@@ -37,7 +37,7 @@ class ExpressionScorer:
         """Returns why an expected answer cannot be compared with; None where it can."""
         if _gold(expected):
             return None
-        return f"is {ascii(expected[:60])}, which math-verify reads no expression from"
+        return f"is {expected[:60]!a}, which math-verify reads no expression from"
 
     def score(self, completion: str, expected: str) -> float:
         """Returns 1 where the completion's expression has the expected value, else 0."""

@@ -26,7 +26,7 @@ class NumericScorer:
         """Returns why an expected answer cannot be compared with; None where it can."""
         if _whole_number(expected) is not None:
             return None
-        return f"is {ascii(expected[:60])}, which is no number (math compares expressions)"
+        return f"is {expected[:60]!a}, which is no number (math compares expressions)"
 
     def score(self, completion: str, expected: str) -> float:
         """Returns 1 where the completion's last number is the expected one, else 0."""

@@ -78,7 +78,8 @@ def plan_generation(
     }
     check_settings({**task, "eval_set": str(eval_set)})
     run_id = _run_id(place)
-    runs = _run_folder(place).parent if _run_folder(place) else Path(RUNS_FOLDER)
+    run = _run_folder(place)
+    runs = run.parent if run else Path(RUNS_FOLDER)
     return Generation(
         config={
             "model": chosen.model,
@@ -93,9 +94,7 @@ def plan_generation(
     )
 
 
-def generate_answers(
-    model: str, eval_set: str | Path, output: str | Path, **settings: Any
-) -> Path:
+def generate_answers(model: str, eval_set: str | Path, output: str | Path, **settings: Any) -> Path:
     """Returns the file of a model's answers to a file of prompts, scored.
 
     A second call goes on where the first was stopped.
@@ -153,9 +152,9 @@ def _refuse_other_files(output: Path, eval_set: str | Path) -> None:
         return
     if output.is_dir():
         raise ConfigError([Problem("output", f"{output} is a folder; expected a file")])
-    if "://" not in str(eval_set) and Path(eval_set).exists():
-        if os.path.samefile(output, eval_set):
-            raise ConfigError([Problem("output", f"{output} is the evaluation set itself")])
+    is_there = "://" not in str(eval_set) and Path(eval_set).exists()
+    if is_there and os.path.samefile(output, eval_set):
+        raise ConfigError([Problem("output", f"{output} is the evaluation set itself")])
     if not _first_row(output):
         raise ConfigError(
             [Problem("output", f"{output} exists, and was not written by an evaluation")],
@@ -171,13 +170,14 @@ def _refuse_another_adapter(output: Path, adapter: str | None, overwrite: bool) 
     new = sha256_of_file(weights) if weights and weights.is_file() else None
     old = _first_row(output)["model"].get("adapter_sha256")
     if old != new:
-        shown = {None: "the base model"}
+        problem = f"{output} holds answers of {_told(old)}, not of {_told(new)}"
         raise ConfigError(
-            [Problem("output", f"{output} holds answers of "
-                     f"{shown.get(old, f'the adapter {str(old)[:12]}')}, not of "
-                     f"{shown.get(new, f'the adapter {str(new)[:12]}')}")],
-            hint="Give another --output, or --overwrite.",
-        )  # fmt: skip
+            [Problem("output", problem)], hint="Give another --output, or --overwrite."
+        )
+
+
+def _told(adapter_sha256: str | None) -> str:
+    return "a base model" if adapter_sha256 is None else f"the adapter {adapter_sha256[:12]}"
 
 
 def _first_row(path: Path) -> dict[str, Any]:

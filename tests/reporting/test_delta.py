@@ -1,0 +1,258 @@
+"""The delta report: two files of answers, and all that may be wrong with them."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from markdown_it import MarkdownIt
+
+from tenyson.cli.main import main
+from tenyson.contract import ExitCode
+from tenyson.evaluation.rows_file import RowsError
+from tenyson.reporting import ComparisonError, delta_report
+from tests.reporting.test_harmless import HOSTILE
+
+BASE = {"name": "m", "weights_sha256": "ab"}
+Change = Callable[[list[dict[str, Any]]], Any]
+
+
+def row(number: int, right: float, **changes: Any) -> dict[str, Any]:
+    return {
+        "id": f"q{number}",
+        "prompt": f"{number}+1=",
+        "expected_answer": str(number + 1),
+        "sample": 0,
+        "completion": str(number + 1) if right else "no idea",
+        "score": right,
+        "scores": {"exact": right},
+        "seed": 42,
+        "model": {"name": "m", "base": BASE, "adapter_sha256": None},
+        "settings": {"max_new_tokens": 8, "temperature": 0.0, "scorer": ["exact"], "engine": "hf"},
+        "fingerprints": {"prompt": f"hash of {number}", "eval_set": "e1"},
+        "run_id": "r",
+        **changes,
+    }  # fmt: skip
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(one) + "\n" for one in rows))
+    return path
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Any:
+    """Writes both files: 40 of 100 right before, 60 after, all of the first among them."""
+
+    def build(change: Change = lambda rows: None, right: int = 60, of: int = 100) -> list[Path]:
+        tuned = {"name": "run/checkpoint-final", "base": BASE}
+        before = [row(i, float(i < 40)) for i in range(of)]
+        after = [
+            row(i, float(i < right), model={**tuned, "adapter_sha256": "cd"}) for i in range(of)
+        ]
+        change(after)
+        return [write(tmp_path / "before.jsonl", before), write(tmp_path / "after.jsonl", after)]
+
+    return build
+
+
+def test_the_verdict_comes_first_with_its_numbers(pair: Any) -> None:
+    text = delta_report(*pair()).markdown()
+
+    assert text.splitlines()[2] == (
+        "**`exact`: improved.** 40.0 % → 60.0 %, +20.0 points (95 % interval +12.0 to +28.0), "
+        "p 1.9e-06."
+    )
+    assert "| exact | 20 | 0 | 80 |" in text
+    assert "McNemar, exact, two-sided" in text
+
+
+def test_what_is_not_shown_says_what_it_would_take(pair: Any) -> None:
+    text = delta_report(*pair(right=43)).markdown()
+
+    assert "**`exact`: not shown.** 40.0 % → 43.0 %, +3.0 points" in text
+    assert "100 prompts show a difference of 7.8 points or more in 8 of 10 evaluations" in text
+    assert "One of 3.0 points, as found here, takes about 2" in text
+
+
+def test_too_few_prompts_say_so(pair: Any) -> None:
+    assert "4 prompts are too few to show any difference" in delta_report(*pair(of=4)).markdown()
+
+
+def test_gains_and_regressions_are_shown_with_their_texts(pair: Any) -> None:
+    def lose_two(rows: list[dict[str, Any]]) -> None:
+        for i in (3, 5):
+            rows[i] |= {"completion": f"wrong {i}", "scores": {"exact": 0.0}}
+
+    report = delta_report(*pair(lose_two), examples=2)
+
+    assert [e.id for e in report.regressions] == ["q3", "q5"]
+    assert [e.id for e in report.gains] == ["q40", "q41"]
+    text = report.markdown()
+    assert "### `q3`: 1 → 0" in text
+    assert "```text\nwrong 3\n```" in text
+    assert text.index("Worst regressions") < text.index("q3") < text.index("Best gains")
+
+
+@pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_answers_are_kept_whole_and_shown_harmlessly(hostile: str, pair: Any) -> None:
+    def change(rows: list[dict[str, Any]]) -> None:
+        rows[50] |= {"completion": hostile, "scores": {"exact": 1.0}}
+        rows[0] |= {"completion": hostile, "scores": {"exact": 0.0}}
+
+    report = delta_report(*pair(change), examples=50)
+
+    assert report.after.rows["q0"].completions == (hostile,)
+    text = report.markdown()
+    headings = [t for t in MarkdownIt("gfm-like", {"linkify": False}).parse(text)
+                if t.type in ("heading_open", "html_block")]  # fmt: skip
+    plain = delta_report(*pair(lambda rows: rows[0].update(scores={"exact": 0.0})), examples=50)
+    assert len(headings) == len(
+        [t for t in MarkdownIt().parse(plain.markdown()) if t.type == "heading_open"]
+    )
+    assert all(char.isprintable() or char in "\n\t\u200d" for char in text)
+
+
+def refused(pair: Any, change: Change, **settings: Any) -> str:
+    with pytest.raises((ComparisonError, RowsError)) as raised:
+        delta_report(*pair(change), **settings)
+    return str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda rows: rows.pop(), "1 (such as 'q99') only in"),
+        (lambda rows: rows.append(row(100, 1, model=rows[0]["model"])), "(such as 'q100') only in"),
+        (lambda rows: rows[7].update(prompt="8+1="), "1 (such as 'q7') with another prompt"),
+        (
+            lambda rows: rows[7].update(fingerprints={"prompt": "x", "eval_set": "e1"}),
+            "1 (such as 'q7') with another prompt",
+        ),
+        (lambda rows: rows[7].update(expected_answer="9"), "'q7') with another expected answer"),
+    ],
+)
+def test_other_prompts_are_refused_even_where_differences_are_allowed(
+    change: Change, says: str, pair: Any
+) -> None:
+    assert says in refused(pair, change)
+    assert says in refused(pair, change, allow_differences=True)
+
+
+def everywhere(**changes: Any) -> Change:
+    def change(rows: list[dict[str, Any]]) -> None:
+        for one in rows:
+            for name, fields in changes.items():
+                one[name] = {**one[name], **fields}
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (everywhere(model={"base": {"name": "n", "weights_sha256": "ef"}}),
+         "the base models differ: m (ab) before, n (ef) after"),
+        (everywhere(settings={"max_new_tokens": 9}), "max_new_tokens is 8 before and 9 after"),
+        (everywhere(settings={"scorer": ["exact:ignore_case"]}), "scorer is ['exact'] before"),
+        (everywhere(fingerprints={"eval_set": "e2"}), "evaluation sets' fingerprints differ"),
+    ],
+)  # fmt: skip
+def test_what_differs_beside_the_training_is_refused_or_named(
+    change: Change, says: str, pair: Any
+) -> None:
+    assert says in refused(pair, change)
+    assert "--allow-differences" in refused(pair, change)
+    report = delta_report(*pair(change), allow_differences=True)
+    assert says in " ".join(report.differences)
+    assert "Not the same beside the training" in report.markdown()
+
+
+def test_scorers_that_are_not_compared_may_differ(pair: Any) -> None:
+    change = everywhere(settings={"scorer": ["exact", "numeric"]}, scores={"numeric": 1.0})
+
+    assert list(delta_report(*pair(change)).changes) == ["exact"]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda rows: rows[4].pop("completion"), "after.jsonl:5: has no completion"),
+        (lambda rows: rows[4].update(id=4), "after.jsonl:5: id is a int"),
+        (lambda rows: rows[4].update(id="q3"), "after.jsonl:5: the id 'q3' is that of line 4, too"),
+        (lambda rows: rows[4].update(scores={"exact": float("nan")}), ":5: scores.exact is nan"),
+        (lambda rows: rows[4].update(scores={"exact": None}), ":5: scores.exact is None"),
+        (lambda rows: rows[4].update(scores={}), ":5: has no scores"),
+        (lambda rows: rows[4].update(scores={"other": 1}), ":5: has the scores other; those of"),
+        (lambda rows: rows[4].update(seed=1), ":5: seed is not that of line 1"),
+        (lambda rows: rows.clear(), "after.jsonl: holds no rows"),
+    ],
+)
+def test_damaged_answers_are_refused_by_file_and_line(change: Change, says: str, pair: Any) -> None:
+    assert says in refused(pair, change)
+
+
+def test_an_evaluation_set_is_told_from_answers(pair: Any, tmp_path: Path) -> None:
+    before, _ = pair()
+    asked = write(tmp_path / "set.jsonl", [{"id": "a", "prompt": "b", "expected_answer": "c"}])
+
+    with pytest.raises(RowsError, match="an evaluation set has no answers yet"):
+        delta_report(before, asked)
+
+
+def test_samples_of_a_prompt_are_compared_by_their_mean(tmp_path: Path) -> None:
+    files = []
+    for name, right in (("before", 1), ("after", 3)):
+        rows = [
+            row(i, float(s < right), sample=s, completion=f"{name} {s}")
+            for i in range(30)
+            for s in range(4)
+        ]
+        files.append(write(tmp_path / f"{name}.jsonl", rows))
+
+    report = delta_report(*files)
+
+    change = report.changes["exact"]
+    assert (change.difference.value, change.difference.n) == (0.5, 30)
+    text = report.markdown()
+    assert "Before, sample 2 of 4 (0):" in text
+    assert "The samples of a prompt count as one" in text
+
+
+def test_an_eval_jobs_folder_and_a_wanted_score_are_taken(pair: Any, tmp_path: Path) -> None:
+    before, after = pair()
+    folder = tmp_path / "job"
+    folder.mkdir()
+    after.rename(folder / "eval_outputs.jsonl")
+
+    assert delta_report(before, folder, metrics=["exact"]).prompts == 100
+    with pytest.raises(ComparisonError, match="no score 'numeric': exact before, exact after"):
+        delta_report(before, folder, metrics=["numeric"])
+
+
+def test_the_command_writes_the_report_and_says_the_verdict(
+    pair: Any, tmp_path: Path, capsys: Any
+) -> None:
+    before, after = map(str, pair())
+    output = tmp_path / "delta_report.md"
+    arguments = ["eval", "report", "--before", before, "--after", after, "--output", str(output)]
+
+    assert main(arguments) == 0
+    assert capsys.readouterr().out.startswith("exact: improved. 40.0 % → 60.0 %")
+    assert output.read_text().startswith("# Delta report")
+    assert main([*arguments, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["metrics"]["exact"]["verdict"] == "improved"
+    assert told["metrics"]["exact"]["difference"]["value"] == pytest.approx(0.2)
+
+
+def test_the_command_never_writes_over_the_answers(pair: Any, capsys: Any) -> None:
+    before, after = map(str, pair())
+    kept = Path(after).read_bytes()
+
+    code = main(["eval", "report", "--before", before, "--after", after, "--output", after])
+
+    assert code == ExitCode.CONFIG
+    assert "holds the answers to compare" in capsys.readouterr().err
+    assert Path(after).read_bytes() == kept
