@@ -12,10 +12,25 @@ from tenyson.cli.main import main
 from tenyson.contract import ExitCode
 from tenyson.evaluation.rows_file import RowsError
 from tenyson.reporting import ComparisonError, delta_report
-from tests.reporting.test_harmless import HOSTILE
 
 BASE = {"name": "m", "weights_sha256": "ab"}
 Change = Callable[[list[dict[str, Any]]], Any]
+
+HOSTILE = {
+    "html": "<script>alert(1)</script><img src=x onerror=alert(1)>",
+    "a fence": "```\n# I am a heading\n```",
+    "longer fences": "`````` \n``````\n# out",
+    "tildes": "~~~\n# out\n~~~",
+    "markdown": "[click](javascript:alert(1)) ![x](http://evil/x.png) | a | b |",
+    "terminal": "\x1b[2J\x1b]0;owned\x07 gone \x9b31m",
+    "nul": "a\x00b",
+    "surrogate": "a\ud800b\udfffc",
+    "direction": "abc\u202edcba\u2066",
+    "tags": "a\U000e0041\U000e0042",
+    "lines": "a\rb\u2028c\u0085d\x0be",
+    "backticks only": "``",
+    "empty": "",
+}
 
 
 def row(number: int, right: float, **changes: Any) -> dict[str, Any]:
@@ -112,6 +127,7 @@ def test_hostile_answers_are_kept_whole_and_shown_harmlessly(hostile: str, pair:
         [t for t in MarkdownIt().parse(plain.markdown()) if t.type == "heading_open"]
     )
     assert all(char.isprintable() or char in "\n\t\u200d" for char in text)
+    text.encode("utf-8")
 
 
 def refused(pair: Any, change: Change, **settings: Any) -> str:

@@ -10,7 +10,7 @@ from tenyson.contract import ExitCode
 from tenyson.errors import ConfigError, Problem
 from tenyson.reporting.delta import delta_report
 from tenyson.reporting.delta_markdown import verdict_text
-from tenyson.reporting.harmless import harmless
+from tenyson.reporting.harmless import flat
 
 
 def carry_out(options: argparse.Namespace) -> int:
@@ -30,9 +30,9 @@ def carry_out(options: argparse.Namespace) -> int:
         sys.stdout.write(json.dumps(report.to_dict()) + "\n")
         return int(ExitCode.DONE)
     for difference in report.differences:
-        sys.stdout.write(f"Note: {harmless(difference)}\n")
+        sys.stdout.write(f"Note: {flat(difference)}\n")
     for name, change in report.changes.items():
-        sys.stdout.write(verdict_text(harmless(name, keep=""), change).replace("**", "") + "\n")
+        sys.stdout.write(verdict_text(flat(name), change).replace("**", "") + "\n")
     sys.stdout.write(f"{options.output}\n")
     return int(ExitCode.DONE)
 

@@ -10,7 +10,7 @@ from tenyson.evaluation.statistics import RESAMPLES
 from tenyson.evaluation.verdict import SIGNIFICANT
 from tenyson.reporting.delta import DeltaReport, Example
 from tenyson.reporting.eval_outputs import Answers, EvalOutputs
-from tenyson.reporting.harmless import code_span, fenced, harmless
+from tenyson.reporting.harmless import Markdown, code, fence
 from tenyson.reporting.numbers import (
     difference_text,
     interval_text,
@@ -22,7 +22,7 @@ from tenyson.reporting.tables import markdown_table
 
 SHOWN_SAMPLES = 2
 """Completions of a prompt that are shown."""
-_MOST_COMPLETION = 500
+_MOST_PROMPT, _MOST_COMPLETION = 700, 500
 """Characters of each."""
 
 
@@ -31,7 +31,7 @@ def markdown_of(report: DeltaReport) -> str:
     main = next(iter(report.changes))
     parts = [
         "# Delta report",
-        *(verdict_text(code_span(name), change) for name, change in report.changes.items()),
+        *(verdict_text(code(name), change) for name, change in report.changes.items()),
         *_notes(report),
         "## What was compared",
         _compared(report),
@@ -41,8 +41,8 @@ def markdown_of(report: DeltaReport) -> str:
         _differences(report),
         "## Wins, losses, ties",
         _wins(report),
-        *_examples(f"Worst regressions ({code_span(main)})", report.regressions, main),
-        *_examples(f"Best gains ({code_span(main)})", report.gains, main),
+        *_examples(f"Worst regressions ({code(main)})", report.regressions, main),
+        *_examples(f"Best gains ({code(main)})", report.gains, main),
         "## How this was computed",
         _method(report),
     ]
@@ -86,7 +86,7 @@ def _reach(change: Change) -> str:
 
 
 def _notes(report: DeltaReport) -> list[str]:
-    notes = [f"> **Not the same beside the training:** {code_span(d)}" for d in report.differences]
+    notes = [f"> **Not the same beside the training:** {code(d)}" for d in report.differences]
     same = ("adapter_sha256", "base")
     if all(report.before.model.get(n) == report.after.model.get(n) for n in same):
         notes.append("> Both files are of the same model.")
@@ -97,7 +97,7 @@ def _compared(report: DeltaReport) -> str:
     return "\n".join(
         [
             f"- {report.prompts:,} prompts, evaluation set "
-            f"{code_span(str(report.before.fingerprints.get('eval_set'))[:12])}",
+            f"{code(str(report.before.fingerprints.get('eval_set'))[:12])}",
             *(f"- {line}" for line in _side("before", report.before)),
             *(f"- {line}" for line in _side("after", report.after)),
         ]
@@ -107,18 +107,18 @@ def _compared(report: DeltaReport) -> str:
 def _side(name: str, outputs: EvalOutputs) -> list[str]:
     base, adapter = outputs.model.get("base") or {}, outputs.model.get("adapter_sha256")
     weights = base.get("weights_sha256") or base.get("revision")
-    model = f"base model {code_span(str(base.get('name')))}"
-    model += f" ({code_span(str(weights)[:12])})" if weights else ""
+    model = f"base model {code(str(base.get('name')))}"
+    model += f" ({code(str(weights)[:12])})" if weights else ""
     if adapter:
-        path = code_span(str(outputs.model.get("name")))
-        model = f"adapter {path} ({code_span(str(adapter)[:12])}) on {model}"
+        path = code(str(outputs.model.get("name")))
+        model = f"adapter {path} ({code(str(adapter)[:12])}) on {model}"
     settings = ", ".join(
         f"{key} {value}" for key, value in outputs.settings.items() if value not in (None, False)
     )
     return [
         f"{name}: {model}",
-        f"{name}: {code_span(outputs.place)}, run {code_span(str(outputs.run_id))}, "
-        f"seed {outputs.seed}; {code_span(settings)}",
+        f"{name}: {code(outputs.place)}, run {code(str(outputs.run_id))}, "
+        f"seed {outputs.seed}; {code(settings)}",
     ]
 
 
@@ -126,7 +126,7 @@ def _scores(report: DeltaReport) -> str:
     header = ("Score", "Before", "95 % interval", "After", "95 % interval")
     rows = [
         (
-            harmless(name),
+            name,
             value_text(change.before.value, change.is_share),
             interval_text(change.before, change.is_share),
             value_text(change.after.value, change.is_share),
@@ -144,7 +144,7 @@ def _differences(report: DeltaReport) -> str:
     )
     rows = [
         (
-            harmless(name),
+            name,
             difference_text(change.difference.value, change.is_share),
             interval_text(change.difference, change.is_share, signed=True),
             p_text(change.test.p_value),
@@ -161,7 +161,7 @@ def _differences(report: DeltaReport) -> str:
 
 def _wins(report: DeltaReport) -> str:
     rows = [
-        (harmless(name), change.test.better, change.test.worse, change.test.same)
+        (name, change.test.better, change.test.worse, change.test.same)
         for name, change in report.changes.items()
     ]
     return markdown_table(("Score", "Won", "Lost", "Tied"), rows)
@@ -176,10 +176,10 @@ def _examples(title: str, examples: Sequence[Example], score: str) -> list[str]:
 def _example(example: Example, score: str) -> list[str]:
     expected = example.before.expected_answer
     return [
-        f"### {code_span(example.id)}: {example.old:.4g} → {example.new:.4g}",
+        f"### {code(example.id)}: {example.old:.4g} → {example.new:.4g}",
         "Prompt:",
-        fenced(_text(example.before.prompt)),
-        *(() if expected is None else (f"Expected: {code_span(_text(expected))}",)),
+        _ends(_text(example.before.prompt), _MOST_PROMPT),
+        *(() if expected is None else (f"Expected: {code(_text(expected)[:_MOST_COMPLETION])}",)),
         *_completions("Before", example.before, score),
         *_completions("After", example.after, score),
     ]
@@ -195,9 +195,18 @@ def _completions(name: str, answers: Answers, score: str) -> list[str]:
         which = f", sample {number + 1} of {len(order)}" if several else ""
         parts += [
             f"{name}{which} ({answers.scores[number][score]:.4g}):",
-            fenced(answers.completions[number], _MOST_COMPLETION),
+            _ends(answers.completions[number], _MOST_COMPLETION),
         ]
     return parts
+
+
+def _ends(text: str, most: int) -> Markdown:
+    """Returns a block with a long text's beginning and end: answers tend to stand at the end."""
+    first, last = most * 2 // 3, most // 3
+    if len(text) > most:
+        left_out = len(text) - first - last
+        text = f"{text[:first]}\n… {left_out:,} characters left out …\n{text[-last:]}"
+    return fence(text, len(text))
 
 
 def _text(value: Any) -> str:

@@ -18,7 +18,6 @@ LONG_TEXT = 1200
 """Characters of a prompt or a completion that a report shows."""
 
 
-<<<<<<< HEAD
 class Markdown(str):
     """Text that is Markdown already; tables put it in as it is."""
 
@@ -27,10 +26,6 @@ class Markdown(str):
 
 def visible(text: str, *, lines: bool = False) -> str:
     r"""Returns the text with what cannot be seen made visible: ␛ for escape, `\u202e` for a mark.
-=======
-def harmless(text: str, *, keep: str = "\n\t") -> str:
-    """Returns the text with every character that is not visible spelled out, as Python would.
->>>>>>> 0c933be (Test the evaluation command, the delta report and its statistics)
 
     Args:
         text: Of anyone.
