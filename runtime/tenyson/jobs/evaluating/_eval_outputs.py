@@ -8,11 +8,11 @@ from typing import Any
 from tenyson.contract import File
 from tenyson.evaluation.intervals import number_names
 from tenyson.files import sha256_of_file
-from tenyson.jobs._numbers import is_number
 from tenyson.jobs.context import RunContext
 from tenyson.jobs.evaluating._eval_results import AnswerSet, Rows, Scored
 from tenyson.jobs.evaluating.answers_recipe import model_identity
 from tenyson.manifest import sha256_of_json
+from tenyson.numbers import is_number
 
 
 def write_outputs(context: RunContext, rows: Rows, ids: Sequence[Any], scored: Scored) -> None:
