@@ -47,6 +47,9 @@ class Env:
     """Names of the environment variables that the controller sets and the runner reads."""
 
     RUN_ID: Final = "TENYSON_RUN_ID"
+    JOB_NAME: Final = "TENYSON_JOB_NAME"
+    """Name of the TenysonJob, for telemetry; without it the output folder's."""
+    JOB_NAMESPACE: Final = "TENYSON_JOB_NAMESPACE"
     ATTEMPT: Final = "TENYSON_ATTEMPT"
     OUTPUT_DIR: Final = "TENYSON_OUTPUT_DIR"
     OUTPUT_URI: Final = "TENYSON_OUTPUT_URI"

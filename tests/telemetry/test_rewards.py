@@ -18,6 +18,7 @@ from tenyson.distributed.ranks import Ranks
 from tenyson.errors import DependencyError, RewardError
 from tenyson.jobs.sampling._generations import GenerationRecorder, weighted_sum
 from tenyson.jobs.sampling._rewards import checked_rewards, distinct_names
+from tenyson.jobs.sampling.round_facts import RoundFacts
 
 PROMPTS = ["2+2=", "2+2=", "3+3=", "3+3="]
 COMPLETIONS = ["4", "5", "6", "seven"]
@@ -58,9 +59,21 @@ class Recorded:
 
     def __init__(self) -> None:
         self.rounds: list[tuple[int, Any, str, int]] = []
+        self.weights: Any = None
+        self.policy_version: Any = None
 
-    def record_rollouts(self, step: int, groups: Any, *, phase: str, sampling_round: int) -> None:
+    def record_rollouts(
+        self,
+        step: int,
+        groups: Any,
+        *,
+        phase: str,
+        sampling_round: int,
+        weights: Any,
+        policy_version: int,
+    ) -> None:
         self.rounds.append((step, groups, phase, sampling_round))
+        self.weights, self.policy_version = weights, policy_version
 
 
 def watch(*funcs: Any, size: int = 2, **options: Any) -> tuple[list[Any], Recorded]:
@@ -320,6 +333,8 @@ def test_groups_hold_every_functions_reward_and_the_weighted_total() -> None:
     call(wrapped[1])
     ((step, groups, phase, number),) = telemetry.rounds
     assert (step, phase, number) == (3, "rl", 0)
+    assert telemetry.weights == {"exact": 2.0, "slow": 0.5}
+    assert telemetry.policy_version == 3
     assert [(g.index, g.prompt, len(g.completions)) for g in groups] == [
         (0, "2+2=", 2),
         (1, "3+3=", 2),
@@ -332,6 +347,39 @@ def test_groups_hold_every_functions_reward_and_the_weighted_total() -> None:
     ]
     assert [c.total for g in groups for c in g.completions] == [2.5, 0.5, 2.0, 0.0]
     assert {c.tokens for g in groups for c in g.completions} == {2}
+
+
+def test_a_round_waits_for_what_the_trainer_knows_of_it() -> None:
+    recorder = GenerationRecorder(telemetry := Recorded(), 2)  # type: ignore[arg-type]
+    recorder.waits_for_facts = True
+    (wrapped,) = checked_rewards([exact], recorder)
+    call(wrapped, completion_ids=[[5, 1], [5, 5], [1], []])
+    assert telemetry.rounds == []
+    recorder.complete(RoundFacts([0.1, -0.1, 0.2, -0.2], [0.5, None, 0.0, 0.25], {1}, 2.0))
+    recorder.complete(RoundFacts())
+    ((_, groups, _, _),) = telemetry.rounds
+    found = [c for g in groups for c in g.completions]
+    assert [c.truncated for c in found] == [False, True, False, False]
+    assert [c.advantage for c in found] == [0.1, -0.1, 0.2, -0.2]
+    assert [c.logprob_gap for c in found] == [0.5, None, 0.0, 0.25]
+    assert {c.latency_seconds for c in found} == {2.0}
+
+
+def test_the_gap_leaves_out_what_vllm_could_not_score_and_the_environment_wrote() -> None:
+    import torch
+
+    from tenyson.jobs.sampling._round_facts import logprob_gaps
+
+    nan = float("nan")
+    batch = {
+        "completion_mask": torch.tensor([[1, 1, 1], [1, 0, 0], [1, 1, 0]]),
+        "tool_mask": torch.tensor([[1, 0, 1], [1, 1, 1], [1, 1, 1]]),
+        "old_per_token_logps": torch.tensor([[-1, -1, -1], [-2, 9, 9], [-1, -1, 0.0]]),
+        "sampling_per_token_logps": torch.tensor([[-1.5, 9, -2], [nan, 0, 0], [-1, nan, 0]]),
+    }
+    assert logprob_gaps(batch) == [0.75, None, 0.0]
+    del batch["sampling_per_token_logps"]
+    assert logprob_gaps(batch) is None
 
 
 def test_asynchronous_functions_may_answer_first() -> None:

@@ -17,6 +17,7 @@ from tenyson.checkpoints.folder import OutputFolder
 from tenyson.checkpoints.layout import Checkpoint, Place
 from tenyson.checkpoints.mirror import Mirror
 from tenyson.checkpoints.uploads import Uploads
+from tenyson.checkpoints.watcher import Watcher, watched
 from tenyson.contract import File
 from tenyson.errors import CheckpointError, SupersededError, TenysonError
 
@@ -54,6 +55,8 @@ class CheckpointStore:
         """The newest checkpoint before this step is kept whatever its age: later ones may turn
         out to be bad."""
         self._is_verified = rotation.Verified()
+        self.watcher = Watcher()
+        """Is told of what is saved and uploaded, and of trouble."""
         self._uploads = Uploads(self._carry_up)
         self._superseded: SupersededError | None = None
         self._files = OutputFolder(fence.folder, fence.attempt_folder)
@@ -72,7 +75,11 @@ class CheckpointStore:
             DependencyError: The disk is full.
         """
         self._check()
-        with self._files.aside() as aside, disk_full_is_said(name, aside, self._finished):
+        with (
+            watched(self.watcher, name) as tell,
+            self._files.aside() as aside,
+            disk_full_is_said(name, aside, self._finished),
+        ):
             try:
                 yield aside
             except Exception:
@@ -82,9 +89,11 @@ class CheckpointStore:
             self._check()
             if name == File.FINAL_CHECKPOINT:
                 put_in_place(aside, self._fence)
+                tell(self.folder / name)
                 return  # goes up with the results, and counts for no rotation
             self._files.replace(aside, self._own / name)
             self._is_verified.note(self._own / name)
+            tell(self._own / name)
         if self._mirror is not None:
             self._uploads.put(self._own / name)
         self._rotate()
@@ -237,9 +246,11 @@ class CheckpointStore:
         assert self._mirror is not None
         try:
             with self._mirror_trouble_is_a_warning():
-                self._mirror.upload_folder(folder, folder.relative_to(self.folder).as_posix())
-                for name in (File.METRICS, File.USAGE):
-                    self._mirror.upload_file(self.folder / name)
+                name = folder.relative_to(self.folder).as_posix()
+                self._mirror.upload_folder(folder, name)
+                self.watcher.uploaded(folder, f"{self._mirror.uri}/{name}")
+                for file in (File.METRICS, File.USAGE):
+                    self._mirror.upload_file(self.folder / file)
                 mirrored = rotation.up_to_attempt(self._fence.attempt, self._mirrored())
                 old = rotation.surplus_in_mirror(
                     mirrored, self._keep, pinned_step=self._pinned_step
@@ -264,3 +275,4 @@ class CheckpointStore:
     def _warn(self, message: str) -> None:
         LOG.warning(message)
         self.warnings.append(message)
+        self.watcher.warned(message)

@@ -6,7 +6,7 @@ resource's schema and `kubectl explain` are made from the same strings.
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Self
 
 from pydantic import Field, PrivateAttr
 
@@ -17,20 +17,8 @@ from tenyson.config.guards import GuardsConfig
 from tenyson.config.model import AdapterConfig, ModelConfig
 from tenyson.config.rl import RLConfig, VLLMConfig
 from tenyson.config.section import Section
+from tenyson.config.telemetry import TelemetryConfig
 from tenyson.config.training import DataConfig, TrainingConfig
-
-
-class TelemetryConfig(Section):
-    """Where structured metrics go."""
-
-    db_url: Annotated[str, Field(max_length=4096)] | None = None
-    """SQLAlchemy URL of SQLite or PostgreSQL; None uses TENYSON_TELEMETRY_DB_URL, if set."""
-    keep: Literal["all", "every_k", "extremes"] = "all"
-    """Which groups of RL keep their completions' text: all; one in `keep_every`; or the best and
-    the worst of each round of sampling and those whose rewards are all equal. Numbers are kept of
-    every completion, and an evaluation keeps every text."""
-    keep_every: Annotated[int, Field(ge=1)] = 10
-    """With `keep: every_k`, one group in so many keeps its texts; the place moves with the step."""
 
 
 class JobConfig(Section):

@@ -32,6 +32,9 @@ OWNED: Final = {
     "eval_strategy": "training.eval_steps",
     "full_determinism": "training.determinism",
     "fsdp": "training.fsdp",
+    "report_to": "telemetry.report_to",
+    "run_name": "telemetry.run_name",
+    "project": "telemetry.project",
     "fp16": "model.dtype",
     "bf16": "model.dtype",
     "trust_remote_code": "model.trust_remote_code",
@@ -76,6 +79,7 @@ _SAVING: Final = "Tenyson saves whole, verified checkpoints by itself; see the s
 _HUB: Final = "a finished run is pushed where TENYSON_HUB_REPO says, never in between"
 _FOLDER: Final = "every file of a run lies in its output folder (--output-dir)"
 _REPORT: Final = "metrics go to metrics.jsonl, telemetry and the progress push"
+_TRACKIO: Final = "trackio reads its own variables (TRACKIO_SPACE_ID); see telemetry.report_to"
 _LOADED: Final = "the model is loaded before the trainer; see the section model"
 _RANKS: Final = "it follows from the machine and the ranks"
 
@@ -101,12 +105,9 @@ REFUSED: Final = {
     "hub_private_repo": _HUB,
     "hub_always_push": _HUB,
     "log_completions_hub_repo": _HUB,
-    "report_to": _REPORT,
-    "run_name": _REPORT,
-    "project": _REPORT,
-    "trackio_space_id": _REPORT,
-    "trackio_bucket_id": _REPORT,
-    "trackio_static_space_id": _REPORT,
+    "trackio_space_id": _TRACKIO,
+    "trackio_bucket_id": _TRACKIO,
+    "trackio_static_space_id": _TRACKIO,
     "disable_tqdm": _REPORT,
     "logging_nan_inf_filter": "a loss that is not finite must be seen; the guards stop at it",
     "auto_find_batch_size": "it breaks groups and the effective batch; out of memory, Tenyson "

@@ -74,6 +74,8 @@ class Completion:
     """Whether it was cut at `max_new_tokens`."""
     ids: tuple[int, ...] = field(default=(), compare=False, repr=False)
     """The tokens, with the one that ended it; not kept in files."""
+    latency_seconds: float | None = field(default=None, compare=False, repr=False)
+    """What its batch took; None for one that an earlier attempt has kept."""
 
 
 @dataclass(frozen=True)

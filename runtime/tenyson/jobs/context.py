@@ -3,7 +3,7 @@
 import io
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tenyson.checkpoints.fence import Fence
 from tenyson.checkpoints.mirror import Mirror
@@ -16,6 +16,7 @@ from tenyson.distributed.ranks import Ranks
 from tenyson.jobs.limits.meter import Meter
 from tenyson.jobs.measuring.tokens import TokenCounts
 from tenyson.jobs.options import RunOptions
+from tenyson.jobs.recording.record import Record
 from tenyson.jobs.result import JobResult
 from tenyson.jobs.sampling.engines import Choice
 from tenyson.jobs.training.amendments import Amendments
@@ -23,6 +24,9 @@ from tenyson.jobs.training.going_back import GoBack
 from tenyson.phases import Phases
 from tenyson.progress import CHECKPOINT_STEP, Progress, ProgressEndpoint, ProgressPusher
 from tenyson.progress_bar import progress_display
+
+if TYPE_CHECKING:
+    from tenyson.telemetry.event_rows import Kind
 
 
 @dataclass
@@ -62,6 +66,8 @@ class RunContext:
     phases: Phases = field(default_factory=Phases)
     """Where the attempt's time goes; `with context.phases.measure("save")`."""
     tokens: TokenCounts = field(default_factory=TokenCounts)
+    record: Record = field(default_factory=Record)
+    """Where the attempt tells of itself: the database, trackers; nowhere by default."""
 
     @property
     def adapter_source(self) -> str | None:
@@ -73,8 +79,16 @@ class RunContext:
         """Where telemetry goes; None writes none."""
         return self.config.telemetry.db_url or self.options.telemetry_db_url
 
-    def warn(self, message: str) -> None:
-        """Keeps a warning for the reader of the result."""
+    def warn(
+        self, message: str, *, kind: "Kind" = "warning", name: str = "warning", **details: Any
+    ) -> None:
+        """Keeps a warning for the reader of the result, and tells the record of it as an event."""
+        if message not in self.result.warnings:
+            self.result.warnings.append(message)
+            self.record.tell(kind, name, message, level="warning", **details)
+
+    def note(self, message: str) -> None:
+        """Keeps a warning that the record has been told of already."""
         if message not in self.result.warnings:
             self.result.warnings.append(message)
 

@@ -33,6 +33,7 @@ from tenyson.jobs.outcome.own_folder import leave_own_folder, open_folder, refus
 from tenyson.jobs.outcome.records import claim_folder, leave_result, new_result, upload_results
 from tenyson.jobs.outcome.run_of_folder import run_id_of
 from tenyson.jobs.preemption.grace import beyond_platform
+from tenyson.jobs.recording.opening import close_record, open_record
 from tenyson.jobs.result import JobResult
 from tenyson.jobs.training.determinism import determinism, with_strict_engine
 from tenyson.phases import Phases
@@ -91,6 +92,7 @@ class Job(ABC):
         self._tokens = TokenCounts()
         self._is_decided = False
         self._meter: Meter | None = None
+        self._context: RunContext | None = None
 
     def run(self) -> JobResult:
         """Carries out one attempt, and leaves `job_result.json` whatever happens.
@@ -104,6 +106,7 @@ class Job(ABC):
         # For good: a stop while the result is written must not undo a run that is done.
         self.options.stop.defer()
         self._started = time.monotonic()
+        self._context = None
         self._phases, self._tokens = Phases(), TokenCounts()
         if not self._is_named:
             self.run_id = run_id_of(self.output_dir, self.job_type) or self.run_id
@@ -122,6 +125,8 @@ class Job(ABC):
             if not isinstance(error, SupersededError):
                 with contextlib.suppress(SupersededError):
                     self._leave_behind(result, error)
+            elif self._context is not None:
+                close_record(self._context)
             if (known := as_tenyson_error(cause)) is not None and known is not error:
                 raise known from error
             raise
@@ -168,6 +173,8 @@ class Job(ABC):
                 tokens=self._tokens,
                 meter=meter,
             )
+            self._context = context
+            open_record(context, self._started)
             if doubt := beyond_platform(config.checkpoint.grace_seconds, os.environ):
                 context.warn(doubt)
             self._do_the_work(context)
@@ -264,5 +271,8 @@ class Job(ABC):
         fence = self._fence or Fence(self.output_dir, self.attempt or 0)
         if self._meter is not None:
             result.cost = self._meter.cost()
+        if self._context is not None:
+            close_record(self._context)
+        if self._meter is not None:
             keep_usage(self._meter, fence)
         leave_result(result, error, fence, self._mirror)

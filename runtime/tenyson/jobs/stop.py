@@ -35,6 +35,12 @@ class StopRequest:
         self.reason = ""
         """Who asked, `SIGTERM`; empty while nobody has."""
         self._clock = clock
+        self.is_notice = False
+        """Whether a cloud gave notice: the machine goes away, whatever becomes of the run."""
+        self.asked_at: float | None = None
+        """When the first request came, in seconds since 1970; None while nobody has asked."""
+        self.seconds_given: float | None = None
+        """Until the kill, as the first request had it; None where none was coming."""
         self._is_made = False
         self._deadline = math.inf
         self._may_interrupt: Callable[[], bool] = _always
@@ -58,14 +64,18 @@ class StopRequest:
         """Time until the deadline; infinite before a request, and after one without a kill."""
         return self._deadline - self._clock()
 
-    def make(self, reason: str, *, seconds: float | None = None) -> None:
+    def make(self, reason: str, *, seconds: float | None = None, is_notice: bool = False) -> None:
         """Asks the job to stop; of several requests the first reason and nearest deadline count.
 
         Args:
             reason: Who asks, for the reader of the result.
             seconds: Until the kill; infinite where none is coming, None for `grace_seconds`.
+            is_notice: Whether it is a cloud's notice.
         """
         given = self.grace_seconds if seconds is None else seconds
+        if not self._is_made:
+            self._note(given)
+        self.is_notice = self.is_notice or is_notice
         deadline = self._clock() + given - reserve_of(given)
         self._deadline = min(self._deadline, deadline)
         self.reason = self.reason or reason
@@ -78,9 +88,15 @@ class StopRequest:
             reason: Of this rank, where it was not asked itself.
             remaining_seconds: Until the other's deadline, what it keeps in reserve taken off.
         """
+        if not self._is_made:
+            self._note(remaining_seconds)
         self._deadline = min(self._deadline, self._clock() + remaining_seconds)
         self.reason = self.reason or reason
         self._is_made = True
+
+    def _note(self, given: float) -> None:
+        self.asked_at = time.time()
+        self.seconds_given = given if given < math.inf else None
 
     def check(self) -> None:
         """Raises StoppedError if a stop was asked for."""

@@ -130,7 +130,7 @@ class _Trial:
         content["training"].update(max_steps=STEPS, logging_steps=1, eval_steps=None)
         content["checkpoint"].update(every_steps=1, every_seconds=None, resume="auto", keep=STEPS)
         content["budget"].update(max_hours=None, max_cost=None, max_tokens=None)
-        content["telemetry"].update(db_url=None)
+        content["telemetry"].update(db_url=None, report_to=[])
         for section, fields in (more or {}).items():
             content[section].update(fields)
         return content

@@ -91,6 +91,16 @@ class Telemetry:
         if self._writer and rows:
             self._writer.put(Unit.of(rows))
 
+    def record_later(self, count: int, build: Callable[[], Sequence[Row]]) -> None:
+        """Takes rows that the writer's thread is to make.
+
+        Args:
+            count: How many there will be.
+            build: Makes them, of what changes no more.
+        """
+        if self._writer:
+            self._writer.put(Unit(count, build))
+
     def record_sft_metrics(self, step: int, kind: str, values: Mapping[str, Any]) -> None:
         """Takes one log line of SFT; `kind` is `train` or `eval`, one row of each a step."""
         self.record([self.run.row("sft_metrics", step, (kind,), dict(values))])

@@ -40,6 +40,8 @@ def _run(start: Start) -> dict[str, str]:
     job, output = start.job, start.run.output
     values = {
         Env.RUN_ID: job.run_id,
+        Env.JOB_NAME: job.name,
+        Env.JOB_NAMESPACE: job.namespace,
         Env.ATTEMPT: str(start.attempt),
         Env.OUTPUT_DIR: names.output_dir(job.namespace, job.name, job.run_id),
         Env.CACHE_DIR: f"{PodPath.OUTPUT}/{names.CACHE_FOLDER}",

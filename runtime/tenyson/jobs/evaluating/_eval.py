@@ -28,7 +28,6 @@ from tenyson.jobs.evaluating._eval_models import (
 from tenyson.jobs.evaluating._eval_outputs import write_outputs
 from tenyson.jobs.evaluating._eval_results import AnswerSet, score, telemetry_samples, write_results
 from tenyson.jobs.evaluating.answered_rows import ANSWERED_SHARE, AnsweredRows, answered_rows
-from tenyson.jobs.measuring._recording import recording
 from tenyson.jobs.models._models import load_model_config, load_tokenizer, locate_model
 from tenyson.jobs.outcome._description import describe_run
 from tenyson.jobs.sampling._episodes import reset
@@ -81,7 +80,8 @@ def evaluate(context: RunContext) -> None:
             context_length=visible_tokens(context, model_config),
             batch_size=settings.batch_size,
         )
-    with closing(engine), recording(context) as telemetry:
+    context.options.stop.defer()  # from here on what is answered is kept, batch by batch
+    with closing(engine):
         changes = _prove(context, engine, prepared, models)
         sampling = _sampling(context)
         found = answer_all(context, engine, models, prepared.requests, sampling)
@@ -94,7 +94,8 @@ def evaluate(context: RunContext) -> None:
             for answers in _answer_sets(model, facts, own.completions, sampling):
                 with context.phases.measure("reward"):
                     scored = score(context, tokenizer, own.rows, answers)
-                telemetry.record_eval_samples(telemetry_samples(own.rows, own.ids, scored))
+                samples = telemetry_samples(own.rows, own.ids, scored)
+                context.record.telemetry.record_eval_samples(samples)
                 write_results(context, own.rows, own.ids, scored)
                 write_outputs(context, own.rows, own.ids, scored)
 

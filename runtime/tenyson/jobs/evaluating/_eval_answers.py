@@ -4,8 +4,9 @@ import json
 import logging
 import os
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
@@ -84,14 +85,31 @@ def _generated(
 ) -> Generator[tuple[EvaluatedModel, dict[str, list[Completion]]]]:
     """Yields batches of what is missing, model after model."""
     for model in models:
-        for batch in engine.generate(
+        generated = engine.generate(
             requests,
             sampling,
             model.name,
             done=frozenset(known[model.name]),
             check_stop=context.options.stop.check,
-        ):
+        )
+        for batch in _timed(generated):
             yield model, batch
+
+
+def _timed(
+    batches: Iterator[dict[str, list[Completion]]],
+) -> Iterator[dict[str, list[Completion]]]:
+    """Yields the batches, each completion with the time that its batch took."""
+    while True:
+        began = time.perf_counter()
+        batch = next(batches, None)
+        if batch is None:
+            return
+        seconds = time.perf_counter() - began
+        yield {
+            key: [replace(completion, latency_seconds=seconds) for completion in drawn]
+            for key, drawn in batch.items()
+        }
 
 
 def _tokens_of(

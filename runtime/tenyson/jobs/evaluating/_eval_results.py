@@ -21,6 +21,7 @@ from tenyson.jobs.data._data import call_hook
 from tenyson.manifest import without_secrets
 from tenyson.numbers import is_number
 from tenyson.telemetry import EvalSample
+from tenyson.telemetry.rows import as_text
 
 Rows = Sequence[dict[str, Any]]
 Detail = Mapping[str, Any]
@@ -118,10 +119,19 @@ def telemetry_samples(rows: Rows, ids: Sequence[Any], scored: Scored) -> list[Ev
             sample_index=sample,
             scores=dict(scored.details[place][sample]) if scored.details else {},
             tokens=completion.tokens,
+            truncated=completion.is_truncated,
+            expected_answer=_expected_of(row),
+            latency_seconds=completion.latency_seconds,
         )
         for place, (row, row_id) in enumerate(zip(rows, ids, strict=True))
         for sample, completion in enumerate(scored.answers.completions[place])
     ]
+
+
+def _expected_of(row: Mapping[str, Any]) -> str | None:
+    """Returns what the data set has for the right answer, by the name that evalsets give it."""
+    expected = row.get("expected_answer")
+    return None if expected is None else as_text(expected)
 
 
 def _task_metrics(

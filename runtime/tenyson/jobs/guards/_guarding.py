@@ -10,6 +10,7 @@ from tenyson.checkpoints.store import CheckpointStore
 from tenyson.errors import DivergedError
 from tenyson.jobs.context import RunContext
 from tenyson.jobs.guards.panel import Finding, Panel, panel_of
+from tenyson.numbers import is_number
 
 LOG = logging.getLogger("tenyson.jobs")
 
@@ -56,17 +57,22 @@ class GuardCallback(TrainerCallback):  # type: ignore[misc]
         self._store.keep_before = self._first_bad_step(self._panel.bad_since, args)
         for finding in findings:
             if finding.action == "warn":
-                self._warn(finding)
+                self._warn(finding, logs)
         grave = next((f for f in findings if f.action != "warn"), None)
         ranks = self._context.ranks
         if ranks.any_of(grave is not None)[0] and (decided := ranks.share(grave)) is not None:
-            raise self._diverged(decided, args)
+            error = self._diverged(decided, args)
+            told = _details(decided, logs) | {"before_step": error.before_step}
+            self._context.record.tell(
+                *("guard", decided.verdict.guard, error.message), level="error", **told
+            )
+            raise error
 
-    def _warn(self, finding: Finding) -> None:
+    def _warn(self, finding: Finding, logs: Mapping[str, Any]) -> None:
         verdict = finding.verdict
         text = f"Guard {verdict.guard}: {verdict.message} {verdict.diagnosis}"
         LOG.warning("%s", text)
-        self._context.warn(text)
+        self._context.warn(text, kind="guard", name=verdict.guard, **_details(finding, logs))
 
     def _diverged(self, finding: Finding, args: Any) -> DivergedError:
         verdict = finding.verdict
@@ -80,3 +86,16 @@ class GuardCallback(TrainerCallback):  # type: ignore[misc]
     def _first_bad_step(self, logged: int | None, args: Any) -> int | None:
         """The first step that a logged row tells of: it is a mean over `logging_steps`."""
         return None if logged is None else max(1, logged - int(args.logging_steps) + 1)
+
+
+def _details(finding: Finding, logs: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what an event says of a finding: what was seen, and the row that it was seen in."""
+    verdict = finding.verdict
+    return {
+        "action": finding.action,
+        "since_step": verdict.since_step,
+        "seen": verdict.seen,
+        "causes": verdict.advice.causes,
+        "remedy": verdict.advice.remedy,
+        "row": {metric: float(value) for metric, value in logs.items() if is_number(value)},
+    }

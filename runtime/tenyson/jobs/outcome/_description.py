@@ -1,6 +1,7 @@
 """What a run was made of, gathered for its manifest and written before it trains."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,10 @@ def describe_run(
         )
     )
     check_replay(context, content)
-    _write(context, as_json(content))
+    text = as_json(content)
+    _write(context, text)
+    started_from = [adapter, *(evaluated or {}).values()]
+    context.record.describe(json.loads(text), _parent_ids(started_from))
 
 
 def parents_of(adapter: Adapter | None) -> list[dict[str, Any]]:
@@ -80,6 +84,12 @@ def parents_of(adapter: Adapter | None) -> list[dict[str, Any]]:
         return parent_runs(checkpoint_manifest.read(adapter.folder) if adapter else None)
     except CheckpointError:
         return []  # an adapter from elsewhere
+
+
+def _parent_ids(adapters: Iterable[Adapter | None]) -> list[str]:
+    """Returns the ids of the runs behind all of these adapters, each once."""
+    ids = [str(run["run_id"]) for adapter in adapters for run in parents_of(adapter)]
+    return list(dict.fromkeys(ids))
 
 
 def _write(context: RunContext, text: str) -> None:

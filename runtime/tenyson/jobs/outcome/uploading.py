@@ -41,7 +41,7 @@ def uploads_finished(context: RunContext, store: CheckpointStore) -> Iterator[No
         raise
     finally:
         for warning in store.warnings:
-            context.warn(warning)
+            context.note(warning)
 
 
 def patience(context: RunContext) -> float | None:

@@ -103,6 +103,6 @@ class NoticeWatch:
                 self._say(f"{notice.text}; going on until it is taken.")
             self._has_warned = True
             return False
-        self._stop.make(notice.text, seconds=notice.seconds)
+        self._stop.make(notice.text, seconds=notice.seconds, is_notice=True)
         self._say(f"{notice.text}: stopping in time")
         return True

@@ -6,8 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tenyson.distributed.ranks import Ranks
+from tenyson.jobs.sampling.round_facts import RoundFacts
 from tenyson.telemetry import Completion, PromptGroup, Telemetry
 from tenyson.telemetry.rows import as_text
+
+INFO = "info"
+"""The column by which reward functions get what each environment said last."""
 
 
 @dataclass
@@ -17,6 +21,8 @@ class _Round:
     prompts: Sequence[Any]
     """The list that TRL gives to every function of the round; held, so its identity is the key."""
     rewards: dict[str, list[float | None]] = field(default_factory=dict)
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    """What TRL called the last function with."""
 
 
 class GenerationRecorder:
@@ -49,6 +55,9 @@ class GenerationRecorder:
             num_generations_eval: Size of a group in evaluation; None is `num_generations`.
         """
         self.is_training = is_training
+        self.waits_for_facts = False
+        """Whether the trainer says what it knows of each round, by `complete`; set by one that
+        does."""
         self._telemetry = telemetry
         self._group_sizes = {"rl": num_generations, "eval": num_generations_eval or num_generations}
         self._weights = weights
@@ -72,21 +81,28 @@ class GenerationRecorder:
             inputs: The keyword arguments that TRL called it with.
         """
         with self._lock:
+            # One that a stop cut short before the trainer knew all of it is sampled again.
             # A round that a failing function left incomplete ends with the next one's list.
             if self._round is None or self._round.prompts is not inputs["prompts"]:
                 self._round = _Round(inputs["prompts"])
-            self._round.rewards[name] = list(values)
-            if len(self._round.rewards) < len(self._names):
+            self._round.rewards[name], self._round.inputs = list(values), inputs
+            if self.waits_for_facts or len(self._round.rewards) < len(self._names):
                 return
-            rewards, self._round = self._round.rewards, None
-        self._record(rewards, inputs)
+            done, self._round = self._round, None
+        self._record(done, RoundFacts())
 
-    def _record(
-        self, rewards: Mapping[str, Sequence[float | None]], inputs: Mapping[str, Any]
-    ) -> None:
+    def complete(self, facts: RoundFacts) -> None:
+        """Records the round that is scored, with what the trainer knows of it."""
+        with self._lock:
+            done, self._round = self._round, None
+        if done is not None:
+            self._record(done, facts)
+
+    def _record(self, done: _Round, facts: RoundFacts) -> None:
         if not self._is_recording:
             return
-        parts = self._ranks.gather((list(inputs["prompts"]), self._completions(rewards, inputs)))
+        inputs = done.inputs
+        parts = self._ranks.gather((list(done.prompts), self._completions(done, facts)))
         if not self._ranks.is_main:
             return
         phase = "rl" if self.is_training() else "eval"
@@ -95,20 +111,37 @@ class GenerationRecorder:
         completions = [completion for _, of_rank in parts for completion in of_rank]
         groups = _groups(prompts, completions, self._group_sizes[phase])
         self._telemetry.record_rollouts(
-            step, groups, phase=phase, sampling_round=self._next_round(phase, step)
+            step,
+            groups,
+            phase=phase,
+            sampling_round=self._next_round(phase, step),
+            weights=dict(zip(self._names, self._own_weights, strict=True)),
+            policy_version=step,  # weights are brought to the sampler before each round
         )
 
-    def _completions(
-        self, rewards: Mapping[str, Sequence[float | None]], inputs: Mapping[str, Any]
-    ) -> list[Completion]:
-        token_ids = inputs.get("completion_ids")
-        weights = self._weights or [1.0] * len(self._names)
+    @property
+    def _own_weights(self) -> Sequence[float]:
+        return self._weights or [1.0] * len(self._names)
+
+    def _completions(self, done: _Round, facts: RoundFacts) -> list[Completion]:
+        token_ids, infos = done.inputs.get("completion_ids"), done.inputs.get(INFO)
         result = []
-        for row, completion in enumerate(inputs["completions"]):
-            values = {name: rewards[name][row] for name in self._names}
-            tokens = len(token_ids[row]) if token_ids is not None else None
-            total = weighted_sum(list(values.values()), weights)
-            result.append(Completion(as_text(completion), values, total, tokens))
+        for row, completion in enumerate(done.inputs["completions"]):
+            values = {name: done.rewards[name][row] for name in self._names}
+            ids = token_ids[row] if token_ids is not None else None
+            result.append(
+                Completion(
+                    text=as_text(completion),
+                    rewards=values,
+                    total=weighted_sum(list(values.values()), self._own_weights),
+                    tokens=None if ids is None else len(ids),
+                    truncated=facts.is_truncated(ids),
+                    advantage=facts.advantage(row),
+                    logprob_gap=facts.logprob_gap(row),
+                    latency_seconds=facts.latency_seconds,
+                    extras=None if infos is None else {INFO: infos[row]},
+                )
+            )
         return result
 
     def _next_round(self, phase: str, step: int) -> int:

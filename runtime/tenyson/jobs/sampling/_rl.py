@@ -8,7 +8,6 @@ from tenyson.jobs.context import RunContext
 from tenyson.jobs.data._context_length import context_length, require_room_to_answer
 from tenyson.jobs.data._data import call_hook, facts_of
 from tenyson.jobs.data._prompts import require_a_full_round, rl_prompts, with_prompts
-from tenyson.jobs.measuring._recording import recording
 from tenyson.jobs.models._models import load_tokenizer, locate_model
 from tenyson.jobs.models._trained_model import model_to_train
 from tenyson.jobs.sampling._engines import (
@@ -61,43 +60,44 @@ def train(context: RunContext) -> None:
         arguments.max_completion_length,
         engine_length=engine_length,
     )
-    with recording(context) as telemetry:
-        recorder = GenerationRecorder(
-            telemetry, arguments.num_generations, weights, ranks=context.ranks
-        )
-        checked = checked_rewards(
-            rewards, recorder, weights, timeout_seconds=config.rl.reward_timeout_seconds
-        )
-        counts = FilterCounts()
+    telemetry = context.record.telemetry
+    recorder = GenerationRecorder(
+        telemetry, arguments.num_generations, weights, ranks=context.ranks
+    )
+    checked = checked_rewards(
+        rewards, recorder, weights, timeout_seconds=config.rl.reward_timeout_seconds
+    )
+    counts = FilterCounts()
 
-        def make_trainer(callbacks: list[Any]) -> Any:
-            with starting(choice, config):
-                trainer = SamplingTrainer(
-                    model=model,
-                    reward_funcs=checked,
-                    args=arguments,
-                    train_dataset=prompts,
-                    processing_class=tokenizer,
-                    callbacks=callbacks,
-                    rl=config.rl,
-                    stage=stage,
-                    counts=counts,
-                )
-            trainer.sampling_batch_size = config.rl.sampling_batch_size
-            return trainer
-
-        try:
-            train_to_the_end(
-                context,
-                make_trainer,
-                source=source,
-                datasets={"train": facts_of(prompts)},
-                adapter=adapter,
-                callbacks=[GRPOEpochTelemetryCallback(telemetry)],
+    def make_trainer(callbacks: list[Any]) -> Any:
+        with starting(choice, config):
+            trainer = SamplingTrainer(
+                model=model,
+                reward_funcs=checked,
+                args=arguments,
+                train_dataset=prompts,
+                processing_class=tokenizer,
+                callbacks=callbacks,
+                rl=config.rl,
+                stage=stage,
+                counts=counts,
+                recorder=recorder,
             )
-        finally:
-            for warning in counts.warnings(config.rl.max_extra_rounds):
-                context.warn(warning)
+        trainer.sampling_batch_size = config.rl.sampling_batch_size
+        return trainer
+
+    try:
+        train_to_the_end(
+            context,
+            make_trainer,
+            source=source,
+            datasets={"train": facts_of(prompts)},
+            adapter=adapter,
+            callbacks=[GRPOEpochTelemetryCallback(telemetry)],
+        )
+    finally:
+        for warning in counts.warnings(config.rl.max_extra_rounds):
+            context.warn(warning)
 
 
 def reward_weights_of(context: RunContext) -> list[float] | None:

@@ -5,6 +5,7 @@ where the task has an environment, a completion is a whole episode (`_episodes`)
 """
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,8 @@ from datasets import Dataset
 from tenyson.config.rl import RLConfig
 from tenyson.errors import ConfigError, Problem
 from tenyson.jobs.sampling._batches import Batch, pick_rows, trained_tokens
+from tenyson.jobs.sampling._generations import GenerationRecorder
+from tenyson.jobs.sampling._round_facts import facts_of
 from tenyson.jobs.sampling._stage import Stage
 from tenyson.jobs.sampling.zero_variance import (
     FilterCounts,
@@ -40,6 +43,7 @@ class SamplingTrainer(TenysonGRPOTrainer):
         rl: RLConfig,
         counts: FilterCounts,
         stage: Stage | None = None,
+        recorder: GenerationRecorder | None = None,
         **arguments: Any,
     ) -> None:
         """Takes TRL's own arguments, and what is this project's.
@@ -49,10 +53,15 @@ class SamplingTrainer(TenysonGRPOTrainer):
             rl: How to sample.
             counts: Fills up with what became of the groups.
             stage: Plays the episodes of a task with an environment; None for one answer each.
+            recorder: Is told what the trainer knows of each round, once it knows it.
             arguments: The others of GRPOTrainer.
         """
         self._rl = rl
         self._stage = stage
+        self._recorder = recorder
+        self._generate_seconds = 0.0
+        if recorder is not None:
+            recorder.waits_for_facts = True
         self._prompts = train_dataset
         self.counts = counts
         numbered = train_dataset.add_column(ROW_NUMBER, list(range(len(train_dataset))))
@@ -79,7 +88,16 @@ class SamplingTrainer(TenysonGRPOTrainer):
             rows = self._stage.reset(rows)
         batch: Batch = super()._generate_and_score_completions(rows)
         self._count_unscored(len(rows))
+        if self._recorder is not None:
+            ends = {*self.eos_token_ids, self._tokenizer.pad_token_id}
+            self._recorder.complete(facts_of(batch, ends, self._generate_seconds))
         return batch
+
+    def _generate(self, prompts: list[Any]) -> Any:
+        began = time.perf_counter()
+        generated = super()._generate(prompts)
+        self._generate_seconds = time.perf_counter() - began
+        return generated
 
     def _replace(self, batch: Batch, flat: list[bool], numbers: list[int]) -> Batch:
         """Returns the batch with groups of other prompts in place of flat ones, as far as it goes.

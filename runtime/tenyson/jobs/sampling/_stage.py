@@ -7,10 +7,8 @@ from tenyson.errors import ConfigError, Problem, TaskError
 from tenyson.jobs.context import RunContext
 from tenyson.jobs.data._data import call_hook
 from tenyson.jobs.sampling._episodes import Episode, play, reset
+from tenyson.jobs.sampling._generations import INFO
 from tenyson.numbers import is_number
-
-INFO = "info"
-"""The column by which reward functions get what each environment said last."""
 
 
 def environment_of(context: RunContext) -> Any:

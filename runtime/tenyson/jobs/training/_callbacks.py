@@ -10,22 +10,29 @@ from tenyson.checkpoints.fence import Fence
 from tenyson.contract import File
 from tenyson.jobs.context import Reporter
 from tenyson.jobs.measuring.tokens import TokenCounts
+from tenyson.jobs.recording.record import Record
 from tenyson.jobs.result import JobResult
 from tenyson.numbers import is_number
 from tenyson.progress import CHECKPOINT_STEP, Progress, StepClock
 
 
 class MetricsCallback(TrainerCallback):  # type: ignore[misc]
-    """Appends every logged row to metrics.jsonl, and reports progress."""
+    """Appends every logged row to metrics.jsonl, and tells of it: the record and the progress."""
 
     def __init__(
-        self, fence: Fence, reporter: Reporter, result: JobResult, tokens: TokenCounts
+        self,
+        fence: Fence,
+        reporter: Reporter,
+        result: JobResult,
+        tokens: TokenCounts,
+        record: Record,
     ) -> None:
         self._tokens = tokens
         self._fence = fence
         self._path = fence.folder / File.METRICS
         self._reporter = reporter
         self._result = result
+        self._record = record
         self._latest: dict[str, float] = {}
         self._clock = StepClock(0, 0)
 
@@ -35,6 +42,7 @@ class MetricsCallback(TrainerCallback):  # type: ignore[misc]
         if state.global_step:
             self._latest[CHECKPOINT_STEP] = state.global_step
         self._clock = StepClock(state.global_step, state.max_steps)
+        self._record.start_training(state.global_step)
         self._report(state)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -57,6 +65,8 @@ class MetricsCallback(TrainerCallback):  # type: ignore[misc]
         with open(self._path, "a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
         self._latest |= numbers
+        left = self._clock.remaining_seconds(state.global_step)
+        self._record.add_row(state.global_step, numbers, left)
         self._report(state)
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

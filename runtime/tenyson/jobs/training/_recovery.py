@@ -5,9 +5,11 @@ exactly as a resume does. What the failed try holds is let go of first.
 """
 
 import gc
+import json
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
 from accelerate.state import GradientState  # type: ignore[import-untyped]
@@ -20,6 +22,9 @@ from tenyson.jobs.context import RunContext
 from tenyson.jobs.result import JobResult
 from tenyson.jobs.training.amendments import Amendments, roll_back, shrink
 from tenyson.jobs.training.going_back import GoBack, wants_rollback
+
+if TYPE_CHECKING:
+    from tenyson.telemetry.event_rows import Kind
 
 LOG = logging.getLogger("tenyson.jobs")
 
@@ -40,6 +45,7 @@ def train_and_recover(context: RunContext, train: Callable[[RunContext], None]) 
             train(context)
             return
         except (OutOfMemoryError, DivergedError) as error:
+            _tell(context, error)
             amended = _amended(context, given, error)
             if amended is None:
                 raise
@@ -49,8 +55,26 @@ def train_and_recover(context: RunContext, train: Callable[[RunContext], None]) 
         context.go_back = GoBack(before_step)
         context.amendments = amended
         LOG.warning("%s", said)
-        context.warn(said)
+        kind: Kind = "oom" if before_step is None else "guard"
+        context.warn(
+            said,
+            kind=kind,
+            name="rolled_back" if kind == "guard" else "halved",
+            before_step=before_step,
+            amendments=json.loads(amended.to_json()),
+        )
         _keep(context)
+
+
+def _tell(context: RunContext, error: TenysonError) -> None:
+    """Tells of what ended the training; the guards that look at logged rows have told already."""
+    if isinstance(error, OutOfMemoryError):
+        during = error.during or "the run"
+        context.record.tell(*("oom", "out_of_memory", error.message), level="error", during=during)
+    elif isinstance(error, DivergedError) and error.guard == "non_finite":
+        context.record.tell(
+            *("guard", error.guard, error.message), level="error", before_step=error.before_step
+        )
 
 
 def _amended(context: RunContext, given: JobConfig, error: TenysonError) -> Amendments | None:
@@ -126,7 +150,7 @@ def _amendments_so_far(context: RunContext, given: JobConfig) -> Amendments | No
         return amendments
     said = f"The attempt before this one ran out of memory. {_parts(shrunk.apply(given))}"
     LOG.warning("%s", said)
-    context.warn(said)
+    context.warn(said, kind="oom", name="halved", amendments=json.loads(shrunk.to_json()))
     context.amendments = shrunk
     _keep(context)
     return shrunk

@@ -15,7 +15,6 @@ from tenyson.jobs.data._examples import check_examples
 from tenyson.jobs.data._mask_report import report_masks, sample_of, stop_ids_of
 from tenyson.jobs.data._preparation import PreparedRows, prepare
 from tenyson.jobs.data.named import origin_of
-from tenyson.jobs.measuring._recording import recording
 from tenyson.jobs.models._models import load_tokenizer, locate_model, require_vocabulary
 from tenyson.jobs.models._trained_model import model_to_train
 from tenyson.jobs.training._arguments import fit_to_model, sft_arguments
@@ -67,15 +66,14 @@ def train(context: RunContext) -> None:
         return trainer
 
     facts = {role: facts_of(dataset) for role, dataset in data.items()}
-    with recording(context) as telemetry:
-        train_to_the_end(
-            context,
-            make_trainer,
-            source=source,
-            datasets=facts,
-            adapter=adapter,
-            callbacks=[SFTTelemetryCallback(telemetry)],
-        )
+    train_to_the_end(
+        context,
+        make_trainer,
+        source=source,
+        datasets=facts,
+        adapter=adapter,
+        callbacks=[SFTTelemetryCallback(context.record.telemetry)],
+    )
 
 
 def prepare_all(

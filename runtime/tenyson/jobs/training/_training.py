@@ -64,8 +64,11 @@ def train(
     config, result, ranks = context.config, context.result, context.ranks
     _require_the_same_data(ranks, datasets)
     store, stop, saves = checkpoint_store(context), context.options.stop, SaveCost()
+    store.watcher = context.record.watcher
     with closing(context.reporter.line):
-        metrics = MetricsCallback(context.fence, context.reporter, result, context.tokens)
+        metrics = MetricsCallback(
+            context.fence, context.reporter, result, context.tokens, context.record
+        )
         edge = EdgeCallback(config.checkpoint, stop, ranks, saves, warn=context.warn)
         budget, guards = BudgetCallback(context), GuardCallback(context, store)
         stop.allow_interruption()  # it tokenises the whole data set
@@ -176,6 +179,7 @@ def _start_from(
     if checkpoint is not None:
         refuse_another_run(checkpoint.place.name, checkpoint.facts, facts)
         LOG.info("Going on from %s", checkpoint.place.name)
+        _tell_of_start(context, checkpoint, store.warnings)
         if changed := changed_settings(checkpoint.facts, facts):
             context.warn(f"Going on with other settings than before: {'; '.join(changed)}.")
     step = checkpoint.step if checkpoint else 0
@@ -191,6 +195,16 @@ def _start_from(
         context.mirror.fetch(metrics.name, metrics)
     drop_rows_after(context.fence, step)
     return checkpoint
+
+
+def _tell_of_start(context: RunContext, checkpoint: Checkpoint, passed_over: list[str]) -> None:
+    context.record.tell(
+        *("state", "resumed", f"Going on from {checkpoint.place.name}."),
+        step=checkpoint.step,
+        checkpoint=checkpoint.place.name,
+        verified="size and SHA-256 of every file; after loading, the state in memory",
+        passed_over=list(passed_over),
+    )
 
 
 def _stop_if_asked(context: RunContext, trainer: Any) -> None:

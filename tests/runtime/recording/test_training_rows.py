@@ -1,0 +1,133 @@
+"""What an SFT run leaves in the database: its run, its attempts, events, checkpoints, numbers."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tenyson.contract import Env, ExitCode
+
+pytestmark = pytest.mark.train
+
+
+def test_a_run_leaves_what_it_is_made_of_and_how_it_ended(
+    tmp_path: Path, run_runner: Any, make_config: Any, db_url: str, rows_of: Any
+) -> None:
+    before = datetime.now(UTC)
+    config = make_config(
+        telemetry={"db_url": db_url, "experiment": "sums"},
+        training={"max_steps": 4},
+        checkpoint={"every_steps": 2},
+        budget={"price_per_hour": 3600.0, "max_cost": 1.0e6},
+    )
+    done = run_runner(config, **{Env.OUTPUT_URI: f"file://{tmp_path}/bucket", Env.RUN_ID: "r1"})
+    assert done.code == 0, done.said
+
+    (experiment,) = rows_of("experiments")
+    (run,) = rows_of("runs")
+    manifest = json.loads((done.folder / "run_manifest.json").read_text(encoding="utf-8"))
+    assert (run["run_id"], run["job_type"], run["name"]) == ("r1", "sft", "out")
+    assert run["experiment_id"] == experiment["id"]
+    assert experiment["name"] == "sums"
+    assert run["task"] == manifest["recipe"]
+    assert run["model"] == config["model"]["name"]
+    assert run["config_hash"] == manifest["config_sha256"]
+    assert (run["config"], run["manifest"]) == (manifest["config"], manifest)
+    assert (run["seed"], run["dataset_key"]) == (42, manifest["dataset_key"])
+    assert run["parents"] == []
+
+    (attempt,) = rows_of("attempts")
+    assert before < attempt["started_at"] < attempt["ended_at"] < datetime.now(UTC)
+    assert (attempt["status"], attempt["exit_code"], attempt["global_step"]) == ("success", 0, 4)
+    assert attempt["metrics"] == done.result.metrics
+    assert attempt["hardware"] == manifest["hardware"]
+    assert attempt["phase_seconds"]["forward_backward"] > 0
+    assert attempt["tokens"] == done.result.tokens
+    assert attempt["cost"]["amount"] == pytest.approx(done.result.cost["amount"])
+    assert attempt["result"]["run_id"] == "r1"
+    assert attempt["failure"] is None
+
+    saved = {row["path"]: row for row in rows_of("checkpoints")}
+    assert set(saved) == {
+        "attempt-0/checkpoint-2",
+        "attempt-0/checkpoint-4",
+        "checkpoint-final",
+    } - ({"attempt-0/checkpoint-4"} - set(saved))
+    first = saved["attempt-0/checkpoint-2"]
+    assert (first["step"], first["is_final"]) == (2, False)
+    assert first["seconds"] > 0
+    assert first["uri"] == f"file://{tmp_path}/bucket/attempt-0/checkpoint-2"
+    assert first["bytes"] > 1000
+    assert len(first["sha256"]) == 64
+    assert saved["checkpoint-final"]["is_final"]
+    assert {a["path"] for a in rows_of("artifacts")} >= {"checkpoint-final", "metrics.jsonl"}
+    assert {a["uri"] for a in rows_of("artifacts") if a["path"] == "metrics.jsonl"} == {
+        f"file://{tmp_path}/bucket/metrics.jsonl"
+    }
+
+    told = [(e["kind"], e["name"], e["step"]) for e in rows_of("events")]
+    assert told[:2] == [("state", "run_started", 0), ("state", "attempt_started", 0)]
+    assert told[-2:] == [("state", "attempt_ended", 4), ("state", "run_ended", 4)]
+    assert ("checkpoint", "saved", 2) in told
+    assert ("checkpoint", "uploaded", 2) in told
+    assert ("budget", "forecast", 1) in told or ("budget", "forecast", 2) in told
+
+    logged = [json.loads(line) for line in (done.folder / "metrics.jsonl").open(encoding="utf-8")]
+    metrics = rows_of("metrics")
+    values = {(m["kind"], m["name"], m["step"]): m["value"] for m in metrics}
+    assert len(values) == len(metrics)
+    for row in logged:
+        assert values["train", "loss", row["step"]] == row["loss"]
+        assert values["train", "grad_norm", row["step"]] == row["grad_norm"]
+    for step in (2, 3, 4):
+        assert values["system", "seconds_per_step", step] > 0
+        assert values["system", "cost", step] > values["system", "cost", step - 1]
+    assert {name for kind, name, _ in values if kind == "phase"} >= {"forward_backward", "save"}
+    assert any(name == "peak_memory_rss" for _, name, _ in values)
+    spent = sum(m["value"] for m in metrics if m["kind"] == "phase" and m["name"] == "save")
+    assert spent <= attempt["phase_seconds"]["save"]
+
+
+def test_a_second_attempt_says_where_it_goes_on_and_doubles_nothing(
+    tmp_path: Path, run_runner: Any, make_config: Any, db_url: str, rows_of: Any
+) -> None:
+    config = make_config(
+        telemetry={"db_url": db_url},
+        training={"max_steps": 4},
+        checkpoint={"every_steps": 1},
+        task={"signal_at_step": 3},
+    )
+    config["telemetry"]["db_url"] = db_url
+    run = run_runner(config | {"training": {**config["training"], "max_steps": 2}})
+    assert run.code == 0, run.said
+    started = rows_of("runs")[0]["created_at"]
+    again = run_runner(config, **{Env.RUN_ID: run.result.run_id})
+    assert again.code == 0, again.said
+    (row,) = rows_of("runs")
+    assert row["created_at"] == started
+    first, second = rows_of("attempts")
+    assert (first["attempt"], second["attempt"]) == (0, 1)
+    assert second["resumed_from_step"] == 2
+    (resumed,) = [e for e in rows_of("events") if e["name"] == "resumed"]
+    assert (resumed["step"], resumed["attempt"]) == (2, 1)
+    assert resumed["details"]["checkpoint"] == "attempt-0/checkpoint-2"
+    assert "SHA-256" in resumed["details"]["verified"]
+    assert [e["attempt"] for e in rows_of("events") if e["name"] == "run_started"] == [0]
+
+
+def test_a_failure_is_an_event_and_stands_in_the_attempts_row(
+    run_runner: Any, make_config: Any, db_url: str, rows_of: Any
+) -> None:
+    config = make_config(telemetry={"db_url": db_url}, training={"learning_rate": 9.0})
+    config["task"] = {"sft_rows": []}
+    run = run_runner(config)
+    assert run.code == ExitCode.TASK
+    (attempt,) = rows_of("attempts")
+    assert (attempt["status"], attempt["exit_code"]) == ("failed", int(ExitCode.TASK))
+    assert attempt["failure"]["type"] == "TaskError"
+    (ended,) = [e for e in rows_of("events") if e["name"] == "attempt_ended"]
+    assert ended["level"] == "error"
+    assert attempt["failure"]["message"] in ended["message"]
+    assert not [e for e in rows_of("events") if e["name"] == "run_ended"]
