@@ -20,9 +20,11 @@ LIGHT = (
     "tenyson.jobs.eval",
     "tenyson.runner",
     "tenyson.telemetry",
+    "tenyson.datasets",
     "tenyson.reporting",
     "tenyson.controller.handlers",
     "tenyson.examples.wordle.wordle_task",
+    "tenyson.examples.high_card_duel.high_card_duel_task",
 )
 
 
