@@ -85,7 +85,9 @@ def _facts(manifest: DatasetManifest) -> list[str]:
         for source in manifest.sources
     ]
     counts = manifest.counts
-    lines += [f"  dropped   {n} by {text}" for text, n in counts["dropped"].items()]
+    lines += [
+        f"  filter    {text}: {counts['dropped'].get(text, 0)} dropped" for text in manifest.filters
+    ]
     if counts["duplicates"]:
         lines.append(f"  dropped   {counts['duplicates']} duplicates")
     if counts["not_selected"]:
