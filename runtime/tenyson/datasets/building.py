@@ -15,7 +15,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tenyson.datasets.errors import DatasetError, DatasetNotFoundError, DatasetRequestError
+from tenyson.datasets.errors import (
+    DatasetError,
+    DatasetNotFoundError,
+    DatasetRequestError,
+    saying_where,
+)
 from tenyson.datasets.filters import parse_filter
 from tenyson.datasets.keys import DatasetKey
 from tenyson.datasets.loading import StoreName, open_dataset
@@ -96,9 +101,12 @@ def build_dataset(
     if not read_from:
         raise DatasetRequestError("A data set needs a source.", hint="Give --source.")
     opened = open_store(where)
-    with tempfile.TemporaryDirectory(
-        prefix=f".{key}.", suffix=".tmp", dir=opened.staging_parent()
-    ) as staging:
+    with (
+        saying_where(opened.url),
+        tempfile.TemporaryDirectory(
+            prefix=f".{key}.", suffix=".tmp", dir=opened.staging_parent()
+        ) as staging,
+    ):
         folder = Path(staging, "dataset")
         folder.mkdir()
         with open(Path(staging, "passed.jsonl"), "w+b") as passed:
@@ -165,13 +173,7 @@ def _kinds(counted: Counter[str], rows: int) -> list[str]:
 
 def _publish(store: DatasetStore, built: DatasetManifest, folder: Path) -> Build:
     place, notes = store.place(built.key), _notes(built)
-    try:
-        is_new = store.publish(built.key, folder)
-    except OSError as error:
-        raise DatasetRequestError(
-            f"{place} cannot be written: {error.strerror or error}."
-        ) from error
-    if is_new:
+    if store.publish(built.key, folder):
         return Build(built, place, is_new=True, notes=notes)
     try:
         there = open_dataset(built.key, store.url).manifest

@@ -2,10 +2,10 @@
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from tenyson.datasets.errors import DatasetRequestError
+from tenyson.datasets.errors import DatasetRequestError, saying_where
 from tenyson.datasets.formats import FORMATS
 from tenyson.datasets.keys import near_names
 from tenyson.datasets.loading import NamedDataset, StoreName, open_dataset
@@ -31,6 +31,11 @@ def export_dataset(
     """
     path = Path(output)
     lines = export_lines(open_dataset(key, store), format)
+    with saying_where(str(path)):
+        return _write(lines, path)
+
+
+def _write(lines: Iterable[bytes], path: Path) -> int:
     count = 0
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")

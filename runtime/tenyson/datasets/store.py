@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tenyson.contract import Env
-from tenyson.datasets.errors import DatasetRequestError
+from tenyson.datasets.errors import DatasetRequestError, saying_where
 from tenyson.datasets.manifest import DATA_FILE, MANIFEST_FILE
 from tenyson.files import sha256_of_file, sync_folder
 from tenyson.storage import open_storage, storage_trouble
@@ -90,10 +90,12 @@ class LocalStore(DatasetStore):
 
     def manifest_text(self, key: str) -> bytes | None:
         """Returns what the manifest's file holds; None where there is no such data set."""
-        try:
-            return (self.folder / key / MANIFEST_FILE).read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+        path = self.folder / key / MANIFEST_FILE
+        with saying_where(str(path)):
+            try:
+                return path.read_bytes()
+            except (FileNotFoundError, NotADirectoryError):
+                return None
 
     def publish(self, key: str, folder: Path) -> bool:
         """Renames the folder to its key, its files synced and read-only."""

@@ -8,15 +8,18 @@ from typing import Any
 
 import pytest
 
+from tenyson.contract import ExitCode
 from tenyson.datasets import (
     DatasetError,
     DatasetNotFoundError,
     DatasetRequestError,
     build_dataset,
+    export_dataset,
     open_dataset,
     verify_dataset,
 )
 from tenyson.datasets.manifest import DATA_FILE, MANIFEST_FILE
+from tenyson.errors import DependencyError
 from tests.runtime.datasets.conftest import sums
 
 Write = Callable[..., str]
@@ -281,3 +284,29 @@ def test_a_folder_without_a_manifest_is_nobodys_and_is_left_alone(
         build_dataset("sums", "v1", [write(sums(1))])
 
     assert (store / "sums-v1" / "mine.txt").read_text(encoding="utf-8") == "mine"
+
+
+def test_a_full_disk_is_a_sentence_and_leaves_nothing(write: Write, store: Path) -> None:
+    code = (
+        "import resource, signal, sys\nfrom tenyson.cli.main import main\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        "command = ['dataset', 'build', '--name', 'sums', '--version', 'v1', '--source']\n"
+        "sys.exit(main([*command, sys.argv[1]]))"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code, write(sums(500))], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == ExitCode.DEPENDENCY, done.stderr
+    assert done.stderr.startswith(f"{store} cannot be used: File too large.")
+    assert list(store.iterdir()) == []
+
+
+def test_an_export_that_cannot_be_written_is_a_sentence(write: Write, tmp_path: Path) -> None:
+    build_dataset("sums", "v1", [write(sums(3))])
+    (tmp_path / "file").write_text("", encoding="utf-8")
+
+    with pytest.raises(DependencyError, match=r"file/out\.jsonl cannot be used: "):
+        export_dataset("sums-v1", "jsonl", tmp_path / "file" / "out.jsonl")

@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from tenyson.datasets.errors import DatasetRequestError
 from tenyson.datasets.keys import near_names
-from tenyson.telemetry.reading import open_database
+from tenyson.telemetry.reading import cannot_open, open_database
 from tenyson.telemetry.tables import TABLES
 
 _ROWS_AT_ONCE = 1_000
@@ -40,6 +41,8 @@ def best_completions(
                 streaming = connection.execution_options(yield_per=_ROWS_AT_ONCE)
                 for found in streaming.execute(_query(run_id, options)).mappings():
                     yield _row(found, is_chat=bool(options.get("chat")))
+        except SQLAlchemyError as error:
+            raise cannot_open(error, engine.url) from None
         finally:
             engine.dispose()
 
