@@ -85,6 +85,7 @@ def test_a_setting_that_there_is_not_is_refused() -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
 @pytest.mark.train
 def test_training_on_the_named_data_set_teaches_the_held_out_duels(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
