@@ -7,6 +7,7 @@ Grafana sends them. The server is started anew before, so that its own cache is 
 import contextlib
 import io
 import json
+import re
 import statistics
 import tempfile
 import time
@@ -37,7 +38,9 @@ class Timed:
     sql: str
 
 
-def panels(url: str, file: Path, variables: Mapping[str, Value], days: int) -> list[Timed]:
+def panels(
+    url: str, file: Path, variables: Mapping[str, Value], days: int, of: str = ""
+) -> list[Timed]:
     """Returns the times of every SQL panel and variable of a dashboard.
 
     Args:
@@ -45,6 +48,7 @@ def panels(url: str, file: Path, variables: Mapping[str, Value], days: int) -> l
         file: The dashboard's JSON.
         variables: What is chosen in it.
         days: Length of the dashboard's time, up to now.
+        of: What is looked at, for its name.
     """
     import psycopg
 
@@ -57,7 +61,7 @@ def panels(url: str, file: Path, variables: Mapping[str, Value], days: int) -> l
             def ask(sql: str = sql) -> int:
                 return len(connection.execute(sql.encode()).fetchall())
 
-            timed.append(_timed(file.stem, name, sql, ask))
+            timed.append(_timed(f"dashboard {file.stem}{of}", name, sql, ask))
     return timed
 
 
@@ -87,13 +91,19 @@ def command(name: str, call: Callable[[], int]) -> list[Timed]:
     return [
         Timed(
             name,
-            f"statement {n + 1}",
+            _named(n + 1, first[-1]),
             first[0],
             statistics.median(t for t, *_ in later),
             *first[1:],
         )
         for n, (first, *later) in enumerate(zip(*rounds, strict=True))
     ]
+
+
+def _named(number: int, sql: str) -> str:
+    """A statement's number, and the first table it reads."""
+    table = re.search(r"FROM\s+(\w+)", sql)
+    return f"statement {number}" + (f", {table[1]}" if table else "")
 
 
 def _timed(source: str, name: str, sql: str, ask: Callable[[], int]) -> Timed:

@@ -109,10 +109,10 @@ SELECT time, metric, sum(value) AS value
 FROM (
   SELECT $__timeGroupAlias(m.created_at,$__interval), r.job_type AS metric,
     m.run_id, avg(m.value) AS value
-  FROM metrics AS m
-  JOIN runs AS r ON r.run_id = m.run_id
-  LEFT JOIN experiments AS e ON e.id = r.experiment_id
+  FROM {_ATTEMPTS}
+  JOIN metrics AS m ON m.run_id = a.run_id AND m.attempt = a.attempt
   WHERE m.kind = 'system' AND m.name = 'tokens_per_second' AND $__timeFilter(m.created_at)
+    AND a.started_at <= $__timeTo() AND coalesce(a.ended_at, now()) >= $__timeFrom()
     AND {_OF_THE_CHOSEN}
   GROUP BY 1, 2, 3
 ) AS runs_of_a_time

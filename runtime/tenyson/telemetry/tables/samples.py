@@ -15,6 +15,7 @@ class Rollout(RowOfAStep, Base):
     __tablename__ = "rollouts"
     __table_args__ = (
         Index("ix_rollouts_run", "run_id", "attempt", "step"),
+        Index("ix_rollouts_step", "run_id", "phase", "step"),
         Index("ix_rollouts_reward", "run_id", "phase", "reward_mean"),
         Index(
             "ix_rollouts_zero",

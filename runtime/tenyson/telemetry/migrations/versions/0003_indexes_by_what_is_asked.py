@@ -1,4 +1,4 @@
-"""Indexes for what reports and dashboards ask: curves by name, best and worst groups, speed."""
+"""Indexes for what reports and dashboards ask: curves by name, groups by reward, speed by time."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,10 +12,10 @@ def upgrade() -> None:
     op.create_index("ix_metrics_name", "metrics", ["run_id", "name", "step"])
     _create_partly(
         "ix_metrics_speed",
-        "metrics",
-        ["created_at"],
+        *("metrics", ["run_id", "created_at"]),
         "kind = 'system' AND name = 'tokens_per_second'",
     )
+    op.create_index("ix_rollouts_step", "rollouts", ["run_id", "phase", "step"])
     op.create_index("ix_rollouts_reward", "rollouts", ["run_id", "phase", "reward_mean"])
     _create_partly("ix_rollouts_zero", "rollouts", ["run_id", "step"], "zero_variance")
 
