@@ -88,6 +88,14 @@ def _listed(connection: Any, run: Run) -> Listed:
     return Listed(run, name, [(point.step, point.value) for point in found])
 
 
+def _steps(entry: Listed) -> int | None:
+    """Steps of the run; of one that goes on, as far as its curve tells."""
+    if is_eval(entry.run):
+        return None
+    logged = round(entry.curve[-1][0]) if entry.curve else None
+    return logged if entry.run.steps is None else entry.run.steps
+
+
 def _row(entry: Listed) -> dict[str, object]:
     run = entry.run
     first = first_metrics(run.metrics, 1)
@@ -97,7 +105,7 @@ def _row(entry: Listed) -> dict[str, object]:
         "Run": run.name,
         "Type": shown_type(run),
         "Status": status_cell(run.status),
-        "Steps": number(None if is_eval(run) else run.steps),
+        "Steps": number(_steps(entry)),
         "Result": cell(f"{first[0][0]} {number(first[0][1])}" if first else "–"),
         "Curve": f"{name} {curve}" if curve else "",
         "Started": moment(run.created_at).removesuffix(" UTC"),

@@ -223,6 +223,7 @@ def _add_sft(chain: Chain) -> None:
             attempt=int(step > resumed), path=f"attempt-0/checkpoint-{step}", uri=None,
             sha256="ef" * 32, bytes=2_600_000, seconds=0.8, is_final=step == size.sft_steps,
         )  # fmt: skip
+    _add_event(chain, SFT, 10, 0, "state", "info", "run_started", "Run wordle-sft begins.")
     _add_event(chain, SFT, 14, resumed, "state", "info", "resumed", f"from step {resumed}, exact")
 
 

@@ -11,6 +11,8 @@ from tenyson.telemetry.tables import TABLES
 
 TOLD_KINDS = ("guard", "oom", "budget", "state")
 """Of these every event is told; of others only warnings and errors."""
+TOLD_ELSEWHERE = ("run_started", "attempt_started", "attempt_ended", "run_ended")
+"""Names of events that say no more than the table of attempts does."""
 _EVENTS = TABLES["events"]
 _HEAD = ("run_id", "attempt", "step", "created_at", "kind")
 
@@ -20,7 +22,11 @@ def told_events(connection: Connection, run_ids: Sequence[str], *, limit: int = 
     c = _EVENTS.c
     query = (
         select(_EVENTS)
-        .where(c.run_id.in_(run_ids), or_(c.kind.in_(TOLD_KINDS), c.level != "info"))
+        .where(
+            c.run_id.in_(run_ids),
+            or_(c.kind.in_(TOLD_KINDS), c.level != "info"),
+            or_(c.name.not_in(TOLD_ELSEWHERE), c.level != "info"),
+        )
         .order_by(c.created_at.desc(), c.step.desc(), c.id)
         .limit(limit)
     )
