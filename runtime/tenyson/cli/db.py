@@ -106,7 +106,7 @@ def _rows_per_table(engine: "Engine") -> list[str]:
     try:
         with engine.connect() as connection:
             inspector = inspect(connection)
-            for name in TABLES:
+            for name in sorted(TABLES):
                 if inspector.has_table(name):
                     rows = connection.scalar(select(func.count()).select_from(table(name)))
                     lines.append(f"  {name:18}{rows:>14,}")
