@@ -6,6 +6,7 @@ from pydantic import Field, field_validator
 
 from tenyson.config.section import Section
 
+Keep = Literal["all", "every_k", "extremes"]
 Name = Annotated[str, Field(min_length=1, max_length=128)]
 
 
@@ -14,7 +15,7 @@ class TelemetryConfig(Section):
 
     db_url: Annotated[str, Field(max_length=4096)] | None = None
     """SQLAlchemy URL of SQLite or PostgreSQL; None uses TENYSON_TELEMETRY_DB_URL, if set."""
-    keep: Literal["all", "every_k", "extremes"] = "all"
+    keep: Keep = "all"
     """Which groups of RL keep their completions' text: all; one in `keep_every`; or the best and
     the worst of each round of sampling and those whose rewards are all equal. Numbers are kept of
     every completion, and an evaluation keeps every text."""

@@ -2,11 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
+from tenyson.config.telemetry import Keep
 from tenyson.telemetry.samples import PromptGroup
-
-Keep = Literal["all", "every_k", "extremes"]
 
 
 @dataclass(frozen=True)
