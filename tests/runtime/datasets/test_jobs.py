@@ -121,7 +121,7 @@ def test_an_evaluation_reads_its_rows_from_a_named_data_set(
         ("sums", ExitCode.CONFIG, "data.dataset: 'sums' is no key of a data set"),
         ("sums-v1", ExitCode.TASK, f"sums-v1/{DATA_FILE} is not as it was built"),
         ("odd-v1", ExitCode.TASK, "data set odd-v1 returned rows without the columns it needs"),
-        ("mixed-v1", ExitCode.TASK, "these hold several: completion (number, text)"),
+        ("mixed-v1", ExitCode.TASK, "completion (number, text): several kinds"),
     ],
 )
 def test_a_data_set_that_cannot_be_read_ends_the_run_before_it_starts(
