@@ -199,6 +199,19 @@ def test_another_metric_may_be_asked_for(sqlite_chain: str) -> None:
     assert "`in_dictionary` of 120 prompts" in report.markdown.splitlines()[2]
 
 
+def test_what_is_not_shown_says_what_these_prompts_could_show(own_chain: Any) -> None:
+    url = own_chain("DELETE FROM eval_samples WHERE CAST(substr(row_id, 2) AS INTEGER) >= 12")
+    lines = made(url, RL).markdown.splitlines()
+    [line] = [line for line in lines if line.startswith("- RL against SFT")]
+    assert "**not shown**" in line
+    assert re.search(r"of 12 prompts. So many show a difference of [\d.]+ points or more", line)
+
+
+def test_other_metrics_are_tested_together(report: Report) -> None:
+    [row] = [line for line in report.markdown.splitlines() if line.startswith("| `in_dictionary`")]
+    assert re.search(r"\| \+[\d.]+ points \| [\d.e-]+ \| improved \|$", row)
+
+
 def test_what_was_never_recorded_leaves_sentences(own_chain: Any) -> None:
     url = own_chain(
         "DELETE FROM eval_samples", "DELETE FROM reward_components", "DELETE FROM events",

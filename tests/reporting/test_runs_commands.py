@@ -109,7 +109,7 @@ def test_a_runs_manifest_can_be_given_to_replay(tenyson: Any, tmp_path: Path) ->
 
 def test_compare_tests_evaluations_on_shared_prompts(tenyson: Any) -> None:
     said = tenyson("runs", "compare", SFT_EVAL, RL_EVAL)[1]
-    assert "B against A: improved, correct +" in said
+    assert "B against A, correct: improved." in said
     compared = json.loads(tenyson("runs", "compare", SFT, RL, "--json")[1])
     # Training runs are compared by the evaluations of what they trained.
     by_metric = {found["metric"]: found for found in compared["paired"]}

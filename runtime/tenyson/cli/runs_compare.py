@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tenyson.cli.terminal import cell, console, heading, table
+from tenyson.evaluation.changes import Change
 from tenyson.manifest.differences import Difference
 from tenyson.manifest.outcome import metric_rows
 from tenyson.manifest.table import shortened
 from tenyson.reporting import queries
-from tenyson.reporting.comparison import Comparison, compare
-from tenyson.reporting.evaluations import Evaluation
+from tenyson.reporting.delta_markdown import verdict_text
 from tenyson.reporting.lineage import is_eval, nearest_parents, shown_type
 from tenyson.reporting.records import ModelScores, Point, Run
 from tenyson.reporting.report.chain import configuration_differences
@@ -27,16 +27,6 @@ CURVE_WIDTH = 30
 
 
 @dataclass(frozen=True)
-class PairedResult:
-    """What the two runs' evaluations say on the prompts that they share."""
-
-    metric: str
-    prompts: int
-    comparison: Comparison
-    is_binary: bool
-
-
-@dataclass(frozen=True)
 class Compared:
     """Two runs beside each other."""
 
@@ -45,7 +35,8 @@ class Compared:
     differences: Sequence[Difference]
     curves: Mapping[str, tuple[Sequence[Point], Sequence[Point]]]
     """Metrics that both have logged."""
-    paired: Sequence[PairedResult]
+    paired: Mapping[str, Change]
+    """What the evaluations of A and B say on the prompts that they share, by metric."""
     without_pairs: str
     """Why nothing could be paired; empty where something was."""
 
@@ -80,8 +71,8 @@ def print_compared(compared: Compared) -> None:
         out.print(heading(f"{letter}  {shown_type(run)} {run.name}{identity}, {run.status}"))
     out.print()
     out.print(heading("Verdict"))
-    for result in compared.paired:
-        out.print(cell(_sentence(result)))
+    for metric, change in compared.paired.items():
+        out.print(cell(verdict_text(f"B against A, {metric}", change).replace("**", "")))
     if compared.without_pairs:
         out.print(cell(compared.without_pairs))
     rows: list[Sequence[object]] = []
@@ -119,18 +110,12 @@ def compared_json(compared: Compared) -> dict[str, Any]:
         },
         "paired": [
             {
-                "metric": result.metric,
-                "prompts": result.prompts,
-                "verdict": result.comparison.verdict,
-                "difference": result.comparison.difference.value,
-                "interval": [result.comparison.difference.low, result.comparison.difference.high],
-                "better": result.comparison.test.better,
-                "worse": result.comparison.test.worse,
-                "same": result.comparison.test.same,
-                "p_value": result.comparison.test.p_value,
-                "test": result.comparison.test.method,
+                "metric": metric,
+                "verdict": change.verdict,
+                "prompts": change.difference.n,
+                "change": change,
             }
-            for result in compared.paired
+            for metric, change in compared.paired.items()
         ],
         "without_pairs": compared.without_pairs or None,
     }
@@ -144,18 +129,6 @@ def _section(
         out.print()
         out.print(heading(title))
         out.print(table(header, rows, right=right))
-
-
-def _sentence(result: PairedResult) -> str:
-    found, test = result.comparison.difference, result.comparison.test
-    scale, unit = (100, " points") if result.is_binary else (1, "")
-    return (
-        f"B against A: {result.comparison.verdict}, {result.metric} "
-        f"{scale * found.value:+.4g}{unit} (95 % {scale * found.low:+.4g} to "
-        f"{scale * found.high:+.4g}) on {result.prompts:,} shared prompts; better on "
-        f"{test.better}, worse on {test.worse}, same on {test.same}; p {test.p_value:.2g} "
-        f"({test.method})."
-    )
 
 
 def _line(points: Sequence[Point]) -> str:
@@ -173,20 +146,14 @@ def _scores(connection: "Connection", run: Run) -> list[ModelScores]:
     return [scores for r in newest for scores in queries.model_scores(connection, r.run_id)]
 
 
-def _paired(left: Sequence[ModelScores], right: Sequence[ModelScores]) -> list[PairedResult]:
+def _paired(left: Sequence[ModelScores], right: Sequence[ModelScores]) -> Mapping[str, Change]:
     """The comparison of the first two evaluations that asked the same prompts, metric by metric."""
     for one in left:
         for other in right:
-            if one.prompts == other.prompts:
-                shared = ScoredSet([ScoredModel("A", 0, one), ScoredModel("B", 1, other)])
-                return [_result(metric, shared) for metric in shared.metrics]
-    return []
-
-
-def _result(metric: str, shared: ScoredSet) -> PairedResult:
-    evaluations: list[Evaluation] = shared.evaluations(metric)
-    binary = all(evaluation.is_binary for evaluation in evaluations)
-    return PairedResult(metric, shared.prompts, compare(evaluations)[0], binary)
+            shared = ScoredSet([ScoredModel("A", 0, one), ScoredModel("B", 1, other)])
+            if one.prompts == other.prompts and shared.metrics:
+                return shared.changes(shared.metrics)
+    return {}
 
 
 def _why_not(left: Sequence[ModelScores], right: Sequence[ModelScores]) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from tenyson.evaluation.changes import Change, changes_of
 from tenyson.reporting.evaluations import Evaluation
 from tenyson.reporting.lineage import in_order, is_eval, stage_names
 from tenyson.reporting.records import ModelScores, Run
@@ -47,6 +48,17 @@ class ScoredSet:
     def evaluations(self, metric: str) -> list[Evaluation]:
         """Returns the models' scores of one metric."""
         return [model.evaluation(metric) for model in self.models]
+
+    def changes(self, metrics: Sequence[str]) -> Mapping[str, Change]:
+        """Returns what became of each metric from the first model to the last (Holm over them)."""
+        first, last = self.models[0].found.scores, self.models[-1].found.scores
+        ids = list(self.models[0].found.prompts)
+        return changes_of(
+            {
+                name: ([[first[name][i]] for i in ids], [[last[name][i]] for i in ids])
+                for name in metrics
+            }
+        )
 
     def _rank(self, metric: str) -> tuple[int, bool, str]:
         first = FIRST_METRICS.index(metric) if metric in FIRST_METRICS else len(FIRST_METRICS)

@@ -1,11 +1,18 @@
 """What may be concluded: the models of the lineage on the same prompts."""
 
 from collections.abc import Sequence
+from statistics import fmean
 
-from tenyson.reporting.comparison import compare, comparison_section, verdict_sentence
+from tenyson.reporting.comparison import (
+    Comparison,
+    compare,
+    comparison_section,
+    verdict_sentence,
+)
 from tenyson.reporting.evaluations import Evaluation
 from tenyson.reporting.harmless import Markdown, code, fence, plain
 from tenyson.reporting.lineage import is_eval
+from tenyson.reporting.numbers import difference_text, p_text, size_text
 from tenyson.reporting.records import Run
 from tenyson.reporting.report.facts import Changed, ReportFacts
 from tenyson.reporting.report.words import count_of, number
@@ -29,11 +36,11 @@ def verdict(facts: ReportFacts) -> str:
         binary = all(e.is_binary for e in evaluations)
         comparisons = compare(evaluations)
         # The last one is of the whole way, where there are several.
-        lines += [
-            f"- {verdict_sentence(c, binary=binary)}, {code(metric)} of "
-            f"{count_of(scored.prompts, 'prompt')}"
-            for c in (comparisons[-1:] + comparisons[:-1])
-        ]
+        for c in comparisons[-1:] + comparisons[:-1]:
+            sentence = verdict_sentence(c, binary=binary)
+            prompts = count_of(scored.prompts, "prompt")
+            reach = _reach(scored, c, metric) if c.verdict == "not shown" else ""
+            lines.append(f"- {sentence}, {code(metric)} of {prompts}{reach}")
     if not _comparable(facts):
         lines.append(f"- {_without_comparison(facts)}")
     return "\n".join(lines)
@@ -86,17 +93,30 @@ def _without_comparison(facts: ReportFacts) -> str:
     return f"{NOTHING_TO_COMPARE} {why}"
 
 
+def _reach(scored: ScoredSet, comparison: Comparison, metric: str) -> str:
+    """What these prompts could have shown: not shown is not the same as no difference."""
+    by_name = {str(plain(model.name)): model for model in scored.models}
+    pair = ScoredSet([by_name[comparison.before], by_name[comparison.after]])
+    change = pair.changes([metric])[metric]
+    if change.smallest_detectable is None:
+        return ". So few prompts show no difference, however large"
+    size = size_text(change.smallest_detectable, change.is_share)
+    return f". So many show a difference of {size} or more in 8 of 10 evaluations"
+
+
 def _others(scored: ScoredSet, metrics: Sequence[str]) -> str:
-    rows = [
-        (code(metric), *(_mean(model.found.scores[metric].values()) for model in scored.models))
-        for metric in metrics
+    """The other metrics: each model's mean, and what became of them from the first to the last."""
+    header = ["Metric", *(plain(model.name) for model in scored.models)]
+    rows: list[list[object]] = [
+        [code(m), *(number(fmean(model.found.scores[m].values())) for model in scored.models)]
+        for m in metrics
     ]
-    return markdown_table(("Metric", *(plain(m.name) for m in scored.models)), rows)
-
-
-def _mean(values: object) -> str:
-    found = list(values)  # type: ignore[call-overload]
-    return number(sum(found) / len(found))
+    if len(scored.models) > 1:
+        header += ["First to last", "p (Holm)", "Verdict"]
+        for row, change in zip(rows, scored.changes(metrics).values(), strict=True):
+            difference = difference_text(change.difference.value, change.is_share)
+            row += [difference, p_text(change.p_adjusted), change.verdict]
+    return markdown_table(header, rows)
 
 
 def _changes(title: str, changed: Sequence[Changed]) -> list[str]:
