@@ -70,15 +70,13 @@ def _job(manifest: Mapping[str, Any]) -> Facts:
 
 def _config(manifest: Mapping[str, Any]) -> Facts:
     for path, value in flat(manifest.get("config") or {}):
-        if path not in _CONFIG_OF_A_PLACE:
+        if path not in _CONFIG_OF_A_PLACE and not path.startswith("telemetry."):
             yield path, value
 
 
-_CONFIG_OF_A_PLACE = (
-    *("telemetry.db_url", "checkpoint.resume", "model.revision", "data.dataset_store"),
-)
-"""Where rows go, and what an attempt starts from, say nothing of what it comes to; what a branch
-was at the time does, and stands among the weights."""
+_CONFIG_OF_A_PLACE = (*("checkpoint.resume", "model.revision", "data.dataset_store"),)
+"""Where data lie, and what an attempt starts from, say nothing of what it comes to, nor does the
+section `telemetry`; what a branch was at the time does, and stands among the weights."""
 
 
 def _data(manifest: Mapping[str, Any]) -> Facts:

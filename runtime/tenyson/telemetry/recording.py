@@ -86,6 +86,15 @@ class Telemetry:
         """Whether rows are written at all."""
         return self._writer is not None
 
+    def listen(self, on_change: Callable[[str | None], None]) -> None:
+        """Has it called, on another thread, when the database goes away and when it is back.
+
+        Args:
+            on_change: Takes the reason, and None when the database is back.
+        """
+        if self._writer:
+            self._writer.on_change = on_change
+
     def record(self, rows: Sequence[Row]) -> None:
         """Takes rows that belong together, of any tables."""
         if self._writer and rows:

@@ -46,6 +46,9 @@ class Writer:
         """Rows that neither the database nor the disk took."""
         self.last_trouble: str | None = None
         """Why the database was away the last time."""
+        self.on_change: Callable[[str | None], None] = lambda reason: None
+        """Called on the writer's thread with the reason when the database goes away, and with None
+        when it is back; what it puts is written like all else."""
         self._database = database
         self._spool = spool
         self._settings = settings
@@ -117,17 +120,21 @@ class Writer:
             self._back_off(f"{type(error).__name__}: {error}")
             self._to_spool(rows)
         else:
-            self._pause = self._next_try = 0.0
+            was_away, self._pause, self._next_try = bool(self._pause), 0.0, 0.0
+            if was_away:
+                self.on_change(None)
 
     def _back_off(self, reason: str) -> None:
-        if not self._pause:
-            LOG.warning(
-                "Telemetry: %s is away, rows are kept: %s", self._database.shown_url, reason
-            )
+        is_news = not self._pause
         self.last_trouble = reason
         longer = max(2 * self._pause, self._settings.retry_seconds)
         self._pause = min(longer, self._settings.max_retry_seconds)
         self._next_try = self._clock() + self._pause
+        if is_news:
+            LOG.warning(
+                "Telemetry: %s is away, rows are kept: %s", self._database.shown_url, reason
+            )
+            self.on_change(reason)
 
     def _to_spool(self, rows: Sequence[Row]) -> None:
         if not rows:

@@ -1,6 +1,8 @@
 """What happens on the way of a run, as events tell of it weeks later."""
 
 import json
+import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +118,47 @@ def test_no_database_and_no_tracker_record_nothing(
     run = run_runner(make_config(training={"max_steps": 1}))
     assert run.code == 0, run.said
     assert run.result.telemetry == {"written": 0, "spooled": 0}
+
+
+def test_a_database_that_goes_away_and_comes_back_is_told_in_itself(tmp_path: Path) -> None:
+    from sqlalchemy import create_engine, text
+
+    from tenyson.contract import JobType
+    from tenyson.jobs.recording.events import Events
+    from tenyson.jobs.recording.making import tell_of_database
+    from tenyson.telemetry import WriterSettings, open_telemetry
+
+    url = f"sqlite:///{tmp_path}/telemetry.db?timeout=0.05"
+    quick = WriterSettings(batch_seconds=0.01, retry_seconds=0.01, max_retry_seconds=0.02)
+    telemetry = open_telemetry(
+        url, tmp_path / "out", run_id="r", attempt=0, job_type=JobType.SFT, settings=quick
+    )
+    events = Events(telemetry, lambda: 7)
+    changes: list[str | None] = []
+
+    def listen(reason: str | None) -> None:
+        tell_of_database(events, reason)
+        changes.append(reason)
+
+    telemetry.listen(listen)
+    holder = sqlite3.connect(tmp_path / "telemetry.db", isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    events.tell("state", "first", "It begins.")
+    end = time.monotonic() + 20
+    while not changes and time.monotonic() < end:
+        time.sleep(0.01)
+    holder.rollback()
+    while len(changes) < 2 and time.monotonic() < end:
+        time.sleep(0.01)
+    assert telemetry.close()["spooled"] == 0
+    holder.close()
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        told = connection.execute(text("select kind, name, level, step from events")).all()
+    engine.dispose()
+    assert set(told) == {
+        ("state", "first", "info", 7),
+        ("telemetry", "away", "warning", 7),
+        ("telemetry", "back", "info", 7),
+    }
+    assert changes[1] is None

@@ -38,6 +38,7 @@ def make_record(context: RunContext, started: float) -> None:
         redact=_redact_of(context),
     )
     events = Events(telemetry, lambda: context.result.global_step)
+    telemetry.listen(lambda reason: tell_of_database(events, reason))
     began = datetime.now(UTC) - timedelta(seconds=time.monotonic() - started)
     rows = AttemptRows(telemetry, events, describe(context), began)
     forecast = BudgetForecast(events, context.config.budget)
@@ -53,6 +54,15 @@ def make_record(context: RunContext, started: float) -> None:
     if telemetry.enabled:
         rows.begin()
     trackers.add(open_trackers(settings.report_to, _told(context), context.warn))
+
+
+def tell_of_database(events: Events, reason: str | None) -> None:
+    """Tells that the database is away, for a reason, or back."""
+    if reason is None:
+        events.tell("telemetry", "back", "The database is back and has what waited for it.")
+        return
+    said = f"The database is away, rows are kept in the output folder: {reason}"
+    events.tell("telemetry", "away", said, level="warning", reason=reason)
 
 
 def _redact_of(context: RunContext) -> Callable[[str], str] | None:
