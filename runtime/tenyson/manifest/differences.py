@@ -74,7 +74,7 @@ def _config(manifest: Mapping[str, Any]) -> Facts:
             yield path, value
 
 
-_CONFIG_OF_A_PLACE = (*("checkpoint.resume", "model.revision", "data.dataset_store"),)
+_CONFIG_OF_A_PLACE = ("checkpoint.resume", "model.revision", "data.dataset_store")
 """Where data lie, and what an attempt starts from, say nothing of what it comes to, nor does the
 section `telemetry`; what a branch was at the time does, and stands among the weights."""
 

@@ -131,3 +131,22 @@ def test_a_failure_is_an_event_and_stands_in_the_attempts_row(
     assert ended["level"] == "error"
     assert attempt["failure"]["message"] in ended["message"]
     assert not [e for e in rows_of("events") if e["name"] == "run_ended"]
+
+
+def test_a_failures_message_leaves_the_process_redacted_alone() -> None:
+    from tenyson.errors import TaskError
+    from tenyson.jobs.recording.attempt_rows import without_quotes
+    from tenyson.jobs.result import Failure, JobResult
+
+    def broken(text: str) -> str:
+        raise TaskError("redact raised KeyError")
+
+    failure = Failure("RewardError", "Reward 'a' raised for prompt 'secret'")
+    result = JobResult("r", "failed", 1.0, failure=failure)
+    for redact, left in (
+        (lambda text: text.replace("secret", "…"), "Reward 'a' raised for prompt '…'"),
+        (broken, "The message is in job_result.json: the task's redact failed on it."),
+        (None, failure.message),
+    ):
+        assert without_quotes(result, redact).failure == Failure("RewardError", left)
+    assert result.failure == failure

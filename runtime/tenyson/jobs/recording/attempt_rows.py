@@ -1,11 +1,12 @@
 """The rows of an attempt as a whole: that it runs, what it is made of, how it ended."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from tenyson.contract import JobType
+from tenyson.contract import File, JobType
+from tenyson.errors import TaskError
 from tenyson.jobs.recording.events import Events
 from tenyson.jobs.result import JobResult
 from tenyson.jobs.stop import StopRequest
@@ -22,9 +23,23 @@ class AttemptRows:
     """
 
     def __init__(
-        self, telemetry: Telemetry, events: Events, description: RunDescription, began: datetime
+        self,
+        telemetry: Telemetry,
+        events: Events,
+        description: RunDescription,
+        began: datetime,
+        redact: Callable[[str], str] | None = None,
     ) -> None:
-        """Takes where rows go, what the run is as far as its configuration tells, and its start."""
+        """Takes what the rows are made of.
+
+        Args:
+            telemetry: Where rows go.
+            events: Where the events of both ends go.
+            description: What the run is as far as its configuration tells.
+            began: When the attempt began.
+            redact: The task's, for the message of a failure: it may quote prompts and completions.
+        """
+        self._redact = redact
         self._telemetry = telemetry
         self._run = telemetry.run
         self._events = events
@@ -56,6 +71,7 @@ class AttemptRows:
             stop: Whether someone asked for the end.
             uri: Where the artifacts' copies are; None where there are none.
         """
+        result = without_quotes(result, self._redact)
         if stop.is_made:
             self._tell_of_stop(stop)
         if result.status == "budget":
@@ -97,7 +113,9 @@ class AttemptRows:
             seconds=result.total_time_seconds,
         )
         if status in ("success", "budget"):
-            self._events.tell("state", "run_ended", f"The run is done ({result.global_step}).")
+            unit = "prompt" if result.job_type == JobType.EVAL else "step"
+            said = f"The run is done after {unit} {result.global_step}."
+            self._events.tell("state", "run_ended", said)
 
 
 def ended(facts: AttemptFacts, result: JobResult, stop: StopRequest) -> AttemptFacts:
@@ -120,6 +138,17 @@ def ended(facts: AttemptFacts, result: JobResult, stop: StopRequest) -> AttemptF
         result=result.to_dict(),
         warnings=list(result.warnings),
     )
+
+
+def without_quotes(result: JobResult, redact: Callable[[str], str] | None) -> JobResult:
+    """Returns the result with what the task lets out of its failure's message."""
+    if redact is None or result.failure is None:
+        return result
+    try:
+        message = redact(result.failure.message)
+    except TaskError:  # it may be what failed
+        message = f"The message is in {File.JOB_RESULT}: the task's redact failed on it."
+    return replace(result, failure=replace(result.failure, message=message))
 
 
 def status_of(status: str, stop: StopRequest) -> str:

@@ -24,10 +24,16 @@ class BudgetForecast:
         details: dict[str, Any] = dict(forecast)
         if not self._is_told:
             self._is_told = True
-            self._events.tell("budget", "forecast", f"{sentence(forecast)}.", step=step, **details)
+            self._events.tell(
+                "budget",
+                "forecast",
+                f"{sentence(forecast, self._budget.currency)}.",
+                step=step,
+                **details,
+            )
         if not self._is_beyond_told and (limit := beyond(self._budget, forecast)):
             self._is_beyond_told = True
-            said = f"{sentence(forecast)}, beyond {limit}."
+            said = f"{sentence(forecast, self._budget.currency)}, beyond {limit}."
             self._events.tell(
                 "budget", "forecast_beyond", said, level="warning", step=step, **details
             )
@@ -43,9 +49,10 @@ def beyond(budget: BudgetConfig, forecast: Mapping[str, float]) -> str | None:
     return None
 
 
-def sentence(forecast: Mapping[str, float]) -> str:
+def sentence(forecast: Mapping[str, float], currency: str) -> str:
     """Returns the forecast in words, without a full stop."""
     said = f"The run will take {forecast[FORECAST_HOURS]:.3g} hours"
     if FORECAST_COST in forecast:
-        said += f" and cost {forecast[FORECAST_COST]:.3g}, {forecast[COST]:.3g} of it so far"
+        cost, spent = forecast[FORECAST_COST], forecast[COST]
+        said += f" and cost {cost:.3g} {currency}, {spent:.3g} of it so far"
     return said

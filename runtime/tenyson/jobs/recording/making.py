@@ -26,7 +26,7 @@ from tenyson.telemetry.run_rows import RunDescription
 def make_record(context: RunContext, started: float) -> None:
     """Gives the attempt its record, and records that it runs; see `open_record`."""
     require_libraries(context.config.telemetry.report_to)
-    settings = context.config.telemetry
+    settings, redact = context.config.telemetry, _redact_of(context)
     telemetry = open_telemetry(
         context.telemetry_db_url,
         context.output_dir,
@@ -35,12 +35,12 @@ def make_record(context: RunContext, started: float) -> None:
         job_type=context.job_type,
         is_current=context.fence.is_current,
         retention=Retention(settings.keep, settings.keep_every),
-        redact=_redact_of(context),
+        redact=redact,
     )
     events = Events(telemetry, lambda: context.result.global_step)
     telemetry.listen(lambda reason: tell_of_database(events, reason))
     began = datetime.now(UTC) - timedelta(seconds=time.monotonic() - started)
-    rows = AttemptRows(telemetry, events, describe(context), began)
+    rows = AttemptRows(telemetry, events, describe(context), began, redact)
     forecast = BudgetForecast(events, context.config.budget)
     trackers = Trackers(warn=context.warn)
     context.record = LiveRecord(
