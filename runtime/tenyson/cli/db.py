@@ -1,20 +1,21 @@
-"""`tenyson db`: brings the telemetry database to this version, or shows what is in it."""
+"""`tenyson db`: the telemetry database's version, what is in it, and rows that wait for it."""
 
 import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tenyson.contract import Env, ExitCode
-from tenyson.errors import ConfigError, Problem
+from tenyson.errors import ConfigError, DependencyError, Problem
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Carries out `upgrade` or `status`; returns the exit code."""
+    """Carries out `upgrade`, `status` or `drain`; returns the exit code."""
     options = _parser().parse_args(arguments)
     url = options.db_url or os.environ.get(Env.TELEMETRY_DB_URL)
     if not url:
@@ -22,15 +23,18 @@ def main(arguments: Sequence[str]) -> int:
             [Problem("telemetry.db_url", "there is no URL of a telemetry database")],
             hint=f"Give --db-url URL, or set {Env.TELEMETRY_DB_URL}.",
         )
+    if options.action == "drain":
+        return _drain(url, options.folders)
     return _upgrade(url) if options.action == "upgrade" else _status(url)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tenyson db",
-        description="Brings the telemetry database to this version, or shows what is in it.",
+        description="Brings the telemetry database to this version, shows what is in it, or brings "
+        "rows to it that a run kept while it was away.",
     )
-    actions = parser.add_subparsers(dest="action", required=True, metavar="upgrade|status")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="upgrade|status|drain")
     for name, said, more in (
         ("upgrade", "make the tables, or bring older ones to this version",
          "Makes the tables of an empty database, or brings older ones to this version. It is one "
@@ -40,6 +44,9 @@ def _parser() -> argparse.ArgumentParser:
         ("status", "show the version of the tables, and how many rows each has",
          "Shows the version of the tables, and how many rows each has. Ends with 0 where runs of "
          "this tenyson can write, with 69 where they cannot."),
+        ("drain", "bring the rows that wait in output folders to the database",
+         "Brings the rows that wait in a finished run's output folder to the database, in order. A "
+         "row that is there already is not doubled. The next attempt of a run does so by itself."),
     ):  # fmt: skip
         action = actions.add_parser(name, help=said, description=more)
         action.add_argument(
@@ -47,6 +54,8 @@ def _parser() -> argparse.ArgumentParser:
             help=f"sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DB (default: "
             f"${Env.TELEMETRY_DB_URL})",
         )  # fmt: skip
+    drain = actions.choices["drain"]
+    drain.add_argument("folders", nargs="+", metavar="FOLDER", help="output folder of a run")
     return parser
 
 
@@ -71,6 +80,25 @@ def _upgrade(url: str) -> int:
     said = "nothing to do" if before == after else was
     sys.stdout.write(f"{shown(engine.url)}: tables of version {after.version} ({said}).\n")
     return int(ExitCode.DONE)
+
+
+def _drain(url: str, folders: Sequence[str]) -> int:
+    from tenyson.telemetry.draining import drain_spool
+    from tenyson.telemetry.spool import Spool
+
+    refused = 0
+    for folder in map(Path, folders):
+        if not folder.is_dir():
+            raise DependencyError(
+                f"There is no folder {folder} (looked from {Path.cwd()}).",
+                hint="Give the output folder of a run, the one that holds telemetry_spool.jsonl.",
+            )
+        rows = drain_spool(url, folder)
+        sys.stdout.write(f"{folder}: brought to the database: {rows:,}\n")
+        if count := Spool(folder).count_refused():
+            refused += count
+            sys.stderr.write(f"{folder}: refused: {count:,}, see {Spool(folder).refused}\n")
+    return int(ExitCode.TASK if refused else ExitCode.DONE)
 
 
 def _status(url: str) -> int:

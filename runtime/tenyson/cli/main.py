@@ -18,7 +18,7 @@ COMMANDS: Mapping[str, str] = {
     "report": "write the report on a run and its lineage, from the telemetry database",
     "dataset": "build, export, list, show and verify named data sets",
     "doctor": "look at what a run needs here: libraries, database, storage, tokens, GPU",
-    "db": "bring the telemetry database to this version, or show what is in it",
+    "db": "upgrade the telemetry database, show what is in it, bring it rows that wait",
 }
 """What each word does; the module of that name has `main(arguments) -> exit code`."""
 

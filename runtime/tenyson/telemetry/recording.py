@@ -198,7 +198,7 @@ def _warning(counts: Mapping[str, int], spool: Spool, reason: str | None) -> str
     if count := counts["spooled"]:
         said.append(
             f"{count} telemetry rows wait in {spool.path}, the database was away ({reason}); the "
-            "next attempt or tenyson.telemetry.drain_spool brings them there."
+            f"next attempt or `tenyson db drain {spool.path.parent}` brings them there."
         )
     if count := counts.get("refused", 0):
         said.append(f"{count} telemetry rows were refused by the database, see {spool.refused}.")
