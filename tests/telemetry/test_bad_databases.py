@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, text
 from tenyson.cli.main import main
 from tenyson.contract import ExitCode
 from tenyson.errors import CredentialsError, DependencyError
-from tenyson.telemetry import Completion, PromptGroup, drain_spool
+from tenyson.telemetry import Completion, EvalSample, PromptGroup, drain_spool
 from tenyson.telemetry.reading import open_database
 from tenyson.telemetry.urls import parse_url
 
@@ -100,6 +100,32 @@ def test_a_file_that_is_no_database_is_said_to_be_none(target: Any, tmp_path: Pa
     (tmp_path / "notes.db").write_text("these are my notes, and no database at all" * 100)
     with pytest.raises(DependencyError, match="file is not a database"):
         open_database(f"sqlite:///{tmp_path}/notes.db")
+
+
+def test_a_value_of_no_columns_type_is_set_aside_and_holds_up_nobody(
+    target: Any, open_run: Any
+) -> None:
+    telemetry = open_run()
+    for value in (object(), {"a": 1}, "text"):
+        telemetry.record_sft_metrics(1, "train", {"loss": 1.0, "num_tokens": value})
+    telemetry.record_eval_samples([EvalSample(7, "p", "c")])  # type: ignore[arg-type]
+    telemetry.record_sft_metrics(2, "train", {"loss": 1.0})
+    counts = telemetry.close()
+    assert counts["spooled"] == 0
+    assert counts["written"] + counts["refused"] == 6
+    assert 2 in [row["step"] for row in target.rows("sft_metrics")]
+
+
+@POSTGRESQL
+def test_an_id_too_long_for_an_index_is_set_aside_and_holds_up_nobody(
+    target: Any, open_run: Any
+) -> None:
+    noise = "".join(chr(33 + (i * i * 7919) % 20_000) for i in range(20_000))
+    telemetry = open_run()
+    telemetry.record_eval_samples([EvalSample(noise, "p", "c"), EvalSample("r", "p", "c")])
+    record(telemetry, 1)
+    assert telemetry.close() == {"written": 6, "spooled": 0, "refused": 1}
+    assert [row["row_id"] for row in target.rows("eval_samples")] == ["r"]
 
 
 @SQLITE

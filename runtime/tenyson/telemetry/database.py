@@ -16,6 +16,9 @@ from tenyson.telemetry.tables import TABLES
 from tenyson.telemetry.troubles import reason_of
 from tenyson.telemetry.urls import parse_url, shown
 
+_DRIVERS_ON_A_VALUE = ("Error binding parameter", "cannot adapt type")
+"""What SQLite's driver and psycopg say of a value that they have no type for."""
+
 
 class DatabaseAway(Exception):  # noqa: N818
     """Raised when the database cannot take rows now; the same rows may be tried again."""
@@ -78,7 +81,7 @@ class Database:
         except (DataError, IntegrityError) as error:
             raise RowsRefused(reason_of(error, self.url)) from None
         except StatementError as error:
-            if not isinstance(error, DBAPIError):  # a value that is none of its column's type
+            if _is_about_a_value(error):
                 raise RowsRefused(reason_of(error, self.url)) from None
             raise self._away(error) from None
         except (SQLAlchemyError, OSError) as error:
@@ -98,6 +101,14 @@ class Database:
         if name not in self._upserts:
             self._upserts[name] = _make_upsert(self._dialect, TABLES[name])
         return self._upserts[name]
+
+
+def _is_about_a_value(error: StatementError) -> bool:
+    """Whether a value is none of its column's type, or over a limit (54: a key of 3 kB)."""
+    if not isinstance(error, DBAPIError):
+        return True
+    said, state = str(error.orig), getattr(error.orig, "sqlstate", None) or ""
+    return state.startswith("54") or any(words in said for words in _DRIVERS_ON_A_VALUE)
 
 
 def _make_upsert(dialect: Any, table: Table) -> Any:
