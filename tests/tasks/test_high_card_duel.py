@@ -97,18 +97,20 @@ def test_training_on_the_named_data_set_teaches_the_held_out_duels(
     monkeypatch.setenv(Env.RESULT_PATH, str(tmp_path / "message"))
     build_dataset("hcd_baseline", "v1", ["generator:high_card_duel?count=2000&seed=42"])
 
-    def accuracy_after(kind: str, name: str, *arguments: str) -> Any:
+    def run(kind: str, name: str, *arguments: str) -> Path:
         folder = tmp_path / name
         config = ["--config", str(CONFIGS / f"{kind}_config.yaml"), *arguments]
         common = ["--job-type", kind, "--task-module", TASK, "--output-dir", str(folder)]
         assert runner.main([*common, *config]) == ExitCode.DONE
+        return folder
+
+    def accuracy(folder: Path) -> Any:
         results = json.loads((folder / File.RESULTS).read_text(encoding="utf-8"))
-        return results.get("metrics", results).get("accuracy")
+        return results["metrics"]["accuracy"]
 
-    before = accuracy_after("eval", "before")
-    accuracy_after("sft", "run")
-    final = f"model.name={tmp_path}/run/{File.FINAL_CHECKPOINT}"
-    after = accuracy_after("eval", "after", "--set", final)
+    before = run("eval", "before")
+    trained = run("sft", "run")
+    after = run("eval", "after", "--set", f"model.name={trained / File.FINAL_CHECKPOINT}")
 
-    assert before == 0
-    assert after > 0.85  # 0.93 when this was written; always `win` would get 0.48
+    assert accuracy(before) == 0
+    assert accuracy(after) > 0.8  # 0.93 here; answering `win` always would get 0.47
