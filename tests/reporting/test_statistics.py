@@ -118,6 +118,20 @@ def test_holm_adjusts_by_rank_and_keeps_the_order() -> None:
     assert holm([]) == []
 
 
+def test_holm_and_wilson_agree_with_statsmodels() -> None:
+    from statsmodels.stats.multitest import multipletests
+    from statsmodels.stats.proportion import proportion_confint
+
+    rng = random.Random(3)
+    for count in (1, 2, 5, 30):
+        p_values = [rng.random() ** 3 for _ in range(count)]
+        assert holm(p_values) == pytest.approx(list(multipletests(p_values, method="holm")[1]))
+    for successes, n in [(0, 7), (3, 7), (7, 7), (50, 1000)]:
+        found = wilson_interval(successes, n, 0.9)
+        expected = proportion_confint(successes, n, alpha=0.1, method="wilson")
+        assert (found.low, found.high) == pytest.approx(expected, abs=1e-12)
+
+
 @pytest.mark.parametrize(
     ("before", "after"), [([1.0], [1.0, 0.0]), ([], []), ([float("nan")], [1.0])]
 )

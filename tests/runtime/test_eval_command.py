@@ -184,7 +184,7 @@ def test_answers_of_another_model_are_not_written_over(place: Path, capsys: Any)
     assert generate(str(run), before) == ExitCode.CONFIG
     assert "holds answers of a base model, not of the adapter" in capsys.readouterr().err
     assert generate("base", before, "--max-new-tokens", "3") == ExitCode.CONFIG
-    assert "holds answers of another settings, and stays as it is" in capsys.readouterr().err
+    assert "holds answers that differ in settings, and stays as it is" in capsys.readouterr().err
     assert before.read_bytes() == kept
     assert generate("base", before, "--max-new-tokens", "3", "--overwrite") == 0
     assert before.read_bytes() != kept

@@ -47,13 +47,13 @@ def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> Estimat
     Source: Wilson, "Probable inference, the law of succession, and statistical inference",
     JASA 22 (1927).
     """
-    from statsmodels.stats.proportion import proportion_confint
+    from scipy.stats import binomtest
 
     if n < 1 or not 0 <= successes <= n:
         raise ValueError(f"expected 0 <= successes <= n and n >= 1, got {successes} of {n}")
-    low, high = proportion_confint(successes, n, alpha=1 - confidence, method="wilson")
+    found = binomtest(successes, n).proportion_ci(confidence, method="wilson")
     # At the ends the formula gives them exactly, and floating point nearly.
-    low, high = (0.0 if successes == 0 else low), (1.0 if successes == n else high)
+    low, high = (0.0 if successes == 0 else found.low), (1.0 if successes == n else found.high)
     return Estimate(successes / n, float(low), float(high), confidence, n)
 
 
@@ -157,9 +157,12 @@ def holm(p_values: Sequence[float]) -> list[float]:
     Source: Holm, "A simple sequentially rejective multiple test procedure", Scand. J. Statist. 6
     (1979).
     """
-    from statsmodels.stats.multitest import multipletests
-
-    return [float(p) for p in multipletests(p_values, method="holm")[1]] if p_values else []
+    adjusted, largest = [0.0] * len(p_values), 0.0
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
+    for rank, place in enumerate(order):
+        largest = max(largest, min(1.0, (len(order) - rank) * p_values[place]))
+        adjusted[place] = largest
+    return adjusted
 
 
 def _resampled_means(data: Any, resamples: int, rng: Any) -> Any:

@@ -21,11 +21,7 @@ def require_same_rows(before: EvalOutputs, after: EvalOutputs) -> list[str]:
     added = [i for i in after.rows if i not in before.rows]
     shared = [i for i in before.rows if i in after.rows]
     prompts = [i for i in shared if not _same_prompt(before, after, i)]
-    answers = [
-        i
-        for i in shared
-        if before.rows[i].expected_answer != after.rows[i].expected_answer and i not in prompts
-    ]
+    answers = [i for i in shared if not _same_answer(before, after, i)]
     found = [
         text
         for text, ids in (
@@ -117,6 +113,10 @@ def shared_scores(
 def _same_prompt(before: EvalOutputs, after: EvalOutputs, row_id: str) -> bool:
     old, new = before.rows[row_id], after.rows[row_id]
     return bool(old.prompt == new.prompt and old.prompt_sha256 == new.prompt_sha256)
+
+
+def _same_answer(before: EvalOutputs, after: EvalOutputs, row_id: str) -> bool:
+    return bool(before.rows[row_id].expected_answer == after.rows[row_id].expected_answer)
 
 
 def _scorers(outputs: EvalOutputs, scores: Sequence[str]) -> Any:

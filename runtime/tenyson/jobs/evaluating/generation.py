@@ -123,11 +123,14 @@ def publish(plan: Generation) -> Path:
     if not plan.overwrite and plan.output.exists():
         old, new = _first_row(plan.output), _first_row(made)
         if differing := [name for name in _COMPARED if old.get(name) != new.get(name)]:
+            problem = (
+                f"{plan.output} holds answers that differ in {' and '.join(differing)}, and stays "
+                "as it is"
+            )
             raise ConfigError(
-                [Problem("output", f"{plan.output} holds answers of another "
-                         f"{' and other '.join(differing)}, and stays as it is")],
+                [Problem("output", problem)],
                 hint=f"The new ones are in {made}. Give another --output, or --overwrite.",
-            )  # fmt: skip
+            )
     write_atomically(plan.output, made.read_bytes())
     return plan.output
 
