@@ -19,6 +19,9 @@ from tests.controller.client import Api, ApiError, eventually
 
 __all__ = ["Api", "ApiError", "Namespace", "OperatorProcess", "eventually", "index_of", "result"]
 
+PROGRESS_SECONDS = 1
+"""How often the operators of tests write progress at most."""
+
 
 class Namespace:
     """A namespace of one test, with what tests do in it."""
@@ -222,7 +225,7 @@ class OperatorProcess:
             "KUBECONFIG": str(self.kubeconfig),
             "TENYSON_RUNNER_IMAGE": "runner:test",
             "TENYSON_PROGRESS_PORT": "0",
-            "TENYSON_PROGRESS_INTERVAL": "1",
+            "TENYSON_PROGRESS_INTERVAL": str(PROGRESS_SECONDS),
             "TENYSON_METRICS_PORT": "0",
             # One that is killed takes back its own lease, as a pod's next container does.
             "POD_NAME": "operator",
