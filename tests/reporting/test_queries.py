@@ -106,6 +106,16 @@ def test_last_values_hold_every_metric_once(connection: Connection) -> None:
     assert queries.curves(connection, RL, ["nothing"], limits_of(connection, RL)) == {}
 
 
+def test_the_seconds_of_a_phase_are_not_taken_for_the_metric_of_its_name(
+    connection: Connection,
+) -> None:
+    limits = limits_of(connection, RL)
+    assert max(p.high for p in queries.curves(connection, RL, ["reward"], limits)["reward"]) < 3
+    found = queries.last_values(connection, RL, limits)
+    assert found["reward"][1] < 3
+    assert found["phase/reward"] == (Size.rl_steps, 90.0)
+
+
 def test_groups_are_chosen_by_their_reward_and_come_with_their_texts(
     connection: Connection,
 ) -> None:

@@ -96,6 +96,8 @@ def test_three_groups_of_each_kind_are_shown_with_their_texts(report: Report) ->
         assert len(re.findall(rf"^### {kind} \d: step", groups, re.MULTILINE)) == 3
     assert "␛[31mred" in groups
     assert "half a pair \\ud83d, turned \\u202egnp.exe" in groups
+    shown = re.findall(r"^Prompt:\n\n```text\n(.+?)\n```$", groups, re.MULTILINE)
+    assert len(shown) == len(set(shown)) == 9
 
 
 def test_times_cost_and_commands_are_told(report: Report) -> None:

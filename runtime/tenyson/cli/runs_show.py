@@ -12,6 +12,7 @@ from tenyson.reporting.report.panels import WANTED, reward_metrics
 from tenyson.reporting.report.words import duration, moment, money, number, size
 from tenyson.reporting.sparkline import sparkline
 from tenyson.reporting.steps import last_steps
+from tenyson.reporting.tables import first_metrics
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -110,7 +111,7 @@ def _facts(shown: Shown) -> list[tuple[object, object]]:
         "started": moment(run.created_at),
         "time": duration(run.took) if run.took else None,
         "cost": money(run.cost) if run.cost else None,
-        "result": ", ".join(f"{name} {number(value)}" for name, value in run.metrics.items()),
+        "result": ", ".join(f"{n} {number(v)}" for n, v in first_metrics(run.metrics)),
         "comes from": ", ".join(r.name for r in shown.related if r.run_id in run.parents),
         "led to": ", ".join(r.name for r in shown.related if run.run_id in r.parents),
         "W&B": run.last.wandb_url if run.last else None,

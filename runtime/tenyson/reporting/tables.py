@@ -9,7 +9,7 @@ from tenyson.reporting.harmless import Markdown, plain
 SHOWN_METRICS = 4
 """Of a job, in the table of all jobs."""
 FIRST_METRICS = ("accuracy", "reward", "eval_loss", "loss", "kl", "entropy")
-"""Shown before others, in this order."""
+"""Shown in this order; others where a job has none of these."""
 _BARE_PIPE = re.compile(r"(?<!\\)\|")
 
 
@@ -34,9 +34,9 @@ def as_cell(value: object) -> str:
 def first_metrics(
     metrics: Mapping[str, float], limit: int = SHOWN_METRICS
 ) -> list[tuple[str, float]]:
-    """Returns the metrics that say most of a job, with their values."""
-    first = [name for name in FIRST_METRICS if name in metrics]
-    return [(name, metrics[name]) for name in list(dict.fromkeys([*first, *metrics]))[:limit]]
+    """Returns the metrics that say most of a job, with their values; else those that it has."""
+    first = [name for name in FIRST_METRICS if name in metrics] or list(metrics)
+    return [(name, metrics[name]) for name in first[:limit]]
 
 
 def results_table(results: Mapping[str, JobResult]) -> str:

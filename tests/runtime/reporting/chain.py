@@ -187,13 +187,17 @@ def _add_event(
 
 
 def _add_metrics(
-    chain: Chain, run: str, minute: float, step: int, metrics: dict[str, float], attempt: int = 0
-) -> None:
+    chain: Chain, run: str, minute: float, step: int, metrics: dict[str, float], attempt: int = 0,
+    phases: dict[str, float] | None = None,
+) -> None:  # fmt: skip
     at = START + timedelta(minutes=minute)
     for name, value in metrics.items():
         kind = "eval" if name.startswith("eval_") else "train"
         given = {"kind": kind, "name": name, "value": value, "attempt": attempt}
         chain.add_step(run, "metrics", at, step, (kind, name), **given)
+    for name, value in (phases or {}).items():
+        given = {"kind": "phase", "name": name, "value": value, "attempt": attempt}
+        chain.add_step(run, "metrics", at, step, ("phase", name), **given)
 
 
 def _add_sft(chain: Chain) -> None:
@@ -293,7 +297,8 @@ def _add_rl_step(chain: Chain, step: int, draw: random.Random) -> None:
         "completions/clipped_ratio": 0.125,
         "grad_norm": 0.4 + draw.gauss(0, 0.05),
     } | {f"rewards/{name}/mean": sum(v) / len(v) for name, v in parts.items()}
-    _add_metrics(chain, RL, 30 + 12 * progress, step + 1, metrics)
+    phases = {"generate": 1.0, "reward": 90.0}  # the phase has the name of a metric
+    _add_metrics(chain, RL, 30 + 12 * progress, step + 1, metrics, phases=phases)
 
 
 def _group_rewards(

@@ -17,13 +17,15 @@ from tenyson.telemetry.tables import TABLES
 PIECES = 200
 LAST_ROWS = 3000
 """Rows among which the last values are looked for, some hundred log lines."""
+LOGGED = ("train", "eval")
+"""Kinds of what a trainer logs; a phase has names of its own, of which `reward` is one."""
 _METRICS = TABLES["metrics"]
 
 
 def curves(
     connection: Connection, run_id: str, names: Sequence[str], last_steps: Mapping[int, int]
 ) -> dict[str, list[Point]]:
-    """Returns the metrics by step, the smallest first; one that was not logged is left out.
+    """Returns what the trainer logged by step, the smallest first, without what it did not log.
 
     Args:
         connection: To the database.
@@ -34,6 +36,7 @@ def curves(
     wanted = and_(
         _METRICS.c.run_id == run_id,
         _METRICS.c.name.in_(names),
+        _METRICS.c.kind.in_(LOGGED),
         _METRICS.c.value.is_not(None),
         counted(_METRICS, last_steps),
     )
@@ -63,17 +66,21 @@ def curves(
 def last_values(
     connection: Connection, run_id: str, last_steps: Mapping[int, int]
 ) -> dict[str, tuple[int, float]]:
-    """Returns the step and the value of each metric where it was logged last, by name."""
+    """Returns the step and the value of each metric where it was logged last, by name.
+
+    What the trainer did not log itself has its kind before its name: `phase/reward` is seconds.
+    """
     rows = connection.execute(
-        select(_METRICS.c.name, _METRICS.c.step, _METRICS.c.value)
+        select(_METRICS.c.kind, _METRICS.c.name, _METRICS.c.step, _METRICS.c.value)
         .where(_METRICS.c.run_id == run_id, counted(_METRICS, last_steps))
         .order_by(_METRICS.c.attempt.desc(), _METRICS.c.step.desc(), _METRICS.c.name)
         .limit(LAST_ROWS)
     )
     found: dict[str, tuple[int, float]] = {}
-    for name, step, value in rows:
+    for kind, name, step, value in rows:
         if value is not None:
-            found.setdefault(name, (step, float(value)))
+            shown = name if kind in LOGGED else f"{kind}/{name}"
+            found.setdefault(shown, (step, float(value)))
     return dict(sorted(found.items()))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from tenyson.manifest.differences import flat
 from tenyson.reporting.harmless import Markdown, code, fence, plain
 from tenyson.reporting.records import Run
+from tenyson.reporting.report.words import size
 from tenyson.reporting.tables import markdown_table
 
 VERSION_NAMES = ("tenyson", "torch", "transformers", "trl", "peft", "vllm", "datasets", "python")
@@ -69,7 +70,7 @@ def _facts(run: Run) -> dict[str, str]:
         "Model's revision": _of(manifest, "model", "revision"),
         "Weights (SHA-256)": _short(_of(manifest, "model", "weights_sha256")),
         "Adapter (SHA-256)": _short(_of(manifest, "adapter_parent", "sha256")),
-        "Data": run.dataset_key,
+        "Data": _short_key(run.dataset_key),
         "Seed": run.seed,
         "Git commit": run.git_sha or manifest.get("git_sha"),
         "Image": manifest.get("image_digest"),
@@ -78,10 +79,20 @@ def _facts(run: Run) -> dict[str, str]:
         if isinstance(data, Mapping):
             facts[f"Rows ({role})"] = f"{data.get('rows')}, {_short(data.get('fingerprint'))}"
     versions = manifest.get("versions") or {}
-    facts |= {f"{name}": versions[name] for name in VERSION_NAMES if versions.get(name)}
+    facts |= {name: versions[name] for name in VERSION_NAMES if versions.get(name)}
     hardware = manifest.get("hardware") or (run.last.hardware if run.last else {})
-    facts |= {f"Machine: {n}": v for n, v in list(flat(hardware))[:SHOWN_HARDWARE]}
+    known = [(n, v) for n, v in flat(hardware) if v not in (None, "", [], {})]
+    facts |= {f"Machine: {n}": _sized(n, v) for n, v in known[:SHOWN_HARDWARE]}
     return {name: str(value) for name, value in facts.items() if value not in (None, "")}
+
+
+def _sized(name: str, value: Any) -> Any:
+    return size(value) if name.endswith("_bytes") else value
+
+
+def _short_key(key: str | None) -> str | None:
+    """A data set's own key as it is; a hash that stands for one shortened."""
+    return key[:23] if key and key.startswith("sha256:") else key
 
 
 def _of(manifest: Mapping[str, Any], part: str, name: str) -> Any:

@@ -32,8 +32,9 @@ def _counts(facts: ReportFacts) -> str:
         f"{plain(kind)} {plain(level)} {count:,}"
         for (kind, level), count in facts.event_counts.items()
     )
-    told = f" The newest {len(facts.events)} that tell something are shown."
-    return f"{count_of(total, 'event')}: {by_kind}.{told if len(facts.events) < total else ''}"
+    shown = len(facts.events)
+    told = f" Shown: {shown:,} that tell more than the tables." if 0 < shown < total else ""
+    return f"{count_of(total, 'event')}: {by_kind}.{told}"
 
 
 def _table(events_: Sequence[Event], runs: dict[str, Run]) -> str:

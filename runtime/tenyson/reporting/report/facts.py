@@ -30,6 +30,7 @@ class TrainingFacts:
     best: Sequence[Group] = ()
     worst: Sequence[Group] = ()
     zero_variance: Sequence[Group] = ()
+    """None of which is among the best or the worst."""
 
 
 @dataclass(frozen=True)
@@ -111,14 +112,19 @@ def _training(connection: Connection, run: Run) -> TrainingFacts:
     curves = queries.curves(connection, run.run_id, names, limits)
     if run.job_type.lower() != JobType.RL.value:
         return TrainingFacts(curves, last)
+    best, worst = (
+        queries.groups(connection, run.run_id, which, limits, limit=SHOWN_GROUPS)
+        for which in ("best", "worst")
+    )
+    shown = {group.rollout_id for group in (*best, *worst)}
+    flat = queries.groups(connection, run.run_id, "zero_variance", limits, limit=3 * SHOWN_GROUPS)
     return TrainingFacts(
         curves,
         last,
         queries.components(connection, run.run_id, limits),
-        *(
-            queries.groups(connection, run.run_id, which, limits, limit=SHOWN_GROUPS)
-            for which in ("best", "worst", "zero_variance")
-        ),
+        best,
+        worst,
+        [group for group in flat if group.rollout_id not in shown][:SHOWN_GROUPS],
     )
 
 

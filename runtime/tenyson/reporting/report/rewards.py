@@ -17,7 +17,7 @@ _NOT_KEPT = "*Its text was not kept (`telemetry.keep`).*"
 _KINDS = (
     ("Best", "best", "the highest mean reward"),
     ("Worst", "worst", "the lowest mean reward"),
-    ("Zero variance", "zero_variance", "all completions got the same: nothing is learned here"),
+    ("Zero variance", "zero_variance", "all completions got the same, so nothing is learned here"),
 )
 
 
@@ -72,8 +72,7 @@ def _group(group: Group) -> list[str]:
     parts = ["Prompt:", fence(group.prompt)]
     shown = spread(group.completions)
     if len(shown) < len(group.completions):
-        order = "" if group.reward_std == 0 else ", from the highest reward to the lowest"
-        parts.append(f"{len(shown)} of {count_of(len(group.completions), 'completion')}{order}:")
+        parts.append(_chosen(group, len(shown)))
     for completion in shown:
         parts.append(_rewards_of(completion))
         parts.append(_NOT_KEPT if completion.text is None else fence(completion.text))
@@ -82,13 +81,23 @@ def _group(group: Group) -> list[str]:
     return parts
 
 
+def _chosen(group: Group, shown: int) -> str:
+    """Which of the group's completions are shown."""
+    total = count_of(len(group.completions), "completion")
+    if group.reward_std:
+        return f"{shown} of {total}, from the highest reward to the lowest:"
+    if len({completion.text for completion in group.completions}) == 1:
+        return f"All of its {total} are this one:"
+    return f"{shown} of {total}, all of which got the same:"
+
+
 def spread(completions: Sequence[Completion]) -> list[Completion]:
     """Returns a few completions, the best and the worst of them included, the best first."""
     scored = [c for c in completions if c.reward is not None]
     ordered = sorted(scored, key=lambda c: (-(c.reward or 0.0), c.index))
     ordered += [c for c in completions if c.reward is None]
     if len({c.reward for c in ordered}) == 1:
-        return ordered[:SHOWN_ALIKE]
+        return list({c.text: c for c in reversed(ordered)}.values())[::-1][:SHOWN_ALIKE]
     if len(ordered) <= SHOWN_COMPLETIONS:
         return ordered
     last = len(ordered) - 1

@@ -8,6 +8,9 @@ from tenyson.reporting.records import Run
 from tenyson.reporting.report.words import duration, money, number, share, size
 from tenyson.reporting.tables import markdown_table
 
+PHASES = ("load", "data", "generate", "reward", "sync", "forward_backward", "save", "eval")
+"""In the order in which a step goes through them."""
+
 
 def usage(runs: Sequence[Run]) -> str:
     """Returns tables of phase times, and of speed, memory and cost."""
@@ -19,7 +22,8 @@ def usage(runs: Sequence[Run]) -> str:
 def _phases(runs: Sequence[Run]) -> str:
     """One column a run: seconds of each phase over all attempts, and their share."""
     totals = {run.run_id: _summed(run) for run in runs}
-    names = list(dict.fromkeys(name for total in totals.values() for name in total))
+    found = dict.fromkeys(name for total in totals.values() for name in total)
+    names = [n for n in PHASES if n in found] + [n for n in found if n not in PHASES]
     if not names:
         return ""
     rows = [(plain(name), *(_part(totals[run.run_id], name) for run in runs)) for name in names]
