@@ -100,7 +100,7 @@ def _content(name: str) -> bytes:
         raise RowsError(
             name, [LineProblem(None, "there is no such file")], hint=f"Looked from {Path.cwd()}."
         ) from None
-    except Exception as error:  # noqa: BLE001 - each storage raises classes of its own
+    except Exception as error:  # each storage raises classes of its own
         raise RowsError(name, [LineProblem(None, f"cannot be read: {error}")]) from error
 
 
