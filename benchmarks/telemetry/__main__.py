@@ -46,6 +46,8 @@ SCENARIOS = (
             Row("sqlite_ms", "training waits, SQLite", "ms", at_most=25),
             Row("postgres_worst_ms", "  the longest wait, PostgreSQL", "ms"),
             Row("sqlite_worst_ms", "  the longest wait, SQLite", "ms"),
+            Row("postgres_cpu_ms", "processor time of the writer, PostgreSQL", "ms"),
+            Row("sqlite_cpu_ms", "processor time of the writer, SQLite", "ms"),
             Row("postgres_library_ms", "work in a library beside it is slower by", "ms"),
             Row("postgres_python_ms", "pure Python beside it is slower by", "ms"),
             Row("sqlite_library_ms", "  the same with SQLite, a library", "ms"),

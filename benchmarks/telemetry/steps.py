@@ -46,6 +46,7 @@ def _round(urls: dict[str, str], folder: Path, count: int) -> Figures:
         )
         held: list[float] = []
         slower: dict[str, list[float]] = {work: [] for work in _WORKS}
+        others = _cpu_of_other_threads()
         for step in range(count):
             for work, do in _WORKS.items():
                 held.append(_record(telemetry, 2 * step + len(held) % 2))
@@ -53,6 +54,7 @@ def _round(urls: dict[str, str], folder: Path, count: int) -> Figures:
                 time.sleep(PAUSE_SECONDS)
                 slower[work].append(beside - _seconds(do))
         counts = telemetry.close(deadline_seconds=60)
+        figures[f"{name}_cpu_ms"] = 1e3 * (_cpu_of_other_threads() - others) / len(held)
         if counts["spooled"] or counts.get("lost"):
             raise RuntimeError(f"{name}: not everything was written: {counts}")
         figures[f"{name}_ms"] = 1e3 * statistics.median(held)
@@ -63,6 +65,11 @@ def _round(urls: dict[str, str], folder: Path, count: int) -> Figures:
             stored = [orm.store(step) for step in range(max(3, count // 2))]
             figures[f"other_{name}_ms"] = 1e3 * statistics.median(stored)
     return figures
+
+
+def _cpu_of_other_threads() -> float:
+    """Seconds of processor time so far: of the writer, who is the only other thread."""
+    return time.process_time() - time.thread_time()
 
 
 def _seconds(work: Callable[[], None]) -> float:

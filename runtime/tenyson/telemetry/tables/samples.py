@@ -101,6 +101,7 @@ class EvalSample(RowOfAStep, Base):
     __table_args__ = (
         Index("ix_eval_samples_step", "run_id", "attempt", "step"),
         Index("ix_eval_samples_run", "run_id", "row_id"),
+        Index("ix_eval_samples_generation", "generation_id"),
     )
 
     generation_id: Mapped[str] = mapped_column(Uuid(as_uuid=False), ForeignKey("generations.id"))

@@ -18,6 +18,8 @@ def upgrade() -> None:
     op.create_index("ix_rollouts_step", "rollouts", ["run_id", "phase", "step"])
     op.create_index("ix_rollouts_reward", "rollouts", ["run_id", "phase", "reward_mean"])
     _create_partly("ix_rollouts_zero", "rollouts", ["run_id", "step"], "zero_variance")
+    # Deleting a completion looks for samples that refer to it.
+    op.create_index("ix_eval_samples_generation", "eval_samples", ["generation_id"])
 
 
 def _create_partly(name: str, table: str, columns: list[str], condition: str) -> None:
