@@ -37,7 +37,9 @@ def database(
             "checkpoint": {"every_steps": 2},
         }
         SFTJob(
-            build_config(**shared, training={"max_steps": 4, "eval_steps": 2}),
+            build_config(
+                **shared, training={"max_steps": 4, "eval_steps": 2}, task={"sft_eval": True}
+            ),
             sum_task, run_id="sft", output_dir=folder / "sft",
         ).run()  # fmt: skip
         RLJob(
