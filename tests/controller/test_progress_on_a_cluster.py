@@ -40,7 +40,8 @@ def test_many_pushes_make_few_writes(ns: Namespace) -> None:
         push(ns, "j-a0", token, report(step % 10))
         seen.add(ns.job("j")["metadata"]["resourceVersion"])  # type: ignore[index]
     seconds = time.monotonic() - began
-    assert len(seen) <= 2 + seconds / PROGRESS_SECONDS
+    others = 4  # of the phase and of what its pod shows
+    assert len(seen) <= others + seconds / PROGRESS_SECONDS
 
 
 def test_others_may_not_push(ns: Namespace) -> None:
