@@ -110,7 +110,7 @@ def test_the_attempt_after_a_lack_of_memory_starts_smaller(tmp_path: Path, resum
     config = parse_config(sections, JobType.SFT)
     context: Any = SimpleNamespace(
         **{"ranks": Ranks(), "output_dir": tmp_path, "mirror": None, "job_type": JobType.SFT},
-        **{"fence": Fence(tmp_path, 1), "warn": lambda message: None},
+        **{"fence": Fence(tmp_path, 1), "warn": lambda message, **event: None},
     )
 
     amendments = _amendments_so_far(context, config)

@@ -172,7 +172,7 @@ def context(stop: StopRequest, **guards: str) -> Any:
     warnings: list[str] = []
     options = SimpleNamespace(stop=stop)
     config = SimpleNamespace(guards=SimpleNamespace(**guards))
-    return SimpleNamespace(options=options, config=config, warnings=warnings, warn=warnings.append)
+    return SimpleNamespace(options=options, config=config, warnings=warnings, note=warnings.append)
 
 
 def test_a_stopped_run_waits_no_longer_than_its_grace_period(
