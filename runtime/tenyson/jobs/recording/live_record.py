@@ -117,4 +117,4 @@ def _artifact_of(run: Path | None, folder: Path) -> dict[str, Any] | None:
 
 
 def _patience(stop: StopRequest, at_most: float) -> float:
-    return min(at_most, max(0.5, stop.remaining_seconds / 2))
+    return min(at_most, max(0.2, stop.remaining_seconds / 2))
