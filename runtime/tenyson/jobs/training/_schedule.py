@@ -7,12 +7,14 @@ between two attempts would be ignored without a word.
 from typing import Any
 
 Settings = list[dict[str, Any]]
+_OF_THE_STATE = ("params", "lr", "fused", "foreach", "capturable")
+"""What stays as it was loaded: how the state is laid out, and where, follows from the kernels."""
 
 
 def settings_of(optimizer: Any) -> Settings:
     """Returns the settings of each parameter group, as the configuration made them."""
     return [
-        {name: value for name, value in group.items() if name not in ("params", "lr")}
+        {name: value for name, value in group.items() if name not in _OF_THE_STATE}
         for group in optimizer.param_groups
     ]
 
