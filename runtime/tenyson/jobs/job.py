@@ -26,10 +26,11 @@ from tenyson.jobs.limits.usage import budget_reached, keep_usage, open_meter
 from tenyson.jobs.measuring.measurements import add_measurements
 from tenyson.jobs.measuring.tokens import TokenCounts
 from tenyson.jobs.models.loaders import import_loader
-from tenyson.jobs.options import HubTarget, RunOptions
+from tenyson.jobs.options import RunOptions
 from tenyson.jobs.outcome.failure import as_tenyson_error, missing_library, record_failure
 from tenyson.jobs.outcome.finished import restore_finished
 from tenyson.jobs.outcome.own_folder import leave_own_folder, open_folder, refuse_ranks_for_eval
+from tenyson.jobs.outcome.pushing import check_push, push
 from tenyson.jobs.outcome.records import claim_folder, leave_result, new_result, upload_results
 from tenyson.jobs.outcome.run_of_folder import run_id_of
 from tenyson.jobs.preemption.grace import beyond_platform
@@ -181,18 +182,10 @@ class Job(ABC):
             ranks.part()
             if mirror is not None:
                 upload_results(mirror, fence)
-            if self._hub and place.is_main:
-                from tenyson.jobs.outcome._hub import push_to_hub
-
-                push_to_hub(context, self._hub)
+            push(context)
             if context.budget_spent:
                 raise budget_reached(self.job_type, result.global_step, context.budget_spent)
         ranks.finish()
-
-    @property
-    def _hub(self) -> HubTarget | None:
-        """Where to push; an evaluation has nothing to."""
-        return None if self.job_type is JobType.EVAL else self.options.hub
 
     def _claim(self, result: JobResult) -> tuple[Fence, Mirror | None]:
         """Returns what the attempt writes through, after it has named itself the newest one."""
@@ -206,10 +199,7 @@ class Job(ABC):
     def _do_the_work(self, context: RunContext) -> None:
         announce_start(context)
         ranks = context.ranks
-        if self._hub and ranks.is_main:
-            from tenyson.jobs.outcome._hub import check_hub
-
-            check_hub(self._hub)
+        check_push(context)
         may_be_finished = ranks.is_main and self.job_type is not JobType.EVAL
         if ranks.share(may_be_finished and restore_finished(context)):
             return
