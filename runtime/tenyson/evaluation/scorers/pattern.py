@@ -23,7 +23,7 @@ class PatternScorer:
         Raises:
             ConfigError: It is no regular expression.
         """
-        import regex  # type: ignore[import-untyped]  # takes a time limit, which re does not
+        import regex  # takes a time limit, which re does not
 
         try:
             return cls(regex.compile(pattern))
