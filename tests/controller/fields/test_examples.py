@@ -21,7 +21,7 @@ FIRST = {
     "sft.yaml": ["wordle-sft-a0"], "rl-chain.yaml": ["chain-sft-a0"],
     "multi-node.yaml": ["wordle-sft-4x8-a0"], "queue.yaml": ["wordle-rl-queued-a0"],
     "all-fields.yaml": [], "runtime-eks-managed-node-group.yaml": [],
-    "runtime-eks-karpenter.yaml": [],
+    "runtime-eks-karpenter.yaml": [], "telemetry-upgrade.yaml": ["tenyson-telemetry-upgrade"],
 }  # fmt: skip
 """What each example makes at once: children of jobs that wait for nothing."""
 
