@@ -83,6 +83,7 @@ def test_a_run_leaves_what_it_is_made_of_and_how_it_ended(
         assert values["train", "grad_norm", row["step"]] == row["grad_norm"]
     for step in (2, 3, 4):
         assert values["system", "seconds_per_step", step] > 0
+        assert values["system", "tokens_per_second", step] > 0
         assert values["system", "cost", step] > values["system", "cost", step - 1]
     assert {name for kind, name, _ in values if kind == "phase"} >= {"forward_backward", "save"}
     assert any(name == "peak_memory_rss" for _, name, _ in values)
