@@ -6,6 +6,7 @@ import pytest
 
 from tenyson.evaluation.changes import changes_of
 from tenyson.evaluation.clustered import clustered_difference, clustered_mean, prompt_means
+from tenyson.reporting.delta_markdown import verdict_text
 
 
 def ones(right: int, of: int) -> list[list[float]]:
@@ -96,7 +97,24 @@ def test_a_score_that_grows_by_the_same_everywhere_needs_few_prompts() -> None:
 
     assert change.verdict == "improved"
     assert not change.is_share
-    assert (change.smallest_detectable, change.prompts_needed) == (0.0, 2)
+    assert (change.smallest_detectable, change.prompts_needed) == (None, 6)
+    assert not change.too_few
+
+
+def test_a_score_that_is_the_same_everywhere_does_not_tell_what_would_be_shown() -> None:
+    turns = [[float(1 + i % 3)] for i in range(20)]
+    text = verdict_text("turns", changes_of({"turns": (turns, turns)})["turns"])
+
+    assert "is not known" in text
+    assert "0 or more" not in text
+
+
+def test_five_prompts_are_called_too_few_for_a_mean_too() -> None:
+    scores = [[i / 7] for i in range(5)]
+    change = changes_of({"a": (scores, [[9 * x + 0.1] for [x] in scores])})["a"]
+
+    assert (change.verdict, change.smallest_detectable) == ("not shown", None)
+    assert "5 prompts are too few" in verdict_text("a", change)
 
 
 def test_one_prompt_shows_nothing() -> None:

@@ -11,7 +11,7 @@ from tenyson.evaluation.power import (
     smallest_mean_difference,
     smallest_share_difference,
 )
-from tenyson.evaluation.statistics import mcnemar_exact
+from tenyson.evaluation.statistics import mcnemar_exact, sign_flip_test
 
 
 def test_mcnemars_power_is_the_sum_over_all_that_may_happen() -> None:
@@ -85,7 +85,7 @@ def test_means_agree_with_the_published_sample_sizes() -> None:
     assert prompts_for_mean(-0.5, 1.0) == 34
     assert prompts_for_mean(0.05, 0.1) == 34
     assert prompts_for_mean(0.0, 1.0) is None
-    assert prompts_for_mean(0.3, 0.0) == 2
+    assert prompts_for_mean(0.3, 0.0) == 6
 
 
 def test_the_smallest_mean_difference_agrees_with_statsmodels() -> None:
@@ -96,7 +96,17 @@ def test_the_smallest_mean_difference_agrees_with_statsmodels() -> None:
         found = smallest_mean_difference(n, 0.25, alpha=alpha)
         assert found == pytest.approx(0.25 * effect, rel=1e-4)
     assert smallest_mean_difference(1, 0.25) is None
-    assert smallest_mean_difference(50, 0.0) == 0
+
+
+def test_no_size_is_named_that_the_sign_flips_cannot_show_or_nothing_tells() -> None:
+    before, after = [0.1] * 5, [100.0, 200.0, 300.0, 400.0, 500.0]
+    assert sign_flip_test(before, after).p_value > 0.05
+    assert smallest_mean_difference(5, 0.25) is None
+    assert smallest_mean_difference(6, 0.25) is not None
+    assert smallest_mean_difference(6, 0.25, alpha=0.05 / 2) is None
+    assert prompts_for_mean(1e6, 1.0) == 6
+    assert prompts_for_mean(0.3, 0.0, alpha=0.05 / 2) == 7
+    assert smallest_mean_difference(50, 0.0) is None
 
 
 def test_shares_that_are_none_are_refused() -> None:

@@ -10,6 +10,7 @@ from tenyson.evaluation.clustered import (
     prompt_means,
 )
 from tenyson.evaluation.power import (
+    fewest_prompts,
     prompts_for_mean,
     prompts_for_shares,
     smallest_mean_difference,
@@ -39,7 +40,12 @@ class Change:
     is_share: bool
     """Whether every score is 0 or 1, so that means are shares."""
     smallest_detectable: float | None
-    """Smallest difference that these prompts show in 8 of 10 evaluations; None: not even 1."""
+    """Smallest difference that these prompts show in 8 of 10 evaluations.
+
+    None where they are `too_few`, and where nothing tells: the difference is the same everywhere.
+    """
+    too_few: bool
+    """Whether so few prompts show no difference, however large."""
     prompts_needed: int | None
     """Prompts that show a difference of the size found in 8 of 10 evaluations; None: no number."""
 
@@ -83,6 +89,7 @@ def _change(
         p_adjusted=p_adjusted,
         is_share=_is_binary(before) and _is_binary(after),
         smallest_detectable=smallest,
+        too_few=len(before) < fewest_prompts(alpha),
         prompts_needed=needed,
     )
 

@@ -5,6 +5,7 @@ Differences here are positive; the tests are two-sided, so the same holds for lo
 
 import math
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 POWER = 0.8
@@ -15,8 +16,15 @@ _STEPS = 26
 """Of a bisection: from 1 down to 1e-8."""
 _LARGEST_EFFECT = 1e3
 """In standard deviations."""
-_FEW = 3
-"""So many prompts do not show even the greatest effect dependably."""
+
+
+def fewest_prompts(alpha: float = 0.05) -> int:
+    """Returns how many prompts a paired test needs to find even what is the same on every one.
+
+    Of fewer, the smallest p-value that can come out is not below alpha: that of n signs or coins
+    which all fall on one side is 2 / 2**n.
+    """
+    return next(n for n in count(1) if 2.0 ** (1 - n) < alpha)
 
 
 def mcnemar_power(n: int, better: float, worse: float, alpha: float = 0.05) -> float:
@@ -110,14 +118,13 @@ def smallest_mean_difference(
         alpha: P-value below which the test finds one.
 
     Returns:
-        The difference, in the score's unit; None below 2 prompts.
+        The difference, in the score's unit; None where the prompts are fewer than
+        `fewest_prompts`, or the differences do not deviate, which tells nothing.
 
     Source: Cohen, "Statistical Power Analysis for the Behavioral Sciences" (1988), section 2.5.
     """
-    if n < 2:
+    if n < fewest_prompts(alpha) or deviation == 0:
         return None
-    if deviation == 0:
-        return 0.0
     most = 1 / n**0.5
     while _mean_power(n, most, alpha) < power:
         most *= 2
@@ -144,18 +151,20 @@ def prompts_for_mean(
     if difference == 0:
         return None
     if deviation == 0:
-        return 2
+        return fewest_prompts(alpha)
     effect = abs(difference) / deviation
-    return _fewest(lambda n: n > 1 and _mean_power(n, effect, alpha) >= power)
+    return _fewest(lambda n: _mean_power(n, effect, alpha) >= power)
 
 
 def _mean_power(n: int, effect: float, alpha: float) -> float:
+    if n < fewest_prompts(alpha):
+        return 0.0
     from statsmodels.stats.power import TTestPower
 
     test: Any = TTestPower()
     found = float(test.power(effect, n, alpha, alternative="two-sided"))
-    # Of great effects the noncentral distribution is not computed: they are found, by enough.
-    return float(n > _FEW) if math.isnan(found) else found
+    # Of great effects the noncentral distribution is not computed: they are found.
+    return 1.0 if math.isnan(found) else found
 
 
 def _smallest(reaches: Callable[[float], bool]) -> float | None:

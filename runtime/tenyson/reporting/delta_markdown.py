@@ -70,8 +70,13 @@ def verdict_text(name: str, change: Change) -> str:
 def _reach(change: Change) -> str:
     """Returns what these prompts could have shown, and how many would show what was found."""
     share, n = change.is_share, change.difference.n
-    if change.smallest_detectable is None:
+    if change.too_few:
         return f"{n} prompts are too few to show any difference, however large."
+    if change.smallest_detectable is None:
+        return (
+            "How small a difference these prompts would show is not known: it is the same on "
+            "every prompt."
+        )
     smallest = size_text(change.smallest_detectable, share)
     could = (
         f"That does not say there is none: {n} prompts show a difference of {smallest} or more in "
@@ -149,14 +154,18 @@ def _differences(report: DeltaReport) -> str:
             interval_text(change.difference, change.is_share, signed=True),
             p_text(change.test.p_value),
             p_text(change.p_adjusted),
-            "none"
-            if change.smallest_detectable is None
-            else size_text(change.smallest_detectable, change.is_share),
+            _smallest(change),
             change.verdict,
         )
         for name, change in report.changes.items()
     ]
     return markdown_table(header, rows)
+
+
+def _smallest(change: Change) -> str:
+    if change.smallest_detectable is not None:
+        return size_text(change.smallest_detectable, change.is_share)
+    return "none" if change.too_few else "not known"
 
 
 def _wins(report: DeltaReport) -> str:

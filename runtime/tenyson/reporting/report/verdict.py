@@ -98,8 +98,10 @@ def _reach(scored: ScoredSet, comparison: Comparison, metric: str) -> str:
     by_name = {str(plain(model.name)): model for model in scored.models}
     pair = ScoredSet([by_name[comparison.before], by_name[comparison.after]])
     change = pair.changes([metric])[metric]
-    if change.smallest_detectable is None:
+    if change.too_few:
         return ". So few prompts show no difference, however large"
+    if change.smallest_detectable is None:
+        return ". How small a one they would show is not known: it is the same on every prompt"
     size = size_text(change.smallest_detectable, change.is_share)
     return f". So many show a difference of {size} or more in 8 of 10 evaluations"
 
