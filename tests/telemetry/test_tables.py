@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from tenyson.telemetry import Completion, EvalSample, PromptGroup, drain_spool
 from tenyson.telemetry.database import Database
 from tenyson.telemetry.rows import RunKey
+from tenyson.telemetry.run_rows import RunDescription, run_rows
 
 METRICS = {
     "epoch": 0.5, "loss": 1.25, "learning_rate": 1e-3, "grad_norm": 0.7, "num_tokens": 640,
@@ -154,6 +156,24 @@ def test_a_replay_puts_no_older_row_in_the_place_of_a_newer_one(target: Any) -> 
         database.insert([row])
     database.close()
     assert [row["loss"] for row in target.rows("sft_metrics")] == [1.0]
+
+
+def test_a_later_attempt_does_not_wipe_what_the_runs_manifest_said(target: Any) -> None:
+    known = ("manifest", "parents", "dataset_key", "git_sha")
+    begun = RunDescription("rl", "n", "t", "m", config={}, config_hash="h", seed=1)
+    manifest = {"dataset_key": "d", "git_sha": "g"}
+    described = begun.with_manifest(manifest, ("parent",))
+    database, began = Database(target.url), datetime.now(UTC)
+    for description in (begun, described, replace(begun, name="again")):
+        database.insert(run_rows(RunKey("run", 0), description, began))
+    (row,) = target.rows("runs")
+    assert row["name"] == "again"
+    assert [row[name] for name in known] == [manifest, ["parent"], "d", "g"]
+    newer = {"dataset_key": "d2", "git_sha": None}
+    database.insert(run_rows(RunKey("run", 0), begun.with_manifest(newer, ()), began))
+    database.close()
+    (row,) = target.rows("runs")
+    assert [row[name] for name in known] == [newer, [], "d2", None]
 
 
 def test_two_attempts_of_a_run_are_told_apart(target: Any, open_run: Any) -> None:

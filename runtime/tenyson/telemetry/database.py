@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Table
+from sqlalchemy import Table, case
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 
@@ -120,11 +120,20 @@ def _make_upsert(dialect: Any, table: Table) -> Any:
     made = "updated_at" if "updated_at" in table.columns else "created_at"
     kept = {column.name for column in table.primary_key} | {"created_at"} - {made}
     values = {c.name: insert.excluded[c.name] for c in table.columns if c.name not in kept}
+    if table.name == "runs":
+        values |= _of_the_manifest(insert.excluded, table)
     return insert.on_conflict_do_update(
         index_elements=list(table.primary_key.columns),
         set_=values,
         where=insert.excluded[made] > table.c[made],
     )
+
+
+def _of_the_manifest(new: Any, table: Table) -> dict[str, Any]:
+    """What a run's manifest says: a later attempt does not know it yet, and must not wipe it."""
+    names = ("manifest", "parents", "dataset_key", "git_sha")
+    is_known = new["manifest"].is_not(None)
+    return {name: case((is_known, new[name]), else_=table.c[name]) for name in names}
 
 
 def _by_table(rows: Sequence[Row]) -> dict[str, list[dict[str, Any]]]:

@@ -118,6 +118,29 @@ def test_a_second_attempt_says_where_it_goes_on_and_doubles_nothing(
     assert [e["attempt"] for e in rows_of("events") if e["name"] == "run_started"] == [0]
 
 
+def test_an_attempt_that_ends_before_it_trains_undoes_nothing_and_wipes_nothing(
+    run_runner: Any, make_config: Any, db_url: str, rows_of: Any
+) -> None:
+    from tenyson.reporting.records import Attempt
+    from tenyson.reporting.steps import NO_LIMIT, last_steps
+
+    config = make_config(telemetry={"db_url": db_url}, training={"max_steps": 2})
+    first = run_runner(config, **{Env.RUN_ID: "r"})
+    assert first.code == 0, first.said
+    (before,) = rows_of("runs")
+    (first.folder / "run_manifest.json").unlink()  # as in a new pod
+    config["training"] = {**config["training"], "max_steps": 4}
+    again = run_runner({**config, "model": {"name": "/nowhere"}}, **{Env.RUN_ID: "r"})
+    assert again.code != 0
+    attempts = rows_of("attempts")
+    assert [(a["attempt"], a["resumed_from_step"]) for a in attempts] == [(0, 0), (1, None)]
+    names = ("attempt", "started_at", "resumed_from_step")
+    limits = last_steps([Attempt(**{name: a[name] for name in names}) for a in attempts])
+    assert limits == {0: NO_LIMIT, 1: NO_LIMIT}
+    (after,) = rows_of("runs")
+    assert after["manifest"] == before["manifest"]
+
+
 def test_a_failure_is_an_event_and_stands_in_the_attempts_row(
     run_runner: Any, make_config: Any, db_url: str, rows_of: Any
 ) -> None:

@@ -119,7 +119,11 @@ class AttemptRows:
 
 
 def ended(facts: AttemptFacts, result: JobResult, stop: StopRequest) -> AttemptFacts:
-    """Returns what is known of an attempt at its end."""
+    """Returns what is known of an attempt at its end.
+
+    The result says step 0 of one that ended before it knew where to start; that one undid nothing.
+    """
+    has_started = facts.resumed_from_step is not None
     return replace(
         facts,
         ended_at=datetime.now(UTC),
@@ -127,7 +131,7 @@ def ended(facts: AttemptFacts, result: JobResult, stop: StopRequest) -> AttemptF
         exit_code=result.exit_code,
         stop_reason=result.stop_reason,
         global_step=result.global_step,
-        resumed_from_step=result.resumed_from_step,
+        resumed_from_step=result.resumed_from_step if has_started else None,
         wandb_url=result.wandb_url,
         phase_seconds=result.phase_seconds,
         tokens=result.tokens,
