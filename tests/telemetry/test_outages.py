@@ -3,6 +3,7 @@
 import json
 import logging
 import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +20,7 @@ from tenyson.telemetry import (
     Completion,
     EvalSample,
     PromptGroup,
+    Telemetry,
     WriterSettings,
     drain_spool,
     open_telemetry,
@@ -228,6 +230,93 @@ def test_a_database_that_hangs_holds_up_neither_training_nor_the_end(tmp_path: P
     writer.close(deadline_seconds=0.05)
     assert spool.count() == 10
     database.let_go.set()
+
+
+class CountingDatabase:
+    """Takes everything, after the failures it is told of; keeps how many rows came at once."""
+
+    shown_url = "counting"
+
+    def __init__(self, failures: int = 0) -> None:
+        self.failures = failures
+        self.sizes: list[int] = []
+
+    def insert(self, rows: Any) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise DatabaseAway("told to")
+        self.sizes.append(len(rows))
+
+    def close(self) -> None: ...
+
+
+def test_a_large_evaluation_is_stored_in_parts(tmp_path: Path) -> None:
+    """One transaction for all of it would be rolled back whole at a deadline."""
+    database, spool = CountingDatabase(), Spool(tmp_path)
+    writer = Writer(database, spool, WriterSettings(batch_seconds=0.01))  # type: ignore[arg-type]
+    telemetry = Telemetry(RunKey("run", 0), JobType.EVAL, spool, writer)
+    telemetry.record_eval_samples([EvalSample(str(i), "p", "c") for i in range(1700)])
+    assert telemetry.close() == {"written": 3400, "spooled": 0}
+    assert sorted(database.sizes) == [400, 1000, 1000, 1000]
+
+
+def test_rows_that_no_time_was_left_for_are_not_said_to_be_an_outage(tmp_path: Path) -> None:
+    database, spool = HangingDatabase(), Spool(tmp_path)
+    writer = Writer(database, spool, WriterSettings(batch_seconds=0.01))  # type: ignore[arg-type]
+    telemetry = Telemetry(RunKey("run", 0), JobType.SFT, spool, writer)
+    telemetry.record(rows_of(1, 0))
+    assert database.asked.wait(10)
+    begun = time.monotonic()
+    assert telemetry.close(120, lambda: 0.4)["spooled"] == 1  # a stop leaves less
+    assert time.monotonic() - begun < 10
+    assert "no time was left to write them; the next attempt" in (telemetry.warning or "")
+    database.let_go.set()
+
+
+def test_that_the_database_is_back_at_the_very_end_is_stored_too(tmp_path: Path) -> None:
+    database, spool = CountingDatabase(failures=1), Spool(tmp_path)
+    settings = WriterSettings(batch_seconds=0.01, retry_seconds=60.0)
+    writer = Writer(database, spool, settings)  # type: ignore[arg-type]
+    told: list[str | None] = []
+
+    def listen(reason: str | None) -> None:
+        told.append(reason)
+        writer.put(Unit.of(rows_of(1, 1)))
+
+    writer.on_change = listen
+    writer.put(Unit.of(rows_of(1, 0)))
+    writer.close(deadline_seconds=10)
+    assert told == ["told to", None]
+    assert spool.count() == 0
+    assert writer.written == 3
+
+
+def test_a_listener_that_raises_does_not_end_the_thread_that_writes(tmp_path: Path) -> None:
+    database, spool = CountingDatabase(failures=1), Spool(tmp_path)
+    settings = WriterSettings(batch_seconds=0.01, retry_seconds=0.01)
+    writer = Writer(database, spool, settings)  # type: ignore[arg-type]
+    writer.on_change = Mock(side_effect=RuntimeError("a bug"))
+    writer.put(Unit.of(rows_of(2, 0)))
+    writer.close(deadline_seconds=10)
+    assert (writer.written, spool.count()) == (2, 0)
+
+
+def test_both_files_of_rows_that_wait_come_back_to_a_new_folder(tmp_path: Path) -> None:
+    from tenyson.checkpoints.mirror import Mirror
+    from tenyson.jobs.recording.opening import _fetch_spool
+
+    left, new = Spool(tmp_path / "left"), Spool(tmp_path / "new")
+    mirror = Mirror(f"file://{tmp_path}/bucket")
+    left.path.parent.mkdir()
+    new.path.parent.mkdir()
+    for path in (left.path, left.draining):
+        path.write_text(f"{path.name}\n")
+        mirror.upload_file(path)
+    _fetch_spool(SimpleNamespace(output_dir=new.path.parent, mirror=mirror))  # type: ignore[arg-type]
+    assert [path.read_text() for path in (new.path, new.draining)] == [
+        f"{left.path.name}\n",
+        f"{left.draining.name}\n",
+    ]
 
 
 def test_a_queue_takes_a_unit_whole_or_not_at_all() -> None:

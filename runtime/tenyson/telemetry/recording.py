@@ -1,8 +1,10 @@
 """Telemetry: what a job calls to leave rows behind."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,10 @@ from tenyson.telemetry.sample_rows import eval_rows, rollout_rows
 from tenyson.telemetry.samples import EvalSample, PromptGroup
 from tenyson.telemetry.spool import Spool
 from tenyson.telemetry.writer import Writer, WriterSettings
+
+_SAMPLES_AT_ONCE = 500
+"""Samples of an Eval job in one transaction: that of a large evaluation whole would take minutes,
+and what a deadline cut off would be all of it."""
 
 
 def open_telemetry(
@@ -157,31 +163,39 @@ class Telemetry:
         self._writer.put(Unit(sum(1 + _rows_in(group) for group in kept), build))
 
     def record_eval_samples(self, samples: Sequence[EvalSample], *, step: int = 0) -> None:
-        """Takes completions of an Eval job.
+        """Takes completions of an Eval job, and stores them in parts: a part is a transaction.
 
         Raises:
             TaskError: The task's `redact` failed.
         """
-        if self._writer:
-            allowed = redacted_samples(samples, self._redact) if self._redact else samples
-            self.record(eval_rows(self.run, step, allowed))
+        if not self._writer:
+            return
+        allowed = redacted_samples(samples, self._redact) if self._redact else samples
+        moment = datetime.now(UTC)
+        for first in range(0, len(allowed), _SAMPLES_AT_ONCE):
+            part = allowed[first : first + _SAMPLES_AT_ONCE]
+            build = partial(eval_rows, self.run, step, part, moment)
+            self.record_later(2 * len(part), build)
 
-    def close(self, deadline_seconds: float = 10.0) -> dict[str, int]:
+    def close(
+        self, deadline_seconds: float = 10.0, remaining: Callable[[], float] = lambda: math.inf
+    ) -> dict[str, int]:
         """Writes what waits and ends; returns the rows `written` and those still `spooled`.
 
         `refused` and `lost` are there too when they are not 0. A second call changes nothing.
 
         Args:
             deadline_seconds: After this long the rest goes to the spool.
+            remaining: Seconds that a stop leaves the process; half of them may be taken.
         """
         if self._counts is None:
-            self._counts = self._finish(deadline_seconds)
+            self._counts = self._finish(deadline_seconds, remaining)
         return dict(self._counts)
 
-    def _finish(self, deadline_seconds: float) -> dict[str, int]:
+    def _finish(self, deadline_seconds: float, remaining: Callable[[], float]) -> dict[str, int]:
         if self._writer is None or self._spool is None:
             return {"written": 0, "spooled": 0}
-        self._writer.close(deadline_seconds)
+        self._writer.close(deadline_seconds, remaining)
         counts = {"written": self._writer.written, "spooled": self._spool.count()}
         troubles = {"refused": self._spool.count_refused(), "lost": self._writer.lost}
         counts |= {name: count for name, count in troubles.items() if count}
@@ -196,8 +210,9 @@ def _rows_in(group: PromptGroup) -> int:
 def _warning(counts: Mapping[str, int], spool: Spool, reason: str | None) -> str | None:
     said = []
     if count := counts["spooled"]:
+        why = f"the database was away ({reason})" if reason else "no time was left to write them"
         said.append(
-            f"{count} telemetry rows wait in {spool.path}, the database was away ({reason}); the "
+            f"{count} telemetry rows wait in {spool.path}, {why}; the "
             f"next attempt or `tenyson db drain {spool.path.parent}` brings them there."
         )
     if count := counts.get("refused", 0):

@@ -62,9 +62,11 @@ def rollout_rows(
     return rows
 
 
-def eval_rows(run: RunKey, step: int, samples: Sequence[EvalSample]) -> list[Row]:
+def eval_rows(
+    run: RunKey, step: int, samples: Sequence[EvalSample], moment: datetime | None = None
+) -> list[Row]:
     """Returns for each sample a `generations` row of phase `eval` and an `eval_samples` row."""
-    moment = datetime.now(UTC)
+    moment = moment or datetime.now(UTC)
     rows: list[Row] = []
     for sample in samples:
         # A run of before version 2 wrote the label into the row's id: the same sample, the same id.

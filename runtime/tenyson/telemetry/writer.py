@@ -1,12 +1,14 @@
 """The one thread that writes telemetry."""
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from tenyson.telemetry.database import Database, DatabaseAway
+from tenyson.telemetry.patience import join_within
 from tenyson.telemetry.row_queue import RowQueue, Unit
 from tenyson.telemetry.rows import Row
 from tenyson.telemetry.spool import Spool, insert_or_refuse
@@ -65,10 +67,12 @@ class Writer:
         if unit.size and not self._queue.put(unit):
             self._to_spool(self._build([unit]))
 
-    def close(self, deadline_seconds: float) -> None:
-        """Writes what waits; past the deadline the rest goes to the spool."""
+    def close(
+        self, deadline_seconds: float, remaining: Callable[[], float] = lambda: math.inf
+    ) -> None:
+        """Writes what waits; past the deadline, or half of what remains, the rest is spooled."""
         self._queue.close()
-        self._thread.join(deadline_seconds)
+        join_within(self._thread, deadline_seconds, remaining)
         # Nothing is left of a thread that came to its end. The batch in hand of one that has not
         # may still reach the database: then it is there before its replay.
         self._to_spool(self._build([*self._in_hand, *self._queue.empty()]))
@@ -84,6 +88,8 @@ class Writer:
         if self._spool_waits():
             self._next_try = 0.0  # one last try, however short ago the last one was
             self._store([])
+            if not self._pause and self._spool_waits():
+                self._store([])  # that the database is back went there: the queue is closed
         self._database.close()
 
     def _build(self, units: Iterable[Unit]) -> list[Row]:
@@ -122,7 +128,7 @@ class Writer:
         else:
             was_away, self._pause, self._next_try = bool(self._pause), 0.0, 0.0
             if was_away:
-                self.on_change(None)
+                self._tell(None)
 
     def _back_off(self, reason: str) -> None:
         is_news = not self._pause
@@ -134,7 +140,13 @@ class Writer:
             LOG.warning(
                 "Telemetry: %s is away, rows are kept: %s", self._database.shown_url, reason
             )
+            self._tell(reason)
+
+    def _tell(self, reason: str | None) -> None:
+        try:
             self.on_change(reason)
+        except Exception:  # the thread that writes must not end by who listens
+            LOG.exception("Telemetry: it could not be told that the database is away or back")
 
     def _to_spool(self, rows: Sequence[Row]) -> None:
         if not rows:

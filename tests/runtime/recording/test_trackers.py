@@ -2,6 +2,8 @@
 
 import json
 import struct
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import pytest
 
 from tenyson.contract import Env, ExitCode
 from tenyson.errors import ConfigError
+from tenyson.jobs.stop import StopRequest
 from tenyson.jobs.tracking.opening import open_trackers, require_libraries
 from tenyson.jobs.tracking.tracker import TrackedRun, Trackers, names_of
 from tenyson.jobs.tracking.trackio_tracker import trackio_name
@@ -149,8 +152,6 @@ class Slow:
     def log(self, step: int, numbers: Any) -> None: ...
 
     def finish(self, summary: Any, exit_code: int) -> None:
-        import threading
-
         threading.Event().wait(5)
 
 
@@ -160,6 +161,19 @@ def test_a_tracker_that_takes_too_long_is_left_to_itself() -> None:
     trackers.finish({}, 0, seconds=0.01)
     assert warnings == ["There was no time to send all of it to slow."]
     assert trackers.url == "https://tracker/run"
+
+
+def test_a_stop_that_comes_while_a_tracker_ends_shortens_the_wait() -> None:
+    stop = StopRequest(clock=time.monotonic)
+    warnings: list[str] = []
+    trackers = Trackers([Slow()], warnings.append)  # type: ignore[list-item]
+    timer = threading.Timer(0.3, lambda: stop.make("SIGTERM", seconds=2.0))
+    begun = time.monotonic()
+    timer.start()
+    trackers.finish({}, 0, 60.0, lambda: stop.remaining_seconds)
+    assert time.monotonic() - begun < 3
+    assert stop.remaining_seconds > 0.3  # for the result
+    assert warnings == ["There was no time to send all of it to slow."]
 
 
 def test_names_are_those_that_transformers_gives_trackers() -> None:

@@ -19,8 +19,9 @@ from tenyson.telemetry import Telemetry
 if TYPE_CHECKING:
     from tenyson.telemetry.event_rows import Kind, Level
 
-CLOSE_SECONDS = 10.0
-"""For the last rows; a stop may leave less. What does not get through waits in the spool."""
+CLOSE_SECONDS = 120.0
+"""For the last rows, those of a large evaluation among them; a stop leaves less, and a database
+that is away is not waited for. What does not get through waits in the spool."""
 TRACKER_SECONDS = 60.0
 """For trackers to send what is left; a stop may leave less."""
 
@@ -88,13 +89,15 @@ class LiveRecord(Record):
         self._close_trackers(result, stop)
         if self._telemetry.enabled:
             self._rows.end(result, stop, uri)
-        result.telemetry = self._telemetry.close(_patience(stop, CLOSE_SECONDS))
+        result.telemetry = self._telemetry.close(CLOSE_SECONDS, lambda: stop.remaining_seconds)
         return self._telemetry.warning
 
     def _close_trackers(self, result: JobResult, stop: StopRequest) -> None:
         offline = self._trackers.offline
         result.wandb_url = self._trackers.url or result.wandb_url
-        self._trackers.finish(result.metrics, result.exit_code, _patience(stop, TRACKER_SECONDS))
+        self._trackers.finish(
+            result.metrics, result.exit_code, TRACKER_SECONDS, lambda: stop.remaining_seconds
+        )
         for tracker in offline:
             artifact = _artifact_of(tracker.folder, self._folder)
             if artifact is not None:
@@ -114,7 +117,3 @@ def _artifact_of(run: Path | None, folder: Path) -> dict[str, Any] | None:
     place = path.relative_to(folder) if path.is_relative_to(folder) else path
     facts = {"bytes": path.stat().st_size, "sha256": sha256_of_file(path)}
     return {"path": place.as_posix(), **facts}
-
-
-def _patience(stop: StopRequest, at_most: float) -> float:
-    return min(at_most, max(0.2, stop.remaining_seconds / 2))

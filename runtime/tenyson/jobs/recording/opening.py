@@ -1,5 +1,6 @@
 """When the record of an attempt begins and ends; light, what it is made of is imported late."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tenyson.contract import File
@@ -46,11 +47,14 @@ def _fetch_spool(context: "RunContext") -> None:
 
     Rows that a later attempt stored since may be among them, which does no harm.
     """
-    path, mirror = context.output_dir / File.TELEMETRY_SPOOL, context.mirror
-    if mirror is None or path.exists():
+    mirror = context.mirror
+    if mirror is None:
         return
+    waiting = Path(File.TELEMETRY_SPOOL)
+    names = (str(waiting), str(waiting.with_suffix(".draining.jsonl")))
     try:
-        if mirror.exists(path.name):
-            mirror.fetch(path.name, path)
+        for path in (context.output_dir / name for name in names):
+            if not path.exists() and mirror.exists(path.name):
+                mirror.fetch(path.name, path)
     except TenysonError as error:
         context.warn(f"Telemetry rows of earlier attempts stay in {mirror.uri}: {error.message}")

@@ -1,11 +1,14 @@
 """Trackers: W&B and the like, told of a run beside its own telemetry, and never trusted with it."""
 
 import logging
+import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
+
+from tenyson.telemetry.patience import join_within
 
 LOG = logging.getLogger("tenyson.jobs")
 
@@ -72,13 +75,20 @@ class Trackers:
             numbers = names_of(row)
             self._each(lambda tracker: tracker.log(step, numbers))
 
-    def finish(self, metrics: Mapping[str, float], exit_code: int, seconds: float) -> None:
+    def finish(
+        self,
+        metrics: Mapping[str, float],
+        exit_code: int,
+        seconds: float,
+        remaining: Callable[[], float] = lambda: math.inf,
+    ) -> None:
         """Ends all runs; one that is not done in time is left to itself.
 
         Args:
             metrics: Of the whole.
             exit_code: Of the process.
             seconds: How long to wait.
+            remaining: Seconds that a stop leaves the process, which may come while it waits.
         """
         if not self._trackers:
             return
@@ -88,8 +98,7 @@ class Trackers:
             daemon=True,
         )
         ending.start()
-        ending.join(seconds)
-        if ending.is_alive():
+        if not join_within(ending, seconds, remaining):
             self._warn(f"There was no time to send all of it to {self.names}.")
 
     @property
