@@ -68,6 +68,16 @@ def test_one_evaluation_of_several_models_is_told_apart_by_its_labels() -> None:
     assert [model.name for model in models] == ["base", "SFT", "RL", "other"]
 
 
+def test_samples_beside_greedy_answers_are_a_set_of_their_own_and_no_model() -> None:
+    labels = ("", "base", "sampled", "base/sampled", "sft", "sft/sampled")
+    sets = scored_sets(CHAIN, [scores("rl-eval", label) for label in labels])
+    assert [[model.name for model in s.models] for s in sets] == [["base", "SFT", "RL"]] * 2
+    assert [s.sampled for s in sets] == [False, True]
+    assert [model.found.label for model in sets[1].models] == [
+        "base/sampled", "sft/sampled", "sampled",
+    ]  # fmt: skip
+
+
 def test_other_prompts_are_another_set_and_a_lonely_base_is_none() -> None:
     others = {"a": "changed", "b": "2"}
     found = [scores("rl-eval"), scores("sft-eval"), scores("base-eval", prompts=others)]

@@ -120,6 +120,30 @@ def test_compare_tests_evaluations_on_shared_prompts(tenyson: Any) -> None:
     assert list(compared["curves"]) == ["grad_norm"]
 
 
+def test_compare_pairs_models_of_one_label(
+    own_chain: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    same = "attempt, step, created_at, generation_id, row_id, sample_index, prompt, prompt_hash"
+    copied = (
+        f"INSERT INTO eval_samples (id, run_id, model, scores, {same}) "
+        "SELECT id || '{label}', run_id, '{label}', '{{\"correct\": 0}}', " + same + " "
+        "FROM eval_samples WHERE run_id = '{run}' AND model = ''"
+    )
+    url = own_chain(
+        "UPDATE eval_samples SET attempt = 1",
+        copied.format(label="base", run=SFT_EVAL),
+        copied.format(label="sft", run=RL_EVAL),
+        "UPDATE eval_samples SET attempt = 0 WHERE model IN ('base', 'sft')",
+    )
+    monkeypatch.setenv(Env.TELEMETRY_DB_URL, url)
+    for pair in ((SFT_EVAL, RL_EVAL), (SFT, RL)):
+        assert main(["runs", "compare", *pair, "--json"]) == 0
+        compared = json.loads(capsys.readouterr().out)
+        by_metric = {found["metric"]: found["change"] for found in compared["paired"]}
+        assert by_metric["in_dictionary"]["before"]["n"] == 120  # only the label "" has it
+        assert by_metric["correct"]["before"]["value"] > 0
+
+
 def test_compare_concludes_nothing_without_evaluations(tenyson: Any) -> None:
     said = tenyson("runs", "compare", RL, "wordle-broken")[1]
     assert "Run B lacks evaluations with per-prompt scores: nothing may be concluded." in said

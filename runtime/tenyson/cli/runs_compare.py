@@ -1,22 +1,23 @@
 """`tenyson runs compare`: two runs, what they were given and what came of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tenyson.cli.terminal import cell, console, heading, table
 from tenyson.evaluation.changes import Change
+from tenyson.evaluation.completions import SAMPLED
 from tenyson.manifest.differences import Difference
 from tenyson.manifest.outcome import metric_rows
 from tenyson.manifest.table import shortened
 from tenyson.reporting import queries
 from tenyson.reporting.delta_markdown import verdict_text
-from tenyson.reporting.lineage import is_eval, nearest_parents, shown_type
+from tenyson.reporting.lineage import is_eval, nearest_parents, shown_type, stage_names
 from tenyson.reporting.records import ModelScores, Point, Run
 from tenyson.reporting.report.chain import configuration_differences
 from tenyson.reporting.report.panels import WANTED, reward_metrics
 from tenyson.reporting.report.words import number
-from tenyson.reporting.scored_models import ScoredModel, ScoredSet
+from tenyson.reporting.scored_models import ScoredModel, ScoredSet, split_label, which_model
 from tenyson.reporting.sparkline import sparkline
 from tenyson.reporting.steps import last_steps
 
@@ -136,22 +137,30 @@ def _line(points: Sequence[Point]) -> str:
 
 
 def _scores(connection: "Connection", run: Run) -> list[ModelScores]:
-    """An evaluation's own scores; of a training run those of the evaluations of its adapter."""
+    """An evaluation's own scores; of a training run those of its adapter, whatever its label."""
     if is_eval(run):
         return queries.model_scores(connection, run.run_id)
-    related = queries.runs_by_id(connection, queries.lineage(connection, [run.run_id]))
-    nearest = nearest_parents(list(related.values()))
-    own = [r for r in related.values() if is_eval(r) and run.run_id in nearest[r.run_id]]
-    newest = sorted(own, key=lambda r: r.created_at, reverse=True)
-    return [scores for r in newest for scores in queries.model_scores(connection, r.run_id)]
+    related = list(
+        queries.runs_by_id(connection, queries.lineage(connection, [run.run_id])).values()
+    )
+    nearest, own_name = nearest_parents(related), stage_names(related)[run.run_id]
+    own = [r for r in related if is_eval(r) and run.run_id in nearest[r.run_id]]
+    found = []
+    for evaluation in sorted(own, key=lambda r: r.created_at, reverse=True):
+        for scores in queries.model_scores(connection, evaluation.run_id):
+            label, sampled = split_label(scores.label)
+            if which_model(related, evaluation, label)[0] == own_name:
+                found.append(replace(scores, label=SAMPLED if sampled else ""))
+    return found
 
 
 def _paired(left: Sequence[ModelScores], right: Sequence[ModelScores]) -> Mapping[str, Change]:
-    """The comparison of the first two evaluations that asked the same prompts, metric by metric."""
+    """The comparison of the first models of one label and the same prompts, metric by metric."""
     for one in left:
         for other in right:
             shared = ScoredSet([ScoredModel("A", 0, one), ScoredModel("B", 1, other)])
-            if one.prompts == other.prompts and shared.metrics:
+            is_pair = one.label == other.label and one.prompts == other.prompts
+            if is_pair and shared.metrics:
                 return shared.changes(shared.metrics)
     return {}
 
@@ -160,6 +169,8 @@ def _why_not(left: Sequence[ModelScores], right: Sequence[ModelScores]) -> str:
     if not left or not right:
         who = "Neither run has" if not left and not right else f"Run {'B' if left else 'A'} lacks"
         return f"{who} evaluations with per-prompt scores: nothing may be concluded."
+    if not {scores.label for scores in left} & {scores.label for scores in right}:
+        return "Their evaluations have no model of one label: nothing may be concluded."
     return "Their evaluations asked different prompts: nothing may be concluded."
 
 

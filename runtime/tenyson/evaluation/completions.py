@@ -8,6 +8,8 @@ from tenyson.seeding import derive_seed
 
 BASE = "base"
 """Names the model without any adapter."""
+SAMPLED = "sampled"
+"""Label of the samples' results where there are greedy ones; a named model's follows its name."""
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tenyson.evaluation.changes import Change, changes_of
+from tenyson.evaluation.completions import BASE, SAMPLED
 from tenyson.reporting.evaluations import Evaluation
 from tenyson.reporting.lineage import in_order, is_eval, stage_names
 from tenyson.reporting.records import ModelScores, Run
 
-BASE = "base"
 FIRST_METRICS = ("correct", "accuracy", "solved", "success", "score", "reward")
 """What a set of models is compared by, where its evaluations have it; else a number of 0 and 1."""
+
+_Asked = tuple[frozenset[tuple[str, str]], bool]
+"""Prompts by their ids, and whether the answers are samples beside greedy ones."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class ScoredSet:
     """Models that answered the same prompts, in the order of the chain."""
 
     models: Sequence[ScoredModel]
+    sampled: bool = False
+    """Whether these are the samples that were drawn beside greedy answers."""
 
     @property
     def prompts(self) -> int:
@@ -68,30 +73,47 @@ class ScoredSet:
 def scored_sets(runs: Sequence[Run], found: Sequence[ModelScores]) -> list[ScoredSet]:
     """Returns the evaluated models by the prompts that they answered, the largest set first.
 
-    Of several evaluations of one model on the same prompts the newest counts. Evaluations of the
-    base model alone, on prompts that nothing else answered, are left out.
+    Of several evaluations of one model on the same prompts the newest counts. Samples that were
+    drawn beside greedy answers are a set of their own. Evaluations of the base model alone, on
+    prompts that nothing else answered, are left out.
 
     Args:
         runs: A lineage with its evaluations.
         found: The scores of those evaluations.
     """
     by_id = {run.run_id: run for run in runs}
-    newest: dict[tuple[frozenset[tuple[str, str]], str], ScoredModel] = {}
+    newest: dict[tuple[_Asked, str], ScoredModel] = {}
     for scores in sorted(found, key=lambda s: by_id[s.run_id].created_at):
         if scores.scores:
-            name, place = _which_model(runs, by_id[scores.run_id], scores.label)
-            key = frozenset(scores.prompts.items()), name
-            newest[key] = ScoredModel(name, place, scores)
-    grouped: dict[frozenset[tuple[str, str]], list[ScoredModel]] = {}
-    for (prompts, _), model in newest.items():
-        grouped.setdefault(prompts, []).append(model)
-    sets = [ScoredSet(sorted(models, key=lambda m: m.place)) for models in grouped.values()]
+            label, sampled = split_label(scores.label)
+            name, place = which_model(runs, by_id[scores.run_id], label)
+            asked = frozenset(scores.prompts.items()), sampled
+            newest[asked, name] = ScoredModel(name, place, scores)
+    grouped: dict[_Asked, list[ScoredModel]] = {}
+    for (asked, _), model in newest.items():
+        grouped.setdefault(asked, []).append(model)
+    sets = [
+        ScoredSet(sorted(models, key=lambda m: m.place), sampled)
+        for (_, sampled), models in grouped.items()
+    ]
     told = [s for s in sets if s.metrics and any(model.place for model in s.models)] or sets[:1]
-    return sorted(told, key=lambda s: (-len(s.models), -s.prompts))
+    return sorted(told, key=lambda s: (-len(s.models), -s.prompts, s.sampled))
 
 
-def _which_model(runs: Sequence[Run], evaluation: Run, label: str) -> tuple[str, int]:
-    """The evaluated model's name and place in the chain."""
+def split_label(label: str) -> tuple[str, bool]:
+    """Returns the model's own label, and whether its samples are meant: `base/sampled`."""
+    model, _, last = label.rpartition("/")
+    return (model, True) if last == SAMPLED else (label, False)
+
+
+def which_model(runs: Sequence[Run], evaluation: Run, label: str) -> tuple[str, int]:
+    """Returns the evaluated model's name and its place in the chain.
+
+    Args:
+        runs: A lineage with its evaluations.
+        evaluation: One of them.
+        label: The model's own, without what `split_label` takes off.
+    """
     order = [run for run in in_order(runs) if not is_eval(run)]
     names = stage_names(runs)
     places = {names[run.run_id]: place for place, run in enumerate(order, 1)}

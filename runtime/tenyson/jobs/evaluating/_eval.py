@@ -8,7 +8,7 @@ from typing import Any
 from datasets import Dataset
 
 from tenyson.errors import ConfigError, Problem, TaskError
-from tenyson.evaluation.completions import Completion, Sampling
+from tenyson.evaluation.completions import SAMPLED, Completion, Sampling
 from tenyson.evaluation.engines.engine import Engine
 from tenyson.evaluation.prompts import Prepared, prepare_prompts
 from tenyson.evaluation.proof import prove_adapters
@@ -33,9 +33,6 @@ from tenyson.jobs.outcome._description import describe_run
 from tenyson.jobs.sampling._episodes import reset
 from tenyson.jobs.sampling._stage import environment_of
 from tenyson.seeding import seed_everything
-
-SAMPLED = "sampled"
-"""Label of the samples' results where there are greedy ones."""
 
 
 def evaluate(context: RunContext) -> None:

@@ -14,7 +14,7 @@ _SAMPLES, _GENERATIONS = TABLES["eval_samples"], TABLES["generations"]
 
 
 def model_scores(connection: Connection, run_id: str) -> list[ModelScores]:
-    """Returns what an evaluation says of each of its models; none where it has no samples.
+    """Returns what an evaluation says of each of its models, the main one first.
 
     An attempt that went on counts for the rows that it answered, an earlier one for the others.
     """
@@ -27,7 +27,7 @@ def model_scores(connection: Connection, run_id: str) -> list[ModelScores]:
     newest: dict[str, dict[tuple[str, int], Any]] = defaultdict(dict)
     for row in connection.execute(query):
         newest[row.model or ""][row.row_id, row.sample_index] = row
-    return [_scores(run_id, label, list(rows.values())) for label, rows in newest.items()]
+    return [_scores(run_id, label, list(newest[label].values())) for label in sorted(newest)]
 
 
 def answers(

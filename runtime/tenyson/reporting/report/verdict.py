@@ -38,7 +38,7 @@ def verdict(facts: ReportFacts) -> str:
         # The last one is of the whole way, where there are several.
         for c in comparisons[-1:] + comparisons[:-1]:
             sentence = verdict_sentence(c, binary=binary)
-            prompts = count_of(scored.prompts, "prompt")
+            prompts = count_of(scored.prompts, "prompt") + (", sampled" if scored.sampled else "")
             reach = _reach(scored, c, metric) if c.verdict == "not shown" else ""
             lines.append(f"- {sentence}, {code(metric)} of {prompts}{reach}")
     if not _comparable(facts):
@@ -53,6 +53,8 @@ def evaluations(facts: ReportFacts) -> str:
         if scored.metrics:
             metric = _metric(facts, scored)
             found = _harmless(scored.evaluations(metric))
+            if scored.sampled:
+                parts.append("The samples that were drawn beside the greedy answers:")
             parts.append(comparison_section(found, metric=plain(metric)))
             others = [name for name in scored.metrics if name != metric]
             if others:
