@@ -4,6 +4,7 @@ import copy
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -173,9 +174,20 @@ def test_a_password_is_hidden_whatever_it_holds(url: str, shown: str, start: str
     assert hide_password(start + url) == start + shown
 
 
-def test_no_part_of_a_manifest_holds_the_databases_password(tmp_path: Path) -> None:
+def test_no_part_of_a_manifest_holds_a_secret(tmp_path: Path) -> None:
     url = "postgresql://me:SEC/RET@h/db"
-    config = parse_config({"model": "m", "telemetry": {"db_url": url}}).model_dump()
+    task = {
+        "judge_api_key": "SECRET", "judges": [{"hf_token": "SECRET"}],
+        "eos_token": "<end>", "max_tokens": 5, "secret": "", "tokens": "many",
+    }  # fmt: skip
+    config = parse_config(
+        {
+            "model": "m",
+            "telemetry": {"db_url": url},
+            "task": task,
+            "data": {"dataset": "words", "dataset_store": "s3://KEY:SECRET@bucket/sets"},
+        }
+    ).model_dump()
     parts = Parts(
         run_id="r",
         attempt=0,
@@ -187,14 +199,39 @@ def test_no_part_of_a_manifest_holds_the_databases_password(tmp_path: Path) -> N
         model={},
         tokenizer={},
         folder=tmp_path,
-        command=("python", "--set", f"telemetry.db_url={url}", f"--set=telemetry.db_url={url}"),
+        command=(
+            *("python", "--set", f"telemetry.db_url={url}", f"--set=telemetry.db_url={url}"),
+            *("--set", "task.judge_api_key=SECRET", "--set=task.judge_api_key=SECRET"),
+            *("--set", "task.max_tokens=5"),
+        ),
         notes={"read_as": [f"`db_url: {url}` as telemetry.db_url"]},
     )
 
-    text = as_json(manifest_content(parts))
+    content = manifest_content(parts)
+    text = as_json(content)
 
     assert "me:***@h/db" in text
     assert "RET" not in text
+    hidden = {"judge_api_key": "***", "judges": [{"hf_token": "***"}]}
+    assert content["config"]["task"] == task | hidden
+    assert content["config"]["data"]["dataset_store"] == "s3://KEY:***@bucket/sets"
+    assert content["command"][-1] == "task.max_tokens=5"
+    other = {**config, "task": {**task, "judge_api_key": "ANOTHER"}}
+    again = manifest_content(replace(parts, config=other))
+    assert again["config_sha256"] == content["config_sha256"], "a new password is no other run"
+
+
+def test_a_repetition_leaves_secrets_out_and_says_so(tmp_path: Path) -> None:
+    task = {"judge_api_key": "***", "judge": {"url": "http://me:***@h"}, "prompt": "*** Hi ***"}
+    manifest = changed("config/task", task)
+
+    again = repetition_of(manifest, tmp_path)
+
+    left = {"judge_api_key": None, "judge": {"url": None}, "prompt": "*** Hi ***"}
+    assert again.config["task"] == left
+    assert [note.split()[0] for note in again.notes if "secret" in note] == [
+        "task.judge_api_key", "task.judge.url",
+    ]  # fmt: skip
 
 
 def test_an_adapters_lineage_goes_back_over_its_parents() -> None:

@@ -11,7 +11,12 @@ from tenyson.contract import Env
 from tenyson.manifest.git import git_facts
 from tenyson.manifest.hardware import hardware, versions
 from tenyson.manifest.hashes import sha256_of_json
-from tenyson.manifest.secret import hide_passwords, recorded_environment, without_secrets
+from tenyson.manifest.secret import (
+    command_without_secrets,
+    hide_passwords,
+    recorded_environment,
+    without_secrets,
+)
 
 SCHEMA_VERSION = 2
 
@@ -25,7 +30,7 @@ class Parts:
     job_type: str
     """`sft`, `rl` or `eval`."""
     config: dict[str, Any]
-    """Resolved; a database password in it is left out of the manifest."""
+    """Resolved; the secrets in it are left out of the manifest."""
     recipe: str
     """The task, `module:Class`."""
     task: dict[str, Any]
@@ -99,7 +104,7 @@ def manifest_content(parts: Parts) -> dict[str, Any]:
         "image_digest": os.environ.get(Env.IMAGE_DIGEST) or None,
         "hardware": hardware(),
         "environment": recorded_environment(),
-        "command": hide_passwords(parts.command),
+        "command": command_without_secrets(parts.command),
         **hide_passwords(parts.notes),
     }
 

@@ -1,14 +1,14 @@
 """From a manifest to the configuration, the arguments and the environment of the same run again."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tenyson.contract import Env
 from tenyson.errors import TaskLoadError
-from tenyson.manifest.secret import HIDDEN
+from tenyson.manifest.secret import HIDDEN, is_hidden
 
 KEPT_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "CUBLAS_WORKSPACE_CONFIG", "PYTHONHASHSEED")
 """With another number of threads, sums are taken in another order and the last bits differ.
@@ -92,6 +92,8 @@ def _config(manifest: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     if "weights_sha256" in model and not name.startswith(("/", "task:")):
         config["model"]["name"] = model["source"]
         notes.append("model.name is the whole path, from whichever folder this is run")
+    for path in _leave_out_secrets(config):
+        notes.append(f"{path} held a secret, which is not recorded: it is left out")
     for name, facts in (manifest.get("evaluated_adapters") or {}).items():
         if facts["path"] != config["evaluation"]["adapters"][name]:
             config["evaluation"]["adapters"][name] = facts["path"]
@@ -100,3 +102,13 @@ def _config(manifest: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         config["model"]["revision"] = commit
         notes.append(f"model.revision is the commit that it was then, {commit[:12]}")
     return config, notes
+
+
+def _leave_out_secrets(part: dict[str, Any], above: str = "") -> Iterator[str]:
+    """Sets what was hidden in a configuration to None, and yields the path of each."""
+    for name, value in part.items():
+        if isinstance(value, dict):
+            yield from _leave_out_secrets(value, f"{above}{name}.")
+        elif isinstance(value, str) and is_hidden(value):
+            part[name] = None
+            yield f"{above}{name}"

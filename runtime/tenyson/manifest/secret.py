@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tenyson.contract import Env
@@ -12,6 +12,15 @@ HIDDEN = "***"
 # to an `@`. Up to the last one: what is hidden in vain costs less than half a password.
 _PASSWORD = re.compile(r"(://[^:/\s]*:).*@", re.DOTALL)
 _PASSWORD_IN_QUERY = re.compile(r"\?(?:[^?]*&)?\w*pass(?:word|file)=.*", re.DOTALL | re.IGNORECASE)
+_SECRET_NAMES = "api_?key|access_?key|token|secret|password|passwd"
+# A tokenizer's special tokens are no secrets.
+_SPECIAL = "".join(
+    rf"(?<!\b{n}_)" for n in ("bos", "eos", "pad", "unk", "sep", "cls", "mask", "end", "stop")
+)
+_SECRET_NAME = re.compile(rf"(?:^|_){_SPECIAL}(?:{_SECRET_NAMES})$", re.IGNORECASE)
+_SECRET_ARGUMENT = re.compile(
+    rf"^(.*?(?:^|[._=-]){_SPECIAL}(?:{_SECRET_NAMES})=).+", re.DOTALL | re.IGNORECASE
+)
 RECORDED_VARIABLES = (
     *("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "NVIDIA_VISIBLE_DEVICES"),
     *("CUBLAS_WORKSPACE_CONFIG", "NVIDIA_TF32_OVERRIDE", "PYTORCH_ALLOC_CONF"),
@@ -32,11 +41,31 @@ def recorded_environment(env: Mapping[str, str] = os.environ) -> dict[str, str]:
 
 
 def without_secrets(config: dict[str, Any]) -> dict[str, Any]:
-    """Returns the configuration with the database URL's password replaced by `***`."""
-    url = config["telemetry"]["db_url"]
-    if not url:
-        return config
-    return {**config, "telemetry": {**config["telemetry"], "db_url": hide_password(url)}}
+    """Returns the configuration with its secrets replaced by `***`, whichever field holds them.
+
+    Those are the passwords of URLs, and texts under a name such as `judge_api_key`. A hash of it
+    stays the same when a password changes.
+    """
+    return {name: _without_secrets(name, value) for name, value in config.items()}
+
+
+def _without_secrets(name: str, value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {inner: _without_secrets(str(inner), v) for inner, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_secrets(name, v) for v in value]
+    is_secret = isinstance(value, str) and value and _SECRET_NAME.search(name)
+    return HIDDEN if is_secret else hide_passwords(value)
+
+
+def is_hidden(value: str) -> bool:
+    """Whether a secret was replaced in a configuration's value; asterisks alone do not tell."""
+    return value == HIDDEN or f":{HIDDEN}@" in value or value.endswith(f"?{HIDDEN}")
+
+
+def command_without_secrets(command: Sequence[str]) -> list[str]:
+    """Returns a command line with the secrets that it sets replaced by `***`."""
+    return [hide_password(_SECRET_ARGUMENT.sub(rf"\1{HIDDEN}", part)) for part in command]
 
 
 def hide_password(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from tenyson.errors import CheckpointError
 from tenyson.jobs.context import RunContext
-from tenyson.manifest import recipe_of, sha256_of_json
+from tenyson.manifest import recipe_of, sha256_of_json, without_secrets
 
 _ANEW = "Use another output folder, or checkpoint.resume: never to start anew."
 _ORDER = (
@@ -48,7 +48,7 @@ def recipe(context: RunContext, arguments: Any, data: Mapping[str, str]) -> dict
         "task": recipe_of(context.task),
         "data": dict(list(data.items())[:1]),
         "order": _order(arguments, context.ranks.size),
-        "settings": _settings(context.plain_config),
+        "settings": _settings(without_secrets(context.plain_config)),
     }
 
 
