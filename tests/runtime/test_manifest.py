@@ -179,6 +179,7 @@ def test_no_part_of_a_manifest_holds_a_secret(tmp_path: Path) -> None:
     task = {
         "judge_api_key": "SECRET", "judges": [{"hf_token": "SECRET"}],
         "eos_token": "<end>", "max_tokens": 5, "secret": "", "tokens": "many",
+        "prompt": "Ask http://h:80/a,\n or me@h.",
     }  # fmt: skip
     config = parse_config(
         {

@@ -12,6 +12,7 @@ HIDDEN = "***"
 # to an `@`. Up to the last one: what is hidden in vain costs less than half a password.
 _PASSWORD = re.compile(r"(://[^:/\s]*:).*@", re.DOTALL)
 _PASSWORD_IN_QUERY = re.compile(r"\?(?:[^?]*&)?\w*pass(?:word|file)=.*", re.DOTALL | re.IGNORECASE)
+_URL = re.compile(r"[\w+.-]+://")
 _SECRET_NAMES = "api_?key|access_?key|token|secret|password|passwd"
 # A tokenizer's special tokens are no secrets.
 _SPECIAL = "".join(
@@ -54,8 +55,14 @@ def _without_secrets(name: str, value: Any) -> Any:
         return {inner: _without_secrets(str(inner), v) for inner, v in value.items()}
     if isinstance(value, list | tuple):
         return [_without_secrets(name, v) for v in value]
-    is_secret = isinstance(value, str) and value and _SECRET_NAME.search(name)
-    return HIDDEN if is_secret else hide_passwords(value)
+    if not isinstance(value, str) or not value:
+        return value
+    if _SECRET_NAME.search(name):
+        return HIDDEN
+    if _URL.match(value):
+        return hide_password(value)
+    # A text, such as a prompt: only what looks like a URL's password is taken out of it.
+    return re.sub(r"\S+", lambda word: hide_password(word[0]), value)
 
 
 def is_hidden(value: str) -> bool:
