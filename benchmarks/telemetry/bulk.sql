@@ -25,7 +25,7 @@ SELECT run_id, CASE WHEN n % 11 < 10 THEN md5('experiment' || n % 11)::uuid END,
 FROM shape;
 
 -- Of every third run the first attempt was preempted at half its steps; of the newest three the
--- last one is still open.
+-- last one is still open. A cost is of all attempts so far.
 INSERT INTO attempts (id, run_id, attempt, created_at, started_at, ended_at, status, exit_code,
   stop_reason, global_step, resumed_from_step, wandb_url, phase_seconds, tokens, cost, peak_memory,
   hardware, metrics, failure, result, warnings)
@@ -35,8 +35,10 @@ SELECT md5('attempt' || n || '/' || a)::uuid, run_id, a, ended, started,
   CASE status WHEN 'preempted' THEN 'SIGTERM' END, CASE WHEN NOT is_open THEN last_step END,
   CASE WHEN a > 0 THEN steps / 2 END, NULL,
   '{"load": 40, "generate": 900, "forward_backward": 700, "save": 12, "eval": 30}',
-  jsonb_build_object('prompt', steps * 1000, 'completion', steps * 4000, 'trained', steps * 4000),
-  jsonb_build_object('currency', 'USD', 'rate', 4.0, 'amount', round((steps * 20 / 900.0), 2)),
+  jsonb_build_object('prompt', steps * 1000,
+    'completion', CASE job_type WHEN 'sft' THEN 0 ELSE steps * 4000 END,
+    'trained', CASE job_type WHEN 'eval' THEN 0 ELSE steps * 4000 END),
+  jsonb_build_object('currency', 'USD', 'rate', 4.0, 'amount', round(last_step * 20 / 900.0, 2)),
   '{"rss": 4000000000}', '{"gpus": ["H200"], "cores": 16}',
   jsonb_build_object('reward', pg_temp.share('reward' || n)),
   CASE status WHEN 'failed' THEN '{"type": "JobError", "message": "a reward raised"}'::jsonb END,

@@ -1,5 +1,6 @@
 """The dashboard of everything: runs and what they cost, and the operator that starts them."""
 
+from hack.dashboards.attempts import COST_SO_FAR, SPENT, ended, is_newest, status
 from hack.dashboards.model import Dashboard, PromQl, Section, Sql
 from hack.dashboards.panels import STATUS_COLOURS, chosen, over_time, percentiles, stat, table
 from hack.dashboards.run import UID as RUN_UID
@@ -11,6 +12,12 @@ _EXPERIMENTS = "SELECT 'none' AS name UNION SELECT name FROM experiments ORDER B
 
 _OF_THE_CHOSEN = "coalesce(e.name, 'none') IN (${experiment:sqlstring})"
 _ATTEMPTS = """attempts AS a
+JOIN runs AS r ON r.run_id = a.run_id
+LEFT JOIN experiments AS e ON e.id = r.experiment_id"""
+
+_OPEN = f"""a.ended_at IS NULL AND a.started_at > now() - interval '7 days'
+  AND {is_newest("a")}"""
+_SPENT = f"""{SPENT} AS a
 JOIN runs AS r ON r.run_id = a.run_id
 LEFT JOIN experiments AS e ON e.id = r.experiment_id"""
 
@@ -44,22 +51,25 @@ _NOW = Section(
             Sql(
                 f"""
 SELECT count(*) AS attempts FROM {_ATTEMPTS}
-WHERE a.ended_at IS NULL AND a.started_at > now() - interval '7 days' AND {_OF_THE_CHOSEN}""",
+WHERE {_OPEN} AND {_OF_THE_CHOSEN}""",
                 ("attempts",),
             ),
-            "Attempts of the last 7 days whose end was not told: they run, or crashed.",
+            "Of the last 7 days, the newest of a run, end not told: they run, or crashed.",
             unit="none",
         ),
         stat(
             "Cost",
             Sql(
                 f"""
-SELECT coalesce(sum((a.cost->>'amount')::float8), 0) AS cost FROM {_ATTEMPTS}
-WHERE $__timeFilter(a.ended_at) AND {_OF_THE_CHOSEN}""",
+SELECT coalesce(string_agg(round(amount::numeric, 2) || ' ' || currency, ' + '), '0') AS cost
+FROM (
+  SELECT a.currency, sum(a.amount) AS amount FROM {_SPENT}
+  WHERE $__timeFilter(a.ended_at) AND {_OF_THE_CHOSEN}
+  GROUP BY 1 ORDER BY 1
+) AS by_currency""",
                 ("cost",),
             ),
             "Of attempts that ended in the chosen time, by their configured rates.",
-            unit="currencyUSD",
         ),
         stat(
             "Leaders",
@@ -127,16 +137,15 @@ GROUP BY 1, 2 ORDER BY 1, 2""",
             "Cost per day",
             Sql(
                 f"""
-SELECT $__timeGroupAlias(a.ended_at,'1d'), coalesce(e.name, 'none') AS metric,
-  sum((a.cost->>'amount')::float8) AS value
-FROM {_ATTEMPTS}
-WHERE $__timeFilter(a.ended_at) AND {_OF_THE_CHOSEN} AND a.cost->>'amount' IS NOT NULL
+SELECT $__timeGroupAlias(a.ended_at,'1d'),
+  coalesce(e.name, 'none') || ', ' || a.currency AS metric, sum(a.amount) AS value
+FROM {_SPENT}
+WHERE $__timeFilter(a.ended_at) AND {_OF_THE_CHOSEN}
 GROUP BY 1, 2 ORDER BY 1, 2""",
                 ("time", "metric", "value"),
                 format="time_series",
             ),
-            "By experiment, on the day (UTC) that an attempt ended.",
-            unit="currencyUSD",
+            "By experiment and currency, on the day (UTC) that an attempt ended.",
             bars=True,
             interval="1d",
         ),
@@ -179,7 +188,7 @@ GROUP BY 1 ORDER BY 2 DESC LIMIT 50""",
                 f"""
 SELECT r.run_id AS run, r.name, coalesce(e.name, 'none') AS experiment, r.job_type AS type,
   r.model, a.attempt, a.started_at AS started, last.step, last.created_at AS "last sign",
-  speed.value AS "tokens/s", spent.value AS cost
+  speed.value AS "tokens/s", spent.value AS "cost so far"
 FROM {_ATTEMPTS}
 LEFT JOIN LATERAL (
   SELECT step, created_at FROM metrics AS m
@@ -187,12 +196,12 @@ LEFT JOIN LATERAL (
 ) AS last ON true
 {_LAST_VALUE.format(name="tokens_per_second", alias="speed")}
 {_LAST_VALUE.format(name="cost", alias="spent")}
-WHERE a.ended_at IS NULL AND a.started_at > now() - interval '7 days' AND {_OF_THE_CHOSEN}
+WHERE {_OPEN} AND {_OF_THE_CHOSEN}
 ORDER BY a.started_at DESC LIMIT 200""",
                 ("run", "type", "started", "step"),
             ),
-            "Attempts of the last 7 days whose end was not told. A last sign long ago is a crash.",
-            units={"cost": "currencyUSD"},
+            "Of the last 7 days, the newest of a run, end not told. A last sign long ago is a "
+            "crash.",
             links={"run": f"/d/{RUN_UID}?var-run_id=${{__value.raw}}"},
         ),
         table(
@@ -200,9 +209,9 @@ ORDER BY a.started_at DESC LIMIT 200""",
             Sql(
                 f"""
 SELECT a.started_at AS started, r.run_id AS run, r.name, coalesce(e.name, 'none') AS experiment,
-  r.job_type AS type, r.model, a.attempt, coalesce(a.status, 'open') AS status,
-  extract(epoch FROM coalesce(a.ended_at, now()) - a.started_at) AS duration,
-  a.global_step AS step, (a.cost->>'amount')::float8 AS cost, a.stop_reason AS reason
+  r.job_type AS type, r.model, a.attempt, {status("a")} AS status,
+  extract(epoch FROM {ended("a")} - a.started_at) AS duration,
+  a.global_step AS step, {COST_SO_FAR} AS "cost so far", a.stop_reason AS reason
 FROM {_ATTEMPTS}
 WHERE $__timeFilter(a.started_at) AND {_OF_THE_CHOSEN}
 ORDER BY a.started_at DESC LIMIT 200""",
@@ -210,7 +219,7 @@ ORDER BY a.started_at DESC LIMIT 200""",
             ),
             "The newest 200 of the chosen time; a click on a run opens it.",
             height=11,
-            units={"duration": "s", "cost": "currencyUSD"},
+            units={"duration": "s"},
             links={"run": f"/d/{RUN_UID}?var-run_id=${{__value.raw}}"},
         ),
     ),

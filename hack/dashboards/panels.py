@@ -15,7 +15,6 @@ _BARS: Json = {
 _AREAS: Json = _LINES | {"fillOpacity": 40, "stacking": {"mode": "normal", "group": "A"}}
 STATUS_COLOURS = {
     "success": "green",
-    "running": "blue",
     "budget": "purple",
     "stopped": "yellow",
     "preempted": "orange",

@@ -1,5 +1,6 @@
 """The dashboard of one run: its curves, its events, and what it sampled."""
 
+from hack.dashboards.attempts import COST_SO_FAR, NOT_DONE_AGAIN, ended, status
 from hack.dashboards.model import Dashboard, Section, Sql
 from hack.dashboards.panels import (
     band,
@@ -27,6 +28,8 @@ _CHOSEN_STEP = """coalesce(
     nullif('$step', '')::bigint,
     (SELECT max(step) FROM generations WHERE run_id = '$run_id' AND phase = 'rl')
   )"""
+_OF_THE_STEP = f"""run_id = '$run_id' AND phase = 'rl' AND step = {_CHOSEN_STEP}"""
+_OF_ITS_LAST_ATTEMPT = f"attempt = (SELECT max(attempt) FROM generations WHERE {_OF_THE_STEP})"
 
 _LAST_ATTEMPT = "FROM attempts WHERE run_id = '$run_id' ORDER BY attempt DESC LIMIT 1"
 
@@ -34,11 +37,12 @@ _SOME_GROUPS = """
 (SELECT step, group_index AS group, reward_mean AS mean, reward_std AS std, prompt
 FROM rollouts
 WHERE '$groups' = '{which}' AND run_id = '$run_id' AND phase = 'rl' AND {condition}
+  AND {counts}
 ORDER BY {order} LIMIT 50)"""
 
 # One of the three is asked, each by its index; one CASE in ORDER BY would read every group.
 _GROUPS = "\nUNION ALL".join(
-    _SOME_GROUPS.format(which=which, condition=condition, order=order)
+    _SOME_GROUPS.format(which=which, condition=condition, order=order, counts=NOT_DONE_AGAIN)
     for which, condition, order in (
         ("best", "reward_mean IS NOT NULL", "reward_mean DESC"),
         ("worst", "reward_mean IS NOT NULL", "reward_mean"),
@@ -81,12 +85,12 @@ WHERE attempts.run_id = '$run_id'""",
         stat(
             "Time",
             Sql(
-                """
-SELECT sum(extract(epoch FROM coalesce(ended_at, now()) - started_at)) AS seconds
+                f"""
+SELECT sum(extract(epoch FROM {ended("attempts")} - started_at)) AS seconds
 FROM attempts WHERE run_id = '$run_id'""",
                 ("seconds",),
             ),
-            "Of all attempts together.",
+            "Of all attempts together, each until its end or the last that it wrote.",
             unit="s",
         ),
         stat(
@@ -94,22 +98,25 @@ FROM attempts WHERE run_id = '$run_id'""",
             Sql(
                 """
 SELECT sum(amount::numeric) AS tokens
-FROM attempts CROSS JOIN LATERAL jsonb_each_text(tokens) AS counted(part, amount)
-WHERE run_id = '$run_id' AND part IN ('prompt', 'completion')""",
+FROM attempts JOIN runs USING (run_id)
+CROSS JOIN LATERAL jsonb_each_text(tokens) AS counted(part, amount)
+WHERE run_id = '$run_id'
+  AND part IN ('prompt', CASE job_type WHEN 'sft' THEN 'trained' ELSE 'completion' END)""",
                 ("tokens",),
             ),
-            "Read and written by ended attempts.",
+            "Read and written by ended attempts; in SFT those trained on and those left out.",
         ),
         stat(
             "Cost",
             Sql(
-                """
-SELECT coalesce(round(sum((cost->>'amount')::numeric), 2)::text, '–')
-  || coalesce(' ' || max(cost->>'currency'), '') AS cost
-FROM attempts WHERE run_id = '$run_id'""",
+                f"""
+SELECT coalesce((
+  SELECT {COST_SO_FAR} FROM attempts
+  WHERE run_id = '$run_id' AND cost->>'amount' IS NOT NULL ORDER BY attempt DESC LIMIT 1
+), '–') AS cost""",
                 ("cost",),
             ),
-            "Of ended attempts, by the configured rate.",
+            "Of all attempts until the newest end of one, by the configured rate.",
         ),
     ),
 )
@@ -248,15 +255,16 @@ FROM events WHERE run_id = '$run_id' ORDER BY created_at DESC LIMIT 500""",
         table(
             "Attempts",
             Sql(
-                """
-SELECT attempt, coalesce(status, 'open') AS status, started_at, ended_at,
-  extract(epoch FROM coalesce(ended_at, now()) - started_at) AS duration,
+                f"""
+SELECT attempt, {status("attempts")} AS status, started_at, ended_at,
+  extract(epoch FROM {ended("attempts")} - started_at) AS duration,
   resumed_from_step AS "from step", global_step AS "to step", exit_code AS exit,
   coalesce(failure->>'message', stop_reason) AS reason, wandb_url AS "W&B"
 FROM attempts WHERE run_id = '$run_id' ORDER BY attempt DESC""",
                 ("attempt", "status", "started_at"),
             ),
-            "Every try at this run, the newest first.",
+            "Every try at this run, the newest first. A killed one lasted until the last that it "
+            "wrote.",
             width=12,
             units={"duration": "s"},
             links={"W&B": "${__value.raw}"},
@@ -270,7 +278,7 @@ SELECT created_at AS time, attempt, step, is_final AS final, bytes, seconds,
 FROM checkpoints WHERE run_id = '$run_id' ORDER BY created_at DESC LIMIT 200""",
                 ("time", "step", "bytes"),
             ),
-            "What the run can go on from; seconds is how long the save took.",
+            "What was saved, some of it gone since; seconds is how long the save took.",
             width=12,
             units={"bytes": "bytes", "seconds": "s"},
         ),
@@ -285,7 +293,7 @@ _SAMPLES = Section(
             Sql(
                 f"""
 SELECT reward FROM generations
-WHERE run_id = '$run_id' AND phase = 'rl' AND step = {_CHOSEN_STEP}""",
+WHERE {_OF_THE_STEP} AND {_OF_ITS_LAST_ATTEMPT}""",
                 ("reward",),
             ),
             "Total rewards of the completions of the chosen step; the last one where none is.",
@@ -313,6 +321,7 @@ LEFT JOIN LATERAL (
   FROM reward_components AS c WHERE c.generation_id = g.id
 ) AS components ON true
 WHERE g.run_id = '$run_id' AND g.phase = 'rl' AND g.step = {_CHOSEN_STEP}
+  AND g.{_OF_ITS_LAST_ATTEMPT}
   AND ('$search' = '' OR strpos(lower(g.completion), lower('$search')) > 0)
 ORDER BY g.reward DESC NULLS LAST, r.group_index, g.index
 LIMIT 1000""",
@@ -329,15 +338,19 @@ LIMIT 1000""",
                 """
 SELECT e.row_id AS row, e.sample_index AS sample, e.model, e.scores::text AS scores, e.prompt,
   g.completion, e.expected_answer AS expected, g.tokens
-FROM eval_samples AS e
+FROM (
+  SELECT DISTINCT ON (row_id, sample_index, model) *
+  FROM eval_samples
+  WHERE run_id = '$run_id'
+    AND ('$search' = '' OR strpos(lower(prompt), lower('$search')) > 0)
+  ORDER BY row_id, sample_index, model, attempt DESC, step DESC
+  LIMIT 500
+) AS e
 LEFT JOIN generations AS g ON g.id = e.generation_id
-WHERE e.run_id = '$run_id'
-  AND ('$search' = '' OR strpos(lower(e.prompt), lower('$search')) > 0)
-ORDER BY e.row_id, e.sample_index, e.model
-LIMIT 500""",
+ORDER BY e.row_id, e.sample_index, e.model""",
                 ("row", "scores", "prompt", "completion"),
             ),
-            "Answers of an Eval job, by row.",
+            "Answers of an Eval job, by row, as the newest attempt gave them.",
             height=14,
             widths={"row": 120, "sample": 80, "model": 90, "tokens": 80},
             wrapped=("prompt", "completion"),

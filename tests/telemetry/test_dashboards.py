@@ -50,13 +50,14 @@ def promql() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def database(postgres: Any) -> Iterator[psycopg.Connection[Any]]:
+def database(postgres: Any, request: Any) -> Iterator[psycopg.Connection[Any]]:
     """A database of the newest schema with some runs of each kind."""
     from benchmarks.telemetry.asked import upgraded
 
-    url = postgres.database_url.rpartition("/")[0] + "/dashboards"
+    name = request.module.__name__.rpartition(".")[2]
+    url = postgres.database_url.rpartition("/")[0] + f"/{name}"
     with psycopg.connect(postgres.database_url, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE dashboards")
+        connection.execute(f"CREATE DATABASE {name}".encode())
     upgraded(url)
     fill(url, RUNS, until=END, is_large=False)
     with psycopg.connect(url, autocommit=True) as connection:

@@ -77,7 +77,7 @@ class Attempt(RowOfAnAttempt, Base):
     phase_seconds: Mapped[dict[str, Any] | None]
     tokens: Mapped[dict[str, Any] | None]
     cost: Mapped[dict[str, Any] | None]
-    """`currency`, `rate` an hour, `amount`."""
+    """`currency`, `rate` an hour, `amount` of all attempts so far."""
     peak_memory: Mapped[dict[str, Any] | None]
     hardware: Mapped[dict[str, Any] | None]
     metrics: Mapped[dict[str, Any] | None]
