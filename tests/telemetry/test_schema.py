@@ -1,8 +1,10 @@
 """Versions of the tables: how they are made, brought up, and refused."""
 
 import json
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,11 +12,12 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, inspect, text
 
+from tenyson.cli.main import main
 from tenyson.contract import ExitCode, JobType
 from tenyson.errors import DependencyError
 from tenyson.telemetry import drain_spool, open_telemetry
 from tenyson.telemetry.engines import make_engine
-from tenyson.telemetry.reading import open_database
+from tenyson.telemetry.reading import open_any_version, open_database
 from tenyson.telemetry.rows import RunKey
 from tenyson.telemetry.schema import SchemaState, Standing, judge, known_versions, migrate
 from tenyson.telemetry.tables import TABLES, Base
@@ -262,6 +265,65 @@ def test_another_programs_tables_are_left_alone(target: Any, tmp_path: Path) -> 
     assert upgrade(target)[1].standing is Standing.FOREIGN
 
 
+def test_another_program_that_numbers_its_revisions_alike_is_left_alone(
+    target: Any, tmp_path: Path
+) -> None:
+    target.execute("CREATE TABLE alembic_version (version_num VARCHAR(32))")
+    target.execute(f"INSERT INTO alembic_version VALUES ('{HEAD}')")
+    with pytest.raises(DependencyError, match=f"'{HEAD} .not ours.', which are another program's"):
+        open_database(target.url)
+    with pytest.raises(DependencyError, match="another program's"):
+        open_telemetry(target.url, tmp_path, run_id="r", attempt=0, job_type=JobType.SFT)
+
+
+def test_looking_at_another_programs_file_does_not_change_it(tmp_path: Path) -> None:
+    path = tmp_path / "another.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE runs (number INTEGER)")
+    before = path.read_bytes()
+    url = f"sqlite:///{path}"
+    open_any_version(url)[0].dispose()
+    assert main(["db", "upgrade", "--db-url", url]) == ExitCode.DEPENDENCY
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("query", "only_if_empty", "seconds"),
+    [("", False, 3600), ("", True, 30), ("?timeout=2", False, 2)],
+)
+def test_an_upgrade_of_a_file_waits_for_others_that_write(
+    query: str, only_if_empty: bool, seconds: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits = []
+
+    def note(connection: Any) -> None:
+        waits.append(connection.exec_driver_sql("PRAGMA busy_timeout").scalar())
+
+    monkeypatch.setattr("tenyson.telemetry.schema._run_migrations", note)
+    engine = make_engine(parse_url(f"sqlite:///{tmp_path / 'new.db'}{query}"))
+    migrate(engine, only_if_empty=only_if_empty)
+    engine.dispose()
+    assert waits == [seconds * 1000]
+
+
+def test_an_upgrade_that_fails_says_why_and_changes_nothing(
+    target: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    make_version_1(target)
+
+    def fail(connection: Any) -> None:
+        connection.execute(text("CREATE TABLE half_done (number INTEGER)"))
+        connection.execute(text("SELECT no_such_column FROM rollouts"))
+
+    monkeypatch.setattr("tenyson.telemetry.schema._run_migrations", fail)
+    assert main(["db", "upgrade", "--db-url", target.url]) == ExitCode.DEPENDENCY
+    said = capsys.readouterr().err
+    assert "failed and nothing was changed" in said
+    assert "no_such_column" in said
+    assert "host and port" not in said
+    assert "half_done" not in inspect(create_engine(parse_url(target.url))).get_table_names()
+
+
 def test_a_database_that_changes_its_version_midway_leaves_the_rows_in_the_spool(
     target: Any, open_run: Any, wait_until: Any, spool_path: Path
 ) -> None:
@@ -288,6 +350,8 @@ def test_a_database_that_changes_its_version_midway_leaves_the_rows_in_the_spool
         (HEAD, set(TABLES), Standing.CURRENT),
         ("0099", set(TABLES), Standing.NEWER),
         ("1975ea83b712", set(), Standing.FOREIGN),
+        ("0001", set(), Standing.FOREIGN),
+        (HEAD, {"runs", "experiments"}, Standing.FOREIGN),
     ],
 )
 def test_how_tables_stand(version: str | None, tables: set[str], standing: Standing) -> None:

@@ -64,14 +64,25 @@ def _upgrade(url: str) -> int:
 
     from tenyson.telemetry.engines import make_engine
     from tenyson.telemetry.reading import cannot_open
-    from tenyson.telemetry.schema import Standing, migrate, refusal
+    from tenyson.telemetry.schema import Standing, migrate, refusal, state_of
+    from tenyson.telemetry.troubles import reason_of
     from tenyson.telemetry.urls import parse_url, shown
 
-    engine = make_engine(parse_url(url))
+    engine = make_engine(parse_url(url), prepares=False)
+    try:
+        with engine.connect() as connection:
+            state_of(connection)
+    except (SQLAlchemyError, OSError) as error:
+        engine.dispose()
+        raise cannot_open(error, engine.url) from None
     try:
         before, after = migrate(engine)
     except (SQLAlchemyError, OSError) as error:
-        raise cannot_open(error, engine.url) from None
+        raise DependencyError(
+            f"The upgrade of {shown(engine.url)} failed and nothing was changed: "
+            f"{reason_of(error, engine.url)}.",
+            hint="Once the cause is removed, run the same command again.",
+        ) from None
     finally:
         engine.dispose()
     if after.standing is not Standing.CURRENT:

@@ -11,11 +11,16 @@ from tenyson.telemetry.urls import refused
 CONNECT_TIMEOUT_SECONDS = 5
 
 
-def make_engine(url: URL) -> Engine:
+def make_engine(url: URL, *, prepares: bool = True) -> Engine:
     """Returns an engine that has not connected yet.
 
     A connection to PostgreSQL is given back after each use: a run that computes holds none, and
     a hundred runs get by with the hundred connections that a server allows by itself.
+
+    Args:
+        url: Where the database is.
+        prepares: Whether to switch a SQLite file to write-ahead logging, which stays; not for one
+            that may be another program's.
 
     Raises:
         ConfigError: The URL names a driver that cannot be used.
@@ -26,7 +31,8 @@ def make_engine(url: URL) -> Engine:
             raise refused(f"names {url.drivername!r}, an asynchronous driver")
         if url.get_backend_name() == "sqlite":
             engine = create_engine(url)
-            event.listen(engine, "connect", _prepare_sqlite)
+            if prepares:
+                event.listen(engine, "connect", _prepare_sqlite)
             return engine
         arguments: dict[str, Any] = {
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
@@ -42,15 +48,21 @@ def make_engine(url: URL) -> Engine:
         raise refused(f"names {url.drivername!r}, which SQLAlchemy does not know") from None
 
 
-def make_upgrading_engine(url: URL) -> Engine:
+def make_upgrading_engine(url: URL, patience_seconds: float) -> Engine:
     """Returns an engine whose transactions hold a schema change whole, also on SQLite.
 
     SQLite's driver begins a transaction before the first INSERT only, and checks of foreign keys
     would stop a table from being made anew.
+
+    Args:
+        url: Where the database is.
+        patience_seconds: How long to wait for another that writes to a SQLite file, where the URL
+            does not say.
     """
     if url.get_backend_name() != "sqlite":
         return make_engine(url)
-    engine = create_engine(url, poolclass=NullPool)
+    arguments = {} if "timeout" in url.query else {"timeout": patience_seconds}
+    engine = create_engine(url, poolclass=NullPool, connect_args=arguments)
 
     @event.listens_for(engine, "connect")
     def _leave_transactions_to_us(connection: Any, _record: object) -> None:

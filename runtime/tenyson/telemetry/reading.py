@@ -37,7 +37,7 @@ def open_any_version(db_url: str) -> tuple[Engine, SchemaState]:
     """
     url = parse_url(db_url)
     _require_file(url)
-    engine = make_engine(url)
+    engine = make_engine(url, prepares=False)
     try:
         with engine.connect() as connection:
             return engine, state_of(connection)

@@ -25,8 +25,10 @@ _VERSION_TABLE = "alembic_version"
 _TABLES_OF_VERSION_1 = frozenset({"sft_metrics", "epoch_metrics", "rollouts", "generations"})
 _LOCK = 0x7E4F5A11
 """PostgreSQL's advisory lock under which tables are changed."""
-RUN_PATIENCE = "30s"
+RUN_PATIENCE_SECONDS = 30
 """How long a run waits for others that make the tables."""
+UPGRADE_PATIENCE_SECONDS = 3600
+"""How long `tenyson db upgrade` waits for others that upgrade or write."""
 _one_at_a_time = threading.Lock()
 """Alembic keeps what it works on in a global variable."""
 
@@ -70,6 +72,8 @@ def judge(version: str | None, tables: Set[str]) -> SchemaState:
         is_first = tables <= _TABLES_OF_VERSION_1
         return SchemaState(Standing.OLDER if is_first else Standing.FOREIGN, known[0])
     if version in known:
+        if not tables & _TABLES_OF_VERSION_1:  # others number their revisions like this, too
+            return SchemaState(Standing.FOREIGN, f"{version} (not ours)")
         is_last = version == known[-1]
         return SchemaState(Standing.CURRENT if is_last else Standing.OLDER, version)
     is_newer = version.isdecimal() and version > known[-1]
@@ -82,7 +86,7 @@ def state_of(connection: Connection) -> SchemaState:
     version = None
     if inspector.has_table(_VERSION_TABLE):
         version = connection.scalar(text(f"SELECT version_num FROM {_VERSION_TABLE}"))
-        if version == known_versions()[-1]:
+        if version == known_versions()[-1] and inspector.has_table("generations"):
             return SchemaState(Standing.CURRENT, version)
     return judge(version, {name for name in TABLES if inspector.has_table(name)})
 
@@ -144,13 +148,14 @@ def migrate(engine: Engine, *, only_if_empty: bool = False) -> tuple[SchemaState
         engine: Where the database is.
         only_if_empty: Leaves tables that hold rows of an older version alone.
     """
-    upgrading = make_upgrading_engine(engine.url)
+    patience = RUN_PATIENCE_SECONDS if only_if_empty else UPGRADE_PATIENCE_SECONDS
+    upgrading = make_upgrading_engine(engine.url, patience)
     wanted = {Standing.EMPTY} if only_if_empty else {Standing.EMPTY, Standing.OLDER}
     try:
         with _one_at_a_time, upgrading.begin() as connection:
             if connection.dialect.name == "postgresql":
                 if only_if_empty:  # a run goes on with its spool where others take long
-                    connection.execute(text(f"SET LOCAL lock_timeout = '{RUN_PATIENCE}'"))
+                    connection.execute(text(f"SET LOCAL lock_timeout = '{RUN_PATIENCE_SECONDS}s'"))
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
             before = state_of(connection)
             if before.standing not in wanted:
