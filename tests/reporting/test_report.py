@@ -10,10 +10,13 @@ import pytest
 from markdown_it import MarkdownIt
 from sqlalchemy import Engine
 
+from tenyson.evaluation.changes import Change, changes_of
+from tenyson.reporting import queries
+from tenyson.reporting.numbers import p_text, size_text
 from tenyson.reporting.report import Report, as_html, make_report, write_report
 from tenyson.reporting.report.writing import OutputError
 from tenyson.telemetry.reading import open_database
-from tests.runtime.reporting.chain import RL, SFT
+from tests.runtime.reporting.chain import BASE_EVAL, RL, RL_EVAL, SFT, SFT_EVAL
 
 HEADINGS = [
     "Runs", "Lineage", "Warnings", "Evaluations", "Learning curves", "Rewards", "Events",
@@ -38,6 +41,18 @@ def made(url: str, *runs: str, **options: Any) -> Report:
         return make_report(engine, runs, **options)
     finally:
         engine.dispose()
+
+
+def changes(url: str, before: str, after: str, *metrics: str, **options: Any) -> dict[str, Change]:
+    engine = open_database(url)
+    with engine.connect() as connection:
+        [[old], [new]] = [queries.model_scores(connection, run) for run in (before, after)]
+    engine.dispose()
+    pairs = {
+        m: ([[old.scores[m][i]] for i in old.prompts], [[new.scores[m][i]] for i in old.prompts])
+        for m in metrics
+    }
+    return changes_of(pairs, **options)
 
 
 def section(report: Report, heading: str) -> str:
@@ -206,12 +221,25 @@ def test_what_is_not_shown_says_what_these_prompts_could_show(own_chain: Any) ->
     lines = made(url, RL).markdown.splitlines()
     [line] = [line for line in lines if line.startswith("- RL against SFT")]
     assert "**not shown**" in line
-    assert re.search(r"of 12 prompts. So many show a difference of [\d.]+ points or more", line)
+    told = re.search(r"of 12 prompts. So many show a difference of ([\d.]+) points or more", line)
+    assert told is not None
+    # One of three comparisons, which are held to Holm together.
+    alone, of_three = (
+        changes(url, SFT_EVAL, RL_EVAL, "correct", alpha=alpha)["correct"].smallest_detectable or 0
+        for alpha in (0.05, 0.05 / 3)
+    )
+    assert alone < of_three
+    assert f"{told[1]} points" == size_text(of_three, is_share=True)
 
 
-def test_other_metrics_are_tested_together(report: Report) -> None:
-    [row] = [line for line in report.markdown.splitlines() if line.startswith("| `in_dictionary`")]
-    assert re.search(r"\| \+[\d.]+ points \| [\d.e-]+ \| improved \|$", row)
+def test_other_metrics_are_tested_together_with_the_main_one(sqlite_chain: str) -> None:
+    report = made(sqlite_chain, RL, metric="in_dictionary")
+    [row] = [line for line in report.markdown.splitlines() if line.startswith("| `correct`")]
+    told = re.search(r"\| \+[\d.]+ points \| ([\d.e-]+) \| improved \|$", row)
+    assert told is not None
+    found = changes(sqlite_chain, BASE_EVAL, RL_EVAL, "correct", "in_dictionary")["correct"]
+    assert told[1] == p_text(found.p_adjusted)
+    assert found.p_adjusted > found.test.p_value
 
 
 def test_what_was_never_recorded_leaves_sentences(own_chain: Any) -> None:

@@ -162,6 +162,7 @@ def test_a_report_is_written_where_it_is_wanted(tenyson: Any, tmp_path: Path, na
         (("runs", "show", "nothing"), "The database knows no run 'nothing'."),
         (("report", "wordle"), "is 6 runs or more"),
         (("report", RL, "--output", "report.pdf"), "written as .md or .html"),
+        (("report", RL, "--metric", "corect"), "no metric 'corect'. Did you mean 'correct'?"),
         (("runs", "list", "--since", "soon"), "'soon' is no age and no date"),
         (("runs", "list", "--db-url", "mysql://x"), "SQLite or PostgreSQL"),
         (("runs", "list", "--db-url", ""), "names no telemetry database"),

@@ -55,12 +55,16 @@ class Change:
         return verdict_of(self.difference.value, self.p_adjusted)
 
 
-def changes_of(columns: Mapping[str, tuple[Samples, Samples]]) -> dict[str, Change]:
+def changes_of(
+    columns: Mapping[str, tuple[Samples, Samples]], *, alpha: float = SIGNIFICANT
+) -> dict[str, Change]:
     """Returns each metric's change.
 
     Args:
         columns: By metric the scores before and after: for each prompt, in the same order, those
             of its samples.
+        alpha: What the smallest detectable differences are of: less where these are some of the
+            comparisons that a verdict is adjusted for.
 
     Raises:
         ValueError: There are no prompts, not the same number, or a score is not finite.
@@ -72,7 +76,7 @@ def changes_of(columns: Mapping[str, tuple[Samples, Samples]]) -> dict[str, Chan
     tests = {name: paired_test(*pair) for name, pair in means.items()}
     adjusted = holm([test.p_value for test in tests.values()])
     return {
-        name: _change(*columns[name], test, p, alpha=SIGNIFICANT / len(tests))
+        name: _change(*columns[name], test, p, alpha=alpha / len(tests))
         for (name, test), p in zip(tests.items(), adjusted, strict=True)
     }
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from tenyson.evaluation.changes import Change, changes_of
 from tenyson.evaluation.completions import BASE, SAMPLED
+from tenyson.evaluation.verdict import SIGNIFICANT
 from tenyson.reporting.evaluations import Evaluation
 from tenyson.reporting.lineage import in_order, is_eval, stage_names
 from tenyson.reporting.records import ModelScores, Run
@@ -54,7 +55,9 @@ class ScoredSet:
         """Returns the models' scores of one metric."""
         return [model.evaluation(metric) for model in self.models]
 
-    def changes(self, metrics: Sequence[str]) -> Mapping[str, Change]:
+    def changes(
+        self, metrics: Sequence[str], *, alpha: float = SIGNIFICANT
+    ) -> Mapping[str, Change]:
         """Returns what became of each metric from the first model to the last (Holm over them)."""
         first, last = self.models[0].found.scores, self.models[-1].found.scores
         ids = list(self.models[0].found.prompts)
@@ -62,7 +65,8 @@ class ScoredSet:
             {
                 name: ([[first[name][i]] for i in ids], [[last[name][i]] for i in ids])
                 for name in metrics
-            }
+            },
+            alpha=alpha,
         )
 
     def _rank(self, metric: str) -> tuple[int, bool, str]:

@@ -23,6 +23,7 @@ def make_report(engine: Engine, runs: Sequence[str], *, metric: str | None = Non
 
     Raises:
         RunNotFoundError: The database knows no such run, or several.
+        UnknownMetricError: The evaluations share some metrics, and not this one.
         DependencyError: matplotlib is not installed.
     """
     with engine.connect() as connection:

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from tenyson.contract import JobType
+from tenyson.contract import ExitCode, JobType
+from tenyson.datasets.keys import near_names
+from tenyson.errors import TenysonError
 from tenyson.reporting import queries
 from tenyson.reporting.lineage import in_order, is_eval
 from tenyson.reporting.records import Answer, Component, Event, Group, Point, Run
@@ -17,6 +19,12 @@ SHOWN_GROUPS = 3
 """Best, worst and of no variance, of each RL run."""
 SHOWN_ANSWERS = 3
 """Most gained and most lost, of each comparison."""
+
+
+class UnknownMetricError(TenysonError, LookupError):
+    """Raised when no models of the lineage share the metric that they are to be compared by."""
+
+    exit_code = ExitCode.CONFIG
 
 
 @dataclass(frozen=True)
@@ -72,11 +80,16 @@ def read_facts(
         connection: To the database.
         run_ids: Runs that it knows.
         metric: What models are compared by; None takes the first that they share.
+
+    Raises:
+        UnknownMetricError: They share some, and not this one.
     """
     found = queries.runs_by_id(connection, queries.lineage(connection, run_ids))
     runs = in_order(list(found.values()))
     scores = [s for r in runs if is_eval(r) for s in queries.model_scores(connection, r.run_id)]
     sets = scored_sets(runs, scores)
+    if metric is not None:
+        _require_shared(metric, sets)
     runs = _without_unrelated(runs, run_ids, sets)
     ids = [run.run_id for run in runs]
     gains, losses = _changed(connection, sets, metric)
@@ -91,6 +104,15 @@ def read_facts(
         events=queries.told_events(connection, ids),
         event_counts=queries.event_counts(connection, ids),
     )
+
+
+def _require_shared(metric: str, sets: Sequence[ScoredSet]) -> None:
+    known = list(dict.fromkeys(name for scored in sets for name in scored.metrics))
+    if known and metric not in known:
+        raise UnknownMetricError(
+            f"The evaluations share no metric {metric!r}. {near_names(metric, known)}".strip(),
+            hint=f"--metric takes one of: {', '.join(known)}.",
+        )
 
 
 def _without_unrelated(

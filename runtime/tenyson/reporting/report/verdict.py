@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from statistics import fmean
 
+from tenyson.evaluation.verdict import SIGNIFICANT
 from tenyson.reporting.comparison import (
     Comparison,
     compare,
@@ -35,11 +36,12 @@ def verdict(facts: ReportFacts) -> str:
         evaluations = _harmless(scored.evaluations(metric))
         binary = all(e.is_binary for e in evaluations)
         comparisons = compare(evaluations)
+        alpha = SIGNIFICANT / max(1, len(comparisons))
         # The last one is of the whole way, where there are several.
         for c in comparisons[-1:] + comparisons[:-1]:
             sentence = verdict_sentence(c, binary=binary)
             prompts = count_of(scored.prompts, "prompt") + (", sampled" if scored.sampled else "")
-            reach = _reach(scored, c, metric) if c.verdict == "not shown" else ""
+            reach = _reach(scored, c, metric, alpha) if c.verdict == "not shown" else ""
             lines.append(f"- {sentence}, {code(metric)} of {prompts}{reach}")
     if not _comparable(facts):
         lines.append(f"- {_without_comparison(facts)}")
@@ -58,7 +60,7 @@ def evaluations(facts: ReportFacts) -> str:
             parts.append(comparison_section(found, metric=plain(metric)))
             others = [name for name in scored.metrics if name != metric]
             if others:
-                parts += ["Other numbers of the same evaluations:", _others(scored, others)]
+                parts += ["Other numbers of the same evaluations:", _others(scored, metric, others)]
     if facts.gains or facts.losses:
         parts += _changes("Most gained", facts.gains) + _changes("Most lost", facts.losses)
     return "\n\n".join(parts) or "No evaluation left per-prompt scores."
@@ -95,11 +97,14 @@ def _without_comparison(facts: ReportFacts) -> str:
     return f"{NOTHING_TO_COMPARE} {why}"
 
 
-def _reach(scored: ScoredSet, comparison: Comparison, metric: str) -> str:
-    """What these prompts could have shown: not shown is not the same as no difference."""
+def _reach(scored: ScoredSet, comparison: Comparison, metric: str, alpha: float) -> str:
+    """What these prompts could have shown: not shown is not the same as no difference.
+
+    Where there are several comparisons the verdict asks more of each, and so does this.
+    """
     by_name = {str(plain(model.name)): model for model in scored.models}
     pair = ScoredSet([by_name[comparison.before], by_name[comparison.after]])
-    change = pair.changes([metric])[metric]
+    change = pair.changes([metric], alpha=alpha)[metric]
     if change.too_few:
         return ". So few prompts show no difference, however large"
     if change.smallest_detectable is None:
@@ -108,8 +113,11 @@ def _reach(scored: ScoredSet, comparison: Comparison, metric: str) -> str:
     return f". So many show a difference of {size} or more in 8 of 10 evaluations"
 
 
-def _others(scored: ScoredSet, metrics: Sequence[str]) -> str:
-    """The other metrics: each model's mean, and what became of them from the first to the last."""
+def _others(scored: ScoredSet, main: str, metrics: Sequence[str]) -> str:
+    """The other metrics: each model's mean, and what became of them from the first to the last.
+
+    They are adjusted together with the main one: it is one look at all of them.
+    """
     header = ["Metric", *(plain(model.name) for model in scored.models)]
     rows: list[list[object]] = [
         [code(m), *(number(fmean(model.found.scores[m].values())) for model in scored.models)]
@@ -117,7 +125,8 @@ def _others(scored: ScoredSet, metrics: Sequence[str]) -> str:
     ]
     if len(scored.models) > 1:
         header += ["First to last", "p (Holm)", "Verdict"]
-        for row, change in zip(rows, scored.changes(metrics).values(), strict=True):
+        changes = scored.changes([main, *metrics])
+        for row, change in zip(rows, (changes[m] for m in metrics), strict=True):
             difference = difference_text(change.difference.value, change.is_share)
             row += [difference, p_text(change.p_adjusted), change.verdict]
     return markdown_table(header, rows)
