@@ -11,6 +11,7 @@ from tenyson.examples.wordle.report import STAGES
 from tenyson.reporting import compare, load_evaluation
 from tenyson.reporting.comparison import Comparison, estimate
 from tenyson.reporting.evaluations import Evaluation
+from tenyson.reporting.numbers import interval_text
 
 
 def load_stages(folders: Mapping[str, Path]) -> list[Evaluation]:
@@ -53,5 +54,4 @@ def _against(comparison: Comparison | None) -> tuple[str, str]:
 
 
 def _interval(found: Estimate, *, signed: bool = False) -> str:
-    sign = "+" if signed else ""
-    return f"{100 * found.low:{sign}.1f} to {100 * found.high:{sign}.1f}"
+    return interval_text(found, is_share=True, signed=signed)

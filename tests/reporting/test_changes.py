@@ -78,6 +78,8 @@ def test_the_clustered_interval_agrees_with_the_cluster_robust_error_of_statsmod
 
     found = clustered_mean(samples)
 
+    assert found.low is not None
+    assert found.high is not None
     half = (found.high - found.low) / 2
     assert found.value == pytest.approx(flat.mean())
     assert half == pytest.approx(1.96 * fitted.bse[0], rel=0.05)
@@ -107,6 +109,15 @@ def test_a_score_that_is_the_same_everywhere_does_not_tell_what_would_be_shown()
 
     assert "is not known" in text
     assert "0 or more" not in text
+
+
+def test_no_interval_of_no_width_is_told() -> None:
+    right = changes_of({"a": ([[1.0, 1.0]] * 40, [[1.0, 1.0]] * 40)})["a"]
+    assert [right.before.low, right.before.high] == pytest.approx([0.9124, 1.0], abs=1e-4)
+    assert "+0.0 to +0.0" not in verdict_text("a", right)
+
+    text = verdict_text("a", changes_of({"a": ([[0.5]] * 40, [[0.75]] * 40)})["a"])
+    assert "(95 % interval –)" in text
 
 
 def test_five_prompts_are_called_too_few_for_a_mean_too() -> None:

@@ -76,7 +76,7 @@ def test_the_verdict_comes_first_with_its_numbers(pair: Any) -> None:
     text = delta_report(*pair()).markdown()
 
     assert text.splitlines()[2] == (
-        "**`exact`: improved.** 40.0 % → 60.0 %, +20.0 points (95 % interval +12.0 to +28.0), "
+        "**`exact`: improved.** 40.0 % → 60.0 %, +20.0 points (95 % interval +11.4 to +27.8), "
         "p 1.9e-06."
     )
     assert "| exact | 20 | 0 | 80 |" in text

@@ -88,9 +88,38 @@ def test_the_bootstrap_agrees_with_scipys_and_repeats_itself() -> None:
     assert paired_difference(before, after, seed=1) != found
 
 
-def test_a_constant_has_an_interval_of_no_width() -> None:
-    found = mean_interval([0.25] * 40)
-    assert (found.low, found.high) == (0.25, 0.25)
+@pytest.mark.parametrize("values", [[0.25] * 40, [0.7], [0.1 + 0.2, 0.3, 0.3]])
+def test_numbers_that_do_not_vary_have_no_interval(values: list[float]) -> None:
+    found = mean_interval(values)
+    assert found.value == pytest.approx(values[-1])
+    assert (found.low, found.high) == (None, None)
+
+
+def test_a_difference_of_shares_is_never_told_to_be_exact() -> None:
+    none = paired_difference(*pairs(0, 0, 40))
+    assert none.value == 0
+    assert [none.low, none.high] == pytest.approx([-0.0660, 0.0660], abs=1e-4)
+    all_of_3 = paired_difference(*pairs(3, 0, 0))
+    assert (all_of_3.value, all_of_3.high) == (1.0, 1.0)
+    assert all_of_3.low is not None
+    assert all_of_3.low < 0.1
+
+
+@pytest.mark.parametrize(("n", "better", "worse"), [(20, 0.1, 0.0), (50, 0.1, 0.05)])
+def test_the_interval_of_a_difference_of_shares_holds_it_in_95_of_100(
+    n: int, better: float, worse: float
+) -> None:
+    from scipy.stats import multinomial
+
+    held = 0.0
+    for b in range(n + 1):
+        for w in range(n + 1 - b if worse else 1):
+            found = paired_difference(*pairs(b, w, n - b - w))
+            assert found.low is not None
+            assert found.high is not None
+            if found.low <= better - worse <= found.high:
+                held += multinomial.pmf([b, w, n - b - w], n, [better, worse, 1 - better - worse])
+    assert held >= 0.94
 
 
 def test_the_sign_flip_test_agrees_with_scipys_exact_one() -> None:

@@ -186,6 +186,8 @@ def test_pass_at_1_is_the_mean_and_has_an_interval_over_prompts() -> None:
     estimate = mean_pass_at_k(samples, 1)
 
     assert estimate.value == pytest.approx(5 / 12)
+    assert estimate.low is not None
+    assert estimate.high is not None
     assert estimate.low < estimate.value < estimate.high
     assert estimate.n == 30
 
@@ -207,6 +209,8 @@ def test_means_over_samples_are_bootstrapped_over_prompts() -> None:
 
     interval = metric_intervals({"correct": 1 / 3}, rows)["correct"]
 
+    assert interval.low is not None
+    assert interval.high is not None
     # 40 prompts carry it, not 120 samples.
     assert interval.n == 40
     assert interval.high - interval.low == pytest.approx(2 * 1.96 * (1 / 3) / 40**0.5, rel=0.1)
@@ -216,6 +220,18 @@ def test_a_metric_that_two_numbers_could_explain_gets_no_interval() -> None:
     rows = [[{"a": a, "b": 0.5}] for a in (0.0, 1.0)]
 
     assert metric_intervals({"score": 0.5}, rows) == {}
+
+
+def test_a_metric_does_not_get_anothers_interval_for_being_0_as_well() -> None:
+    rows = details(*[(0.0,)] * 200, name="won")
+
+    assert metric_intervals({"win_rate": 0.0, "held_out_win_rate": 0.0}, rows) == {}
+    found = metric_intervals({"won": 0.0, "held_out_win_rate": 0.0}, rows)
+    assert found == {"won": wilson_interval(0, 200)}
+
+
+def test_a_number_that_does_not_vary_has_no_interval() -> None:
+    assert metric_intervals({"part": 0.5}, details(*[(0.5,)] * 9, name="part")) == {}
 
 
 def test_pass_at_k_is_told_of_every_binary_number() -> None:

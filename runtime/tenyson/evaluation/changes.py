@@ -21,7 +21,6 @@ from tenyson.evaluation.statistics import (
     PairedTest,
     holm,
     paired_test,
-    wilson_interval,
 )
 from tenyson.evaluation.verdict import SIGNIFICANT, Verdict, verdict_of
 
@@ -86,8 +85,8 @@ def _change(
 ) -> Change:
     smallest, needed = _reach(prompt_means(before), prompt_means(after), test, alpha)
     return Change(
-        before=_estimate(before),
-        after=_estimate(after),
+        before=clustered_mean(before),
+        after=clustered_mean(after),
         difference=clustered_difference(before, after),
         test=test,
         p_adjusted=p_adjusted,
@@ -96,12 +95,6 @@ def _change(
         too_few=len(before) < fewest_prompts(alpha),
         prompts_needed=needed,
     )
-
-
-def _estimate(samples: Samples) -> Estimate:
-    if _is_binary(samples) and all(len(drawn) == 1 for drawn in samples):
-        return wilson_interval(int(sum(drawn[0] for drawn in samples)), len(samples))
-    return clustered_mean(samples)
 
 
 def _is_binary(samples: Samples) -> bool:

@@ -5,7 +5,13 @@ Samples of one prompt are alike; counted one by one they would make every interv
 
 from collections.abc import Sequence
 
-from tenyson.evaluation.statistics import RESAMPLES, Estimate, mean_interval, paired_difference
+from tenyson.evaluation.statistics import (
+    RESAMPLES,
+    Estimate,
+    mean_interval,
+    paired_difference,
+    wilson_interval,
+)
 
 Samples = Sequence[Sequence[float]]
 """For each prompt the scores of its samples."""
@@ -28,11 +34,15 @@ def clustered_mean(
     """Returns the mean over prompts with an interval of the bootstrap that draws whole prompts.
 
     Every prompt weighs the same, however many samples it has; then drawing a prompt with its
-    samples is drawing its mean.
+    samples is drawing its mean. Where each prompt's samples are all right or all wrong, the
+    interval is Wilson's for the share of prompts.
 
     Source: Davison, Hinkley, "Bootstrap Methods and their Application" (1997), section 3.8.
     """
-    return mean_interval(prompt_means(samples), confidence, resamples=resamples, seed=seed)
+    means = prompt_means(samples)
+    if {*means, *(score for drawn in samples for score in drawn)} <= {0, 1}:
+        return wilson_interval(int(sum(means)), len(means), confidence)
+    return mean_interval(means, confidence, resamples=resamples, seed=seed)
 
 
 def clustered_difference(

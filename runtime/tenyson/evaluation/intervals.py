@@ -4,8 +4,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tenyson.evaluation.clustered import clustered_mean
 from tenyson.evaluation.pass_at_k import mean_pass_at_k
-from tenyson.evaluation.statistics import Estimate, mean_interval, wilson_interval
+from tenyson.evaluation.statistics import Estimate
 from tenyson.numbers import is_number
 
 Details = Sequence[Sequence[Mapping[str, Any]]]
@@ -39,30 +40,29 @@ def metric_intervals(metrics: Mapping[str, Any], details: Details) -> dict[str, 
     """Returns the intervals of the metrics that are means of a number in the details.
 
     A metric belongs to the number of its name, else to one with exactly its mean: tasks call the
-    mean of `correct` `accuracy`. Where several have that mean, and not the same interval, none is
-    given.
+    mean of `correct` `accuracy`. Where several numbers have that mean, and not the same interval,
+    none is given; nor where several metrics have it, which tells not whose it is: of 200 prompts
+    none was won, and none of the 20 that were held out.
     """
     means = {name: _estimate(name, details) for name in number_names(details)}
+    values = {name: float(value) for name, value in metrics.items() if is_number(value)}
     found = {}
-    for metric, value in metrics.items():
-        if not is_number(value):
-            continue
+    for metric, value in values.items():
         named = means.get(metric)
-        if named is not None and math.isclose(named.value, float(value), rel_tol=1e-9):
+        if named is not None and _are_close(named.value, value):
             found[metric] = named
             continue
-        equal = {
-            (m.low, m.high): m
-            for m in means.values()
-            if math.isclose(m.value, float(value), rel_tol=1e-9, abs_tol=1e-12)
-        }
+        if sum(_are_close(other, value) for other in values.values()) > 1:
+            continue
+        equal = {(m.low, m.high): m for m in means.values() if _are_close(m.value, value)}
         if len(equal) == 1:
             found[metric] = next(iter(equal.values()))
-    return found
+    return {metric: estimate for metric, estimate in found.items() if estimate.low is not None}
+
+
+def _are_close(a: float, b: float) -> bool:
+    return math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-12)
 
 
 def _estimate(name: str, details: Details) -> Estimate:
-    """Returns the mean over prompts: Wilson's interval for one 0 or 1 each, else a bootstrap."""
-    values = [sum(float(d[name]) for d in drawn) / len(drawn) for drawn in details]
-    is_share = all(len(drawn) == 1 for drawn in details) and set(values) <= {0.0, 1.0}
-    return wilson_interval(int(sum(values)), len(values)) if is_share else mean_interval(values)
+    return clustered_mean([[float(d[name]) for d in drawn] for drawn in details])

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from tenyson.evaluation.statistics import Estimate, mean_interval
+from tenyson.evaluation.clustered import clustered_mean
+from tenyson.evaluation.statistics import Estimate
 
 
 def pass_at_k(n: int, correct: int, k: int) -> float:
@@ -34,10 +35,10 @@ def pass_at_k(n: int, correct: int, k: int) -> float:
 
 
 def mean_pass_at_k(samples: Sequence[Sequence[float]], k: int) -> Estimate:
-    """Returns the mean of pass@k over prompts, with a bootstrap interval over them.
+    """Returns the mean of pass@k over prompts, with an interval over them.
 
     Args:
         samples: For each prompt 1 for a right sample and 0 for a wrong one.
         k: At most the samples of any prompt.
     """
-    return mean_interval([pass_at_k(len(drawn), int(sum(drawn)), k) for drawn in samples])
+    return clustered_mean([[pass_at_k(len(drawn), int(sum(drawn)), k)] for drawn in samples])

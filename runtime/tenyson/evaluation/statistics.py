@@ -9,17 +9,19 @@ from dataclasses import dataclass
 from typing import Any
 
 RESAMPLES = 10_000
+_ROUNDING = 1e-12
+"""Numbers that differ by less, as a share of the greatest, are equal."""
 _CELLS = 5_000_000
 """Numbers held at once while resampling, 40 MB."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number and the interval around it."""
+    """A number and the interval around it; none where the numbers do not tell how sure it is."""
 
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     confidence: float
     n: int
     """Prompts that it comes from."""
@@ -66,11 +68,16 @@ def mean_interval(
 ) -> Estimate:
     """Returns the mean with the bootstrap's percentile interval.
 
+    Of one number, or of numbers that are all equal, every draw has the same mean. That is no
+    interval, and none is given.
+
     Source: Efron, Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13.
     """
     import numpy as np
 
     data = _finite("values", values)
+    if np.ptp(data) <= _ROUNDING * np.abs(data).max():
+        return Estimate(float(data.mean()), None, None, confidence, len(data))
     means = _resampled_means(data, resamples, np.random.default_rng(seed))
     low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Estimate(float(data.mean()), float(low), float(high), confidence, len(data))
@@ -84,7 +91,9 @@ def paired_difference(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Estimate:
-    """Returns the mean of `after` minus `before` prompt by prompt, with a bootstrap interval.
+    """Returns the mean of `after` minus `before` prompt by prompt, with an interval.
+
+    It is Bonett and Price's where every number is 0 or 1, else a bootstrap's.
 
     Args:
         before: One number a prompt.
@@ -94,7 +103,29 @@ def paired_difference(
         seed: Of the draws; the same numbers give the same interval.
     """
     differences = _differences(before, after)
+    if {*before, *after} <= {0, 1}:
+        return _share_difference(before, after, confidence)
     return mean_interval(list(differences), confidence, resamples=resamples, seed=seed)
+
+
+def _share_difference(
+    before: Sequence[float], after: Sequence[float], confidence: float
+) -> Estimate:
+    """Returns the difference of two paired shares with the adjusted Wald interval.
+
+    Source: Bonett, Price, "Adjusted Wald confidence interval for a difference of binomial
+    proportions based on paired data", J. Educ. Behav. Stat. 37 (2012).
+    """
+    from scipy.stats import norm
+
+    better, worse, same = _win_loss_tie(before, after)
+    n = better + worse + same
+    gained, lost = (better + 1) / (n + 2), (worse + 1) / (n + 2)
+    middle = gained - lost
+    error = ((gained + lost - middle**2) / (n + 2)) ** 0.5
+    half = float(norm.ppf((1 + confidence) / 2)) * error
+    low, high = max(-1.0, middle - half), min(1.0, middle + half)
+    return Estimate((better - worse) / n, low, high, confidence, n)
 
 
 def mcnemar_exact(before: Sequence[float], after: Sequence[float]) -> PairedTest:

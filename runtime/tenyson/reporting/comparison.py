@@ -132,6 +132,7 @@ def _method(comparisons: Sequence[Comparison]) -> str:
     tests = ", ".join(sorted({c.test.method for c in comparisons}))
     return (
         f"Paired by prompt over {comparisons[0].difference.n} prompts. Test: {tests}, two-sided; "
-        "intervals of differences: bootstrap over prompts, 10,000 draws; verdict at "
+        "intervals of differences: Bonett and Price's for right or wrong answers, else a "
+        "bootstrap over prompts (10,000 draws), none where all differ by the same; verdict at "
         f"p < {SIGNIFICANT} after Holm's correction for {len(comparisons)} comparisons."
     )

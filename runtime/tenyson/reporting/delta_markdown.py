@@ -236,8 +236,10 @@ def _method(report: DeltaReport) -> str:
     return (
         f"Paired by prompt over {report.prompts:,} prompts.{samples} Test: {', '.join(tests)}, "
         f"two-sided; a verdict is improved or regressed where p < {SIGNIFICANT} after Holm's "
-        f"correction for {metrics}. Intervals: Wilson's for a share, else the bootstrap over "
-        f"prompts ({RESAMPLES:,} draws); they are of one score each, without the correction. "
+        f"correction for {metrics}. Intervals: Wilson's for a share, Bonett and Price's for a "
+        f"difference of shares, else the bootstrap over prompts ({RESAMPLES:,} draws), and none "
+        "(–) where all prompts have the same number; they are of one score each, without the "
+        "correction. "
         f"Smallest detectable: the difference that is found in 8 of 10 evaluations of so many "
         f"prompts at p < {SIGNIFICANT / count:.3g}, as the models disagree here. Won, lost and "
         "tied count prompts."

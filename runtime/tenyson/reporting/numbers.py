@@ -19,7 +19,9 @@ def size_text(value: float, is_share: bool) -> str:
 
 
 def interval_text(found: Estimate, is_share: bool, *, signed: bool = False) -> str:
-    """Returns an interval's ends: `3.1 to 21.9`."""
+    """Returns an interval's ends: `3.1 to 21.9`; `–` where there is none."""
+    if found.low is None or found.high is None:
+        return "–"
     sign = "+" if signed else ""
     if is_share:
         return f"{100 * found.low:{sign}.1f} to {100 * found.high:{sign}.1f}"

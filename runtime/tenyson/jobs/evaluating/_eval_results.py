@@ -67,7 +67,7 @@ def score(context: RunContext, tokenizer: Any, rows: Rows, answers: AnswerSet) -
     if answers.is_sampled:
         at_k = pass_metrics(details, context.config.evaluation.pass_at, _counted(context, details))
         metrics |= {name: estimate.value for name, estimate in at_k.items()}
-        intervals |= at_k
+        intervals |= {name: found for name, found in at_k.items() if found.low is not None}
     return Scored(answers, metrics, details, intervals)
 
 
@@ -97,6 +97,7 @@ def write_results(context: RunContext, rows: Rows, ids: Sequence[Any], scored: S
     result.metrics_ci |= {
         prefix + metric: [estimate.low, estimate.high]
         for metric, estimate in scored.intervals.items()
+        if estimate.low is not None and estimate.high is not None
     }
     result.artifacts.append(
         {
