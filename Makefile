@@ -35,7 +35,7 @@ test-fast: install ## Run the tests that need neither a cluster nor training
 	@$(BIN)/python -m pytest -m "not cluster and not train and not long and not gpu"
 
 test-runtime: install ## Run the runtime's long tests: resumes, kills, simulations
-	@$(BIN)/python -m pytest tests/runtime tests/tasks -m long
+	@$(BIN)/python -m pytest tests/runtime tests/telemetry tests/tasks -m long
 
 test-vllm: install .cache/vllm-venv/.installed ## Run the tests of the vLLM engine, in an environment of its own (OPTIONS for pytest)
 	@.cache/vllm-venv/bin/python -m pytest tests/runtime/served -m vllm $(OPTIONS)
