@@ -181,7 +181,7 @@ class Job(ABC):
             self._do_the_work(context)
             ranks.part()
             if mirror is not None:
-                upload_results(mirror, fence)
+                upload_results(mirror, fence, context.record.watcher)
             push(context)
             if context.budget_spent:
                 raise budget_reached(self.job_type, result.global_step, context.budget_spent)

@@ -61,7 +61,10 @@ def test_a_run_leaves_what_it_is_made_of_and_how_it_ended(
     assert first["uri"] == f"file://{tmp_path}/bucket/attempt-0/checkpoint-2"
     assert first["bytes"] > 1000
     assert len(first["sha256"]) == 64
-    assert saved["checkpoint-final"]["is_final"]
+    final = saved["checkpoint-final"]
+    assert final["is_final"]
+    assert final["uri"] == f"file://{tmp_path}/bucket/checkpoint-final"
+    assert final["seconds"] > 0
     assert {a["path"] for a in rows_of("artifacts")} >= {"checkpoint-final", "metrics.jsonl"}
     assert {a["uri"] for a in rows_of("artifacts") if a["path"] == "metrics.jsonl"} == {
         f"file://{tmp_path}/bucket/metrics.jsonl"
@@ -116,6 +119,16 @@ def test_a_second_attempt_says_where_it_goes_on_and_doubles_nothing(
     assert resumed["details"]["checkpoint"] == "attempt-0/checkpoint-2"
     assert "SHA-256" in resumed["details"]["verified"]
     assert [e["attempt"] for e in rows_of("events") if e["name"] == "run_started"] == [0]
+
+
+def test_what_is_not_copied_to_the_mirror_has_no_uri() -> None:
+    from tenyson.jobs.recording.attempt_rows import _copy_of
+
+    metrics = {"kind": "metrics", "path": "metrics.jsonl"}
+    assert _copy_of(metrics, "s3://b/r") == "s3://b/r/metrics.jsonl"
+    assert _copy_of(metrics, None) is None
+    offline = {"kind": "wandb", "path": "wandb/offline-run-1/run-1.wandb"}
+    assert _copy_of(offline, "s3://b/r") is None
 
 
 def test_an_attempt_that_ends_before_it_trains_undoes_nothing_and_wipes_nothing(

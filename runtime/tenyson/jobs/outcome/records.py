@@ -1,5 +1,6 @@
 """What an attempt finds and leaves in the output folder and its mirror: claim, results, failure."""
 
+import contextlib
 import dataclasses
 import json
 import logging
@@ -7,12 +8,14 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tenyson.checkpoints import manifest
 from tenyson.checkpoints.fence import Fence
 from tenyson.checkpoints.final import upload_final
 from tenyson.checkpoints.layout import attempt_folder
 from tenyson.checkpoints.mirror import Mirror
+from tenyson.checkpoints.watcher import Watcher
 from tenyson.contract import File
-from tenyson.errors import ConfigError, Problem, SupersededError, TenysonError
+from tenyson.errors import CheckpointError, ConfigError, Problem, SupersededError, TenysonError
 from tenyson.files import write_atomically
 from tenyson.jobs.result import JobResult
 
@@ -56,16 +59,27 @@ def claim_folder(fence: Fence) -> None:
         ) from error
 
 
-def upload_results(mirror: Mirror, fence: Fence) -> None:
-    """Copies up what a run that did all it was asked to has left, its result apart."""
+def upload_results(mirror: Mirror, fence: Fence, watcher: Watcher | None = None) -> None:
+    """Copies up what a run that did all it was asked to has left, its result apart.
+
+    Args:
+        mirror: Where to.
+        fence: Of the attempt.
+        watcher: Is told of the copy of a `checkpoint-final` that this attempt made.
+    """
     folder = fence.folder
     for name in (File.MANIFEST, File.METRICS, File.RESULTS, File.EVAL_OUTPUTS, File.USAGE):
         mirror.upload_file(folder / name)
     for pattern in (File.NAMED_RESULTS, File.NAMED_EVAL_OUTPUTS):
         for path in sorted(folder.glob(pattern.format(name="*"))):
             mirror.upload_file(path)
-    if (folder / File.FINAL_CHECKPOINT).is_dir():
-        upload_final(folder / File.FINAL_CHECKPOINT, fence.attempt, mirror)
+    final = folder / File.FINAL_CHECKPOINT
+    if final.is_dir():
+        upload_final(final, fence.attempt, mirror)
+        with contextlib.suppress(CheckpointError, OSError):  # a newer attempt puts its own there
+            # One of an earlier attempt, found finished, has its row already.
+            if watcher is not None and manifest.read(final).get("attempt") == fence.attempt:
+                watcher.uploaded(final, f"{mirror.uri}/{final.name}")
 
 
 def leave_result(

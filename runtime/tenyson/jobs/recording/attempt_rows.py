@@ -79,7 +79,7 @@ class AttemptRows:
             self._events.tell("budget", "reached", said, level="warning", **result.cost)
         self._tell_of_end(result, status_of(result.status, stop))
         rows = [
-            artifact_row(self._run, artifact, f"{uri}/{artifact['path']}" if uri else None)
+            artifact_row(self._run, artifact, _copy_of(artifact, uri))
             for artifact in result.artifacts
         ]
         if result.job_type == JobType.EVAL:  # a training logs its metrics on the way
@@ -116,6 +116,11 @@ class AttemptRows:
             unit = "prompt" if result.job_type == JobType.EVAL else "step"
             said = f"The run is done after {unit} {result.global_step}."
             self._events.tell("state", "run_ended", said)
+
+
+def _copy_of(artifact: Mapping[str, Any], uri: str | None) -> str | None:
+    """Where the artifact's copy is; an offline run of W&B stays where it is."""
+    return f"{uri}/{artifact['path']}" if uri and artifact["kind"] != "wandb" else None
 
 
 def ended(facts: AttemptFacts, result: JobResult, stop: StopRequest) -> AttemptFacts:
