@@ -26,8 +26,10 @@ NAN = float("nan")
         ({"a": [1, 0, 1, 0], "b": [0, 1, 1, 0]}, [2.0, 1.0], [False, False]),
         ({"a": [1, NAN, NAN, NAN]}, [1.0], [True, True]),
         ({"a": [1, NAN, 1, 0], "b": [0, 1, NAN, NAN]}, [1.0, 1.0], [True, False]),
+        # Their standard deviations are 0.8e-8 and 1.1e-8: the row of a group is told by the same.
+        ({"a": [0, 1.2e-8, 0, 1.6e-8]}, [1.0], [True, False]),
     ],
-    ids=["one function", "sums", "weights", "not scored", "partly scored"],
+    ids=["one function", "sums", "weights", "not scored", "partly scored", "nearly"],
 )
 def test_a_group_is_flat_when_its_weighted_sums_are_alike(
     rewards: dict[str, list[float]], weights: list[float], flat: list[bool]

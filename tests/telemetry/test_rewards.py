@@ -410,17 +410,6 @@ def test_a_round_in_which_a_function_failed_is_forgotten() -> None:
     assert [step for step, *_ in telemetry.rounds] == [1]
 
 
-def test_the_trainers_evaluation_is_of_phase_eval() -> None:
-    training = [False]
-    (wrapped,), telemetry = watch(
-        exact, size=4, is_training=lambda: training[0], num_generations_eval=1
-    )
-    call(wrapped)
-    ((_, groups, phase, _),) = telemetry.rounds
-    assert phase == "eval"
-    assert len(groups) == 4
-
-
 class Halves(Ranks):
     """Stands for two ranks that have sampled the same."""
 

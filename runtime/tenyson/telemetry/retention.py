@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tenyson.config.telemetry import Keep
+from tenyson.telemetry.sample_rows import is_zero_variance, sample_deviation
 from tenyson.telemetry.samples import PromptGroup
 
 
@@ -40,7 +41,7 @@ def _mean(group: PromptGroup) -> float | None:
 
 def _is_flat(group: PromptGroup) -> bool:
     totals = [c.total for c in group.completions if c.total is not None]
-    return bool(totals) and max(totals) - min(totals) < 1e-8
+    return bool(is_zero_variance(sample_deviation(totals)))
 
 
 def _without_texts(group: PromptGroup) -> PromptGroup:

@@ -11,7 +11,7 @@ from tenyson.telemetry.samples import Completion, EvalSample, PromptGroup
 from tenyson.telemetry.text import prompt_hash
 
 _ZERO = 1e-8
-"""Below it a standard deviation of rewards is none, as GRPO takes it."""
+"""Below it a standard deviation of rewards is none, as TRL takes it."""
 
 
 def rollout_rows(

@@ -1,7 +1,7 @@
 """GenerationRecorder: puts together what all reward functions said of one round of sampling."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,8 +39,6 @@ class GenerationRecorder:
         weights: Sequence[float] | None = None,
         *,
         ranks: Ranks | None = None,
-        is_training: Callable[[], bool] = lambda: True,
-        num_generations_eval: int | None = None,
     ) -> None:
         """Takes where to record, and how completions form groups.
 
@@ -50,22 +48,19 @@ class GenerationRecorder:
             weights: One per reward function; None weighs all as 1.
             ranks: Those that train together; rank 0 records what all of them have sampled. None
                 is this process alone.
-            is_training: Whether the trainer trains just now; in its evaluation `phase` is `eval`.
-                `lambda: trainer.model.training` says it.
-            num_generations_eval: Size of a group in evaluation; None is `num_generations`.
         """
-        self.is_training = is_training
         self.waits_for_facts = False
         """Whether the trainer says what it knows of each round, by `complete`; set by one that
         does."""
         self._telemetry = telemetry
-        self._group_sizes = {"rl": num_generations, "eval": num_generations_eval or num_generations}
+        self._group_size = num_generations
         self._weights = weights
         self._ranks = ranks or Ranks()
         self._is_recording = bool(self._ranks.share(telemetry.enabled))
         self._names: list[str] = []
         self._round: _Round | None = None
-        self._rounds: dict[str, tuple[int, int]] = {}
+        self._last_round = (-1, -1)
+        """Step and number."""
         self._lock = threading.Lock()  # asynchronous functions answer on a thread of TRL's
 
     def expect(self, names: Sequence[str]) -> None:
@@ -105,16 +100,15 @@ class GenerationRecorder:
         parts = self._ranks.gather((list(done.prompts), self._completions(done, facts)))
         if not self._ranks.is_main:
             return
-        phase = "rl" if self.is_training() else "eval"
         step = int(getattr(inputs.get("trainer_state"), "global_step", 0) or 0)
         prompts = [prompt for of_rank, _ in parts for prompt in of_rank]
         completions = [completion for _, of_rank in parts for completion in of_rank]
-        groups = _groups(prompts, completions, self._group_sizes[phase])
+        groups = _groups(prompts, completions, self._group_size)
         self._telemetry.record_rollouts(
             step,
             groups,
-            phase=phase,
-            sampling_round=self._next_round(phase, step),
+            phase="rl",
+            sampling_round=self._next_round(step),
             weights=dict(zip(self._names, self._own_weights, strict=True)),
             policy_version=step,  # weights are brought to the sampler before each round
         )
@@ -144,11 +138,11 @@ class GenerationRecorder:
             )
         return result
 
-    def _next_round(self, phase: str, step: int) -> int:
+    def _next_round(self, step: int) -> int:
         """The number of this round within its step, from 0."""
-        last_step, last_round = self._rounds.get(phase, (-1, -1))
+        last_step, last_round = self._last_round
         number = last_round + 1 if step == last_step else 0
-        self._rounds[phase] = (step, number)
+        self._last_round = (step, number)
         return number
 
 

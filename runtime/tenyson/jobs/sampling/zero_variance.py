@@ -11,9 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from tenyson.seeding import derive_seed
-
-NEARLY = 1e-8
-"""Difference of two rewards below which they are the same, as TRL has it."""
+from tenyson.telemetry.sample_rows import is_zero_variance, sample_deviation
 
 
 def flat_groups(
@@ -56,7 +54,7 @@ def _total(row: Sequence[float], weights: Sequence[float]) -> float:
 
 def _is_flat(totals: Sequence[float]) -> bool:
     known = [total for total in totals if not math.isnan(total)]
-    return not known or max(known) - min(known) <= NEARLY
+    return not known or bool(is_zero_variance(sample_deviation(known)))
 
 
 class FurtherPrompts:
