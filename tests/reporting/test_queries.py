@@ -1,6 +1,7 @@
 """What reports ask the database, on SQLite and on PostgreSQL."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection
@@ -10,6 +11,7 @@ from tenyson.reporting.queries import Filters
 from tenyson.reporting.queries.runs import RunNotFoundError
 from tenyson.reporting.records import Attempt
 from tenyson.reporting.steps import NO_LIMIT, last_steps
+from tenyson.telemetry.reading import open_database
 from tests.runtime.reporting.chain import (
     BASE_EVAL,
     HOSTILE,
@@ -147,6 +149,24 @@ def test_components_have_weight_and_mean_at_both_ends(connection: Connection) ->
     consistent = next(c for c in found if c.name == "consistent")
     assert (consistent.first or 0) < (consistent.last or 0)
     assert queries.components(connection, SFT, limits_of(connection, SFT)) == []
+
+
+def test_components_leave_out_what_a_later_attempt_undid(own_chain: Any) -> None:
+    last = Size.rl_steps - 1
+    of_last = f"run_id = '{RL}' AND step = {last}"
+    engine = open_database(
+        own_chain(
+            f"UPDATE rollouts SET attempt = 1 WHERE {of_last}",
+            f'UPDATE generations SET attempt = 1 WHERE {of_last} AND "index" = 0',
+            "UPDATE reward_components SET value = 1000 WHERE generation_id IN "
+            f"(SELECT id FROM generations WHERE {of_last} AND attempt = 0)",
+        )
+    )
+    with engine.connect() as connection:
+        found = queries.components(connection, RL, {0: last, 1: NO_LIMIT})
+    engine.dispose()
+    assert {c.name for c in found} == set(REWARDS)
+    assert all(c.last is not None and c.last < 1000 / Size.completions for c in found)
 
 
 def test_scores_are_by_prompt_and_answers_have_their_texts(connection: Connection) -> None:

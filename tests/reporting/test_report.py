@@ -205,6 +205,22 @@ def test_a_failed_run_says_so_first_and_concludes_nothing(engine: Engine) -> Non
     assert "This lineage holds no evaluation." in second
 
 
+def test_runs_of_one_name_have_columns_and_files_of_their_own(own_chain: Any) -> None:
+    report = made(
+        own_chain(
+            "UPDATE runs SET name = 'team/wordle $1'",
+            f"UPDATE runs SET seed = 7, model = 'other' WHERE run_id = '{SFT}'",
+        ),
+        RL,
+    )
+    [row] = [x for x in section(report, "Environment").splitlines() if x.startswith("| Seed")]
+    assert row.count("`0`") == 4
+    assert row.count("`7`") == 1
+    files = re.findall(r"--manifest > (\S+)", section(report, "Once more"))
+    assert len(files) == len(set(files)) == 5
+    assert f"{RL}.manifest.json" in files
+
+
 def test_a_report_on_sft_alone_leaves_out_what_came_after(engine: Engine) -> None:
     report = make_report(engine, [SFT])
     assert report.markdown.splitlines()[2].startswith("- SFT against base: **improved**")

@@ -53,6 +53,15 @@ def shown_type(run: Run) -> str:
     return SHOWN_TYPES.get(run.job_type.lower(), run.job_type)
 
 
+def own_names(runs: Sequence[Run]) -> dict[str, str]:
+    """Returns what each run is called by: its name, with its id where others bear the name, too."""
+    names = [run.name for run in runs]
+    return {
+        run.run_id: run.name if names.count(run.name) == 1 else f"{run.name} ({run.run_id})"
+        for run in runs
+    }
+
+
 def stage_names(runs: Sequence[Run]) -> dict[str, str]:
     """Returns what the models that these runs trained are called: `SFT`, or the run's name.
 

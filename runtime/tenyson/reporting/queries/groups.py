@@ -66,7 +66,7 @@ def components(
     connection: Connection, run_id: str, last_steps: Mapping[int, int]
 ) -> list[Component]:
     """Returns each reward function's weight, and its mean at the first and at the last step."""
-    c = _COMPONENTS.c
+    c, g = _COMPONENTS.c, _GENERATIONS.c
     steps = connection.execute(
         select(func.min(_ROLLOUTS.c.step), func.max(_ROLLOUTS.c.step)).where(
             _ROLLOUTS.c.run_id == run_id,
@@ -77,9 +77,15 @@ def components(
     if steps[0] is None:
         return []
     query = (
-        select(c.name, c.step, func.max(c.weight), func.avg(c.value))
-        .where(c.run_id == run_id, c.step.in_([steps[0], steps[1]]))
-        .group_by(c.name, c.step)
+        select(c.name, g.step, func.max(c.weight), func.avg(c.value))
+        .join_from(_GENERATIONS, _COMPONENTS, c.generation_id == g.id)
+        .where(
+            g.run_id == run_id,
+            g.phase == "rl",
+            g.step.in_([steps[0], steps[1]]),
+            counted(_GENERATIONS, last_steps, made_before=True),
+        )
+        .group_by(c.name, g.step)
     )
     found: dict[str, dict[int, tuple[Any, Any]]] = defaultdict(dict)
     for name, step, weight, mean in connection.execute(query):

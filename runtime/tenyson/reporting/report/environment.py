@@ -1,11 +1,13 @@
 """What the runs ran on, and the commands that run them again."""
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tenyson.manifest.differences import flat
 from tenyson.reporting.harmless import Markdown, code, fence, plain
+from tenyson.reporting.lineage import own_names
 from tenyson.reporting.records import Run
 from tenyson.reporting.report.words import size
 from tenyson.reporting.tables import markdown_table
@@ -17,7 +19,7 @@ SHOWN_HARDWARE = 8
 
 def environment(runs: Sequence[Run]) -> str:
     """Returns code, data, weights, versions and machine, one column for runs that are alike."""
-    described = {run.name: _facts(run) for run in runs}
+    described = {run.run_id: _facts(run) for run in runs}
     names = list(dict.fromkeys(name for facts in described.values() for name in facts))
     if not names:
         return "No run recorded a manifest."
@@ -34,22 +36,24 @@ def environment(runs: Sequence[Run]) -> str:
                          for facts in described.values()))
             for n in others
         ]  # fmt: skip
-        parts.append(markdown_table(("What", *map(plain, described)), rows_of_runs))
+        parts.append(markdown_table(("What", *map(plain, own_names(runs).values())), rows_of_runs))
     return "\n\n".join(parts)
 
 
 def again(runs: Sequence[Run]) -> str:
     """Returns the commands that repeat the runs, each after the one that it comes from."""
-    lines = []
-    for run in runs:
+    lines, names = [], own_names(runs)
+    file_names = [_file_name(run.name) for run in runs]
+    for run, file_name in zip(runs, file_names, strict=True):
         if run.manifest:
-            file = f"{run.name}.manifest.json"
+            name = file_name if file_names.count(file_name) == 1 else _file_name(run.run_id)
+            file = f"{name}.manifest.json"
             lines += [
                 f"tenyson runs show {shlex.quote(run.run_id)} --manifest > {shlex.quote(file)}",
                 f"tenyson replay {shlex.quote(file)}",
             ]
     commands = [
-        f"- {code(run.name)}: {code(shlex.join(map(str, run.manifest['command'])))}"
+        f"- {code(names[run.run_id])}: {code(shlex.join(map(str, run.manifest['command'])))}"
         for run in runs
         if run.manifest.get("command")
     ]
@@ -60,6 +64,11 @@ def again(runs: Sequence[Run]) -> str:
     if commands:
         parts += ["They were started by:", "\n".join(commands)]
     return "\n\n".join(parts) or "No run recorded a manifest, so none can be repeated from here."
+
+
+def _file_name(text: str) -> str:
+    """The text as a name that a file can have: a run may be called `team/wordle`."""
+    return re.sub(r"[^\w.-]+", "-", text, flags=re.ASCII).lstrip("-.") or "run"
 
 
 def _facts(run: Run) -> dict[str, str]:
