@@ -221,6 +221,23 @@ def test_runs_of_one_name_have_columns_and_files_of_their_own(own_chain: Any) ->
     assert f"{RL}.manifest.json" in files
 
 
+def test_other_settings_of_an_evaluation_are_told_first(report: Report, own_chain: Any) -> None:
+    assert "beside the training" not in report.markdown
+    url = own_chain(
+        "UPDATE runs SET config = json_set(config, '$.evaluation', "
+        "json_object('temperature', CASE run_id WHEN '" + RL_EVAL + "' THEN 0.7 ELSE 0.0 END))"
+    )
+    assert made(url, RL).markdown.splitlines()[2] == (
+        "- **Not the same beside the training**: evaluation.temperature is 0.0 for base, "
+        "0.0 for SFT, 0.7 for RL"
+    )
+    greedy = own_chain(
+        "UPDATE runs SET config = json_set(config, '$.evaluation', json_object('include_greedy', "
+        "json('true'), 'temperature', CASE run_id WHEN '" + RL_EVAL + "' THEN 0.7 ELSE 1.0 END))"
+    )
+    assert "beside the training" not in made(greedy, RL).markdown
+
+
 def test_a_report_on_sft_alone_leaves_out_what_came_after(engine: Engine) -> None:
     report = make_report(engine, [SFT])
     assert report.markdown.splitlines()[2].startswith("- SFT against base: **improved**")

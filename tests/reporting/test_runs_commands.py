@@ -144,6 +144,19 @@ def test_compare_pairs_models_of_one_label(
         assert by_metric["correct"]["before"]["value"] > 0
 
 
+def test_compare_tells_of_other_settings_first(
+    own_chain: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    given = "json_set(config, '$.task.scorer', 'exact')"
+    url = own_chain(f"UPDATE runs SET config = {given} WHERE run_id = '{RL_EVAL}'")
+    monkeypatch.setenv(Env.TELEMETRY_DB_URL, url)
+    assert main(["runs", "compare", SFT, RL]) == 0
+    said = capsys.readouterr().out.split("Verdict\n")[1]
+    assert said.startswith(
+        "Not the same beside the training: task.scorer is None for A, 'exact' for B\n"
+    )
+
+
 def test_compare_concludes_nothing_without_evaluations(tenyson: Any) -> None:
     said = tenyson("runs", "compare", RL, "wordle-broken")[1]
     assert "Run B lacks evaluations with per-prompt scores: nothing may be concluded." in said

@@ -11,6 +11,7 @@ from tenyson.manifest.differences import Difference
 from tenyson.manifest.outcome import metric_rows
 from tenyson.manifest.table import shortened
 from tenyson.reporting import queries
+from tenyson.reporting.beside_training import beside_training
 from tenyson.reporting.delta_markdown import verdict_text
 from tenyson.reporting.lineage import is_eval, nearest_parents, shown_type, stage_names
 from tenyson.reporting.records import ModelScores, Point, Run
@@ -38,6 +39,8 @@ class Compared:
     """Metrics that both have logged."""
     paired: Mapping[str, Change]
     """What the evaluations of A and B say on the prompts that they share, by metric."""
+    beside_training: Sequence[str]
+    """What these evaluations were not given alike."""
     without_pairs: str
     """Why nothing could be paired; empty where something was."""
 
@@ -53,14 +56,15 @@ def read_compared(engine: "Engine", left: str, right: str) -> Compared:
         found = queries.runs_by_id(connection, ids)
         one, other = (found[run_id] for run_id in ids)
         scores = [_scores(connection, run) for run in (one, other)]
-        paired = _paired(*scores)
+        pair = _pair(*scores)
         return Compared(
             one,
             other,
             configuration_differences(one, other),
             _shared_curves(connection, one, other),
-            paired,
-            "" if paired else _why_not(*scores),
+            pair.changes(pair.metrics) if pair else {},
+            _beside_training(connection, pair) if pair else (),
+            "" if pair else _why_not(*scores),
         )
 
 
@@ -72,6 +76,9 @@ def print_compared(compared: Compared) -> None:
         out.print(heading(f"{letter}  {shown_type(run)} {run.name}{identity}, {run.status}"))
     out.print()
     out.print(heading("Verdict"))
+    if compared.beside_training:
+        said = "; ".join(compared.beside_training)
+        out.print(cell(f"Not the same beside the training: {said}"))
     for metric, change in compared.paired.items():
         out.print(cell(verdict_text(f"B against A, {metric}", change).replace("**", "")))
     if compared.without_pairs:
@@ -118,6 +125,7 @@ def compared_json(compared: Compared) -> dict[str, Any]:
             }
             for metric, change in compared.paired.items()
         ],
+        "beside_training": list(compared.beside_training),
         "without_pairs": compared.without_pairs or None,
     }
 
@@ -154,15 +162,21 @@ def _scores(connection: "Connection", run: Run) -> list[ModelScores]:
     return found
 
 
-def _paired(left: Sequence[ModelScores], right: Sequence[ModelScores]) -> Mapping[str, Change]:
-    """The comparison of the first models of one label and the same prompts, metric by metric."""
+def _pair(left: Sequence[ModelScores], right: Sequence[ModelScores]) -> ScoredSet | None:
+    """The first models of one label that answered the same prompts."""
     for one in left:
         for other in right:
-            shared = ScoredSet([ScoredModel("A", 0, one), ScoredModel("B", 1, other)])
+            sampled = split_label(one.label)[1]
+            shared = ScoredSet([ScoredModel("A", 0, one), ScoredModel("B", 1, other)], sampled)
             is_pair = one.label == other.label and one.prompts == other.prompts
             if is_pair and shared.metrics:
-                return shared.changes(shared.metrics)
-    return {}
+                return shared
+    return None
+
+
+def _beside_training(connection: "Connection", pair: ScoredSet) -> list[str]:
+    ids = [model.found.run_id for model in pair.models]
+    return beside_training(pair, queries.runs_by_id(connection, ids))
 
 
 def _why_not(left: Sequence[ModelScores], right: Sequence[ModelScores]) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from tenyson.evaluation.verdict import SIGNIFICANT
+from tenyson.reporting.beside_training import beside_training
 from tenyson.reporting.comparison import (
     Comparison,
     compare,
@@ -31,7 +32,11 @@ NOTHING_TO_COMPARE = (
 def verdict(facts: ReportFacts) -> str:
     """Returns the verdict in sentences, the most important one first."""
     lines = [_ended_badly(run) for run in facts.runs if run.status in BAD_ENDS]
+    by_id = {run.run_id: run for run in facts.runs}
     for scored in _comparable(facts):
+        if differing := beside_training(scored, by_id):
+            told = plain("; ".join(differing))
+            lines.append(f"- **Not the same beside the training**: {told}")
         metric = _metric(facts, scored)
         evaluations = _harmless(scored.evaluations(metric))
         binary = all(e.is_binary for e in evaluations)
