@@ -77,7 +77,7 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _list(options: argparse.Namespace) -> int:
-    from tenyson.cli.dataset_text import list_text
+    from tenyson.cli.dataset_text import list_text, printable_lines
     from tenyson.datasets import DatasetError, open_store
     from tenyson.datasets.loading import read_manifest
 
@@ -92,8 +92,7 @@ def _list(options: argparse.Namespace) -> int:
         sys.stdout.write(json.dumps([json.loads(m.to_json()) for m in found], indent=2) + "\n")
     else:
         sys.stdout.write(list_text(found, store.url))
-    for message in damaged:
-        sys.stderr.write(f"{message}\n")
+    sys.stderr.write(printable_lines(damaged))
     return int(ExitCode.TASK if damaged else ExitCode.DONE)
 
 
@@ -108,6 +107,7 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
+    from tenyson.cli.dataset_text import printable_lines
     from tenyson.datasets import DatasetError, open_store, verify_dataset
     from tenyson.datasets.errors import DatasetRequestError
 
@@ -120,9 +120,10 @@ def _verify(options: argparse.Namespace) -> int:
             manifest = verify_dataset(key, options.store)
         except DatasetError as error:
             code = ExitCode.TASK
-            sys.stdout.write(f"BAD  {key}: {error}\n")
+            sys.stdout.write(printable_lines([f"BAD  {key}: {error}"]))
         else:
-            sys.stdout.write(f"OK   {key}: {manifest.rows} rows, sha256 {manifest.sha256}\n")
+            said = f"OK   {key}: {manifest.rows} rows, sha256 {manifest.sha256}"
+            sys.stdout.write(printable_lines([said]))
     return int(code)
 
 

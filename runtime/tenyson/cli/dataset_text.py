@@ -2,17 +2,15 @@
 
 import itertools
 import json
-import re
 from collections.abc import Sequence
 
 from tenyson.datasets.building import Build
 from tenyson.datasets.loading import NamedDataset
 from tenyson.datasets.manifest import DatasetManifest
 from tenyson.manifest.table import aligned
+from tenyson.reporting.harmless import visible
 
 _SHOWN_CHARACTERS = 400
-# Control characters, and those that reverse or hide the text around them.
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 
 def build_text(build: Build) -> str:
@@ -75,8 +73,8 @@ def size_text(size: int) -> str:
 
 
 def printable_lines(lines: Sequence[str]) -> str:
-    """Returns the lines as one text; what a terminal would act on is shown as an escape."""
-    return "".join(f"{_UNSAFE.sub(_escape, line)}\n" for line in lines)
+    """Returns the lines as one text; what a terminal would act on is made visible."""
+    return "".join(f"{visible(line)}\n" for line in lines)
 
 
 def _facts(manifest: DatasetManifest) -> list[str]:
@@ -110,7 +108,3 @@ def _rows(count: int) -> str:
 
 def _short(text: str) -> str:
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 1]}…"
-
-
-def _escape(match: re.Match[str]) -> str:
-    return {"\n": "⏎", "\t": "\\t"}.get(match[0], f"\\u{ord(match[0]):04x}")

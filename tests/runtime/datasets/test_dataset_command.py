@@ -82,6 +82,24 @@ def test_damage_is_told_by_list_and_verify(capsys: Any, store: Path) -> None:
     assert f"hcd_baseline-v2/{MANIFEST_FILE}" in captured.err
 
 
+def test_what_list_and_verify_say_of_damage_does_nothing_to_a_terminal(
+    capsys: Any, store: Path
+) -> None:
+    main(BUILD)
+    path = store / "hcd_baseline-v1" / MANIFEST_FILE
+    path.chmod(0o644)
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    *_, own_hash = manifest
+    path.write_text(json.dumps({**manifest, own_hash: "\x1b[31mred"}), encoding="utf-8")
+    capsys.readouterr()
+
+    for word in (["list"], ["verify", "--all"]):
+        assert main(["dataset", *word]) == ExitCode.TASK
+        captured = capsys.readouterr()
+        assert "\x1b" not in captured.out + captured.err
+        assert "it says ␛[31mred" in captured.out + captured.err
+
+
 def test_an_export_to_a_reader_that_stops_early_is_no_error(store: Path) -> None:
     main(BUILD)
     command = f"{sys.executable} -m tenyson.cli dataset export hcd_baseline-v1 --format jsonl"

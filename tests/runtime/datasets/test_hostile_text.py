@@ -19,6 +19,7 @@ ODD_TEXTS = [
     "emoji \U0001f600, combined e\u0301, and \ufeff inside",
     "\x1b[31mred\x1b[0m <script>alert(1)</script> | `code`",
     "right-to-left \u202e override",
+    "arabic mark \u061c, soft hyphen \xad, a tag \U000e0041 that nobody sees",
 ]
 
 
@@ -48,7 +49,9 @@ def test_a_terminal_is_shown_odd_texts_as_escapes(write: Write, text: str) -> No
 
     shown = show_text(open_dataset("odd-v1"), 1)
 
-    assert not set(shown) & set("\x00\x0b\x0c\r\x1b\x85\u2028\u2029\u202e\ufeff")
+    assert not set(shown) & set(
+        "\x00\x0b\x0c\r\x1b\x85\u2028\u2029\u202e\ufeff\u061c\xad\U000e0041"
+    )
 
 
 def test_a_byte_order_mark_and_windows_line_ends_are_no_part_of_the_text(write: Write) -> None:
