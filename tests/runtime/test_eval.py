@@ -325,3 +325,19 @@ def test_files_tell_the_same_fingerprint_as_the_loaded_model(
     with torch.no_grad():
         loaded.lm_head.weight[0, 0] += 1
     assert fingerprint_of_files(config, tiny_model, empty) != base_fingerprint(loaded)
+
+
+def test_a_column_of_the_prompts_is_no_score(
+    make_config: Any, sum_task: Any, tmp_path: Path
+) -> None:
+    asked = [
+        {"id": i, "prompt": f"{i}+1=", "completion": str(i + 1), "turns": i % 3} for i in range(4)
+    ]
+    told = [{"id": i, "turns": i % 3, "correct": i % 2} for i in range(4)]
+    task = {"eval_rows": asked, "metrics": {"accuracy": 0.5, "detailed_results": told}}
+
+    EvalJob(make_config(task=task), sum_task, output_dir=tmp_path).run()
+
+    lines = (tmp_path / File.EVAL_OUTPUTS).read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["scores"] for line in lines] == [{"correct": i % 2} for i in range(4)]
+    assert [row["turns"] for row in results_of(tmp_path)["detailed_results"]] == [0, 1, 2, 0]

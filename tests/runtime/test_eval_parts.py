@@ -13,7 +13,12 @@ from tenyson.config import parse_config
 from tenyson.contract import JobType
 from tenyson.errors import CheckpointError, ConfigError, TaskError
 from tenyson.evaluation.completions import Completion, Draw, Request, Sampling
-from tenyson.evaluation.intervals import binary_names, metric_intervals, pass_metrics
+from tenyson.evaluation.intervals import (
+    binary_names,
+    metric_intervals,
+    pass_metrics,
+    without_own_columns,
+)
 from tenyson.evaluation.pass_at_k import mean_pass_at_k, pass_at_k
 from tenyson.evaluation.prompts import prepare_prompts
 from tenyson.evaluation.proof import prove_adapters
@@ -232,6 +237,19 @@ def test_a_metric_does_not_get_anothers_interval_for_being_0_as_well() -> None:
 
 def test_a_number_that_does_not_vary_has_no_interval() -> None:
     assert metric_intervals({"part": 0.5}, details(*[(0.5,)] * 9, name="part")) == {}
+
+
+def test_what_repeats_the_prompts_row_is_no_score() -> None:
+    rows = [{"id": 7, "turns": 2, "correct": 1}, {"id": 8, "turns": 0, "correct": 1}]
+    told = [
+        [{"id": 7, "turns": 2, "correct": 1}, {"id": 7, "turns": 2, "correct": 0}],
+        [{"id": 8, "turns": 0, "correct": 1}],
+    ]
+
+    scores = without_own_columns(told, rows)
+
+    # A data set's column may be called as a score is; the values tell them apart.
+    assert scores == [[{"correct": 1}, {"correct": 0}], [{"correct": 1}]]
 
 
 def test_pass_at_k_is_told_of_every_binary_number() -> None:

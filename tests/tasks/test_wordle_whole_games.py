@@ -91,7 +91,9 @@ def test_metrics_play_the_transcript_again() -> None:
 
     assert scored["metrics"]["win_rate"] == pytest.approx(1 / 3)
     assert scored["metrics"]["trained_win_rate"] == scored["metrics"]["win_rate"]
-    assert [row["guesses"] for row in scored["detailed_results"]] == [3, 6, 0]
+    assert scored["metrics"]["guesses"] == 3
+    # A score of which more is better; that of guesses would call the worse player improved.
+    assert not any("guesses" in row for row in scored["detailed_results"])
     assert scored["detailed_results"][0]["valid_share"] == pytest.approx(2 / 3)
 
 

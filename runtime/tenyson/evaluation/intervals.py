@@ -21,6 +21,22 @@ def number_names(details: Details) -> list[str]:
     return [name for name in every[0] if all(is_number(d.get(name)) for d in every)]
 
 
+def without_own_columns(details: Details, rows: Sequence[Mapping[str, Any]]) -> Details:
+    """Returns what is told of the completions, without numbers that only repeat the prompts' rows.
+
+    Tasks copy columns of a row for the reader, its `id` or how many turns came before. These are
+    of the prompt, not of the answer: no model is better for them.
+
+    Args:
+        details: What the task says.
+        rows: The prompts' rows, in the same order.
+    """
+    places = [(row, detail) for row, drawn in zip(rows, details, strict=True) for detail in drawn]
+    names = {name for _, detail in places for name in detail}
+    own = {"id"} | {n for n in names if all(_is_same(r.get(n), d.get(n)) for r, d in places)}
+    return [[{n: v for n, v in d.items() if n not in own} for d in drawn] for drawn in details]
+
+
 def binary_names(details: Details) -> list[str]:
     """Returns the names of numbers that are 0 or 1 everywhere."""
     every = [detail for drawn in details for detail in drawn]
@@ -58,6 +74,10 @@ def metric_intervals(metrics: Mapping[str, Any], details: Details) -> dict[str, 
         if len(equal) == 1:
             found[metric] = next(iter(equal.values()))
     return {metric: estimate for metric, estimate in found.items() if estimate.low is not None}
+
+
+def _is_same(own: Any, told: Any) -> bool:
+    return is_number(own) and is_number(told) and float(own) == float(told)
 
 
 def _are_close(a: float, b: float) -> bool:

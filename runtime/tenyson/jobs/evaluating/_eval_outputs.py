@@ -97,10 +97,10 @@ def _name(context: RunContext, answers: AnswerSet) -> str:
 
 def _scores(context: RunContext, scored: Scored) -> list[list[dict[str, float]]]:
     """Returns by row and completion the numbers that every completion has."""
-    if scored.details is None:
+    if scored.scores is None:
         return [[{} for _ in drawn] for drawn in scored.answers.completions]
-    names = number_names(scored.details)
-    every = [detail for drawn in scored.details for detail in drawn]
+    names = number_names(scored.scores)
+    every = [detail for drawn in scored.scores for detail in drawn]
     if dropped := sorted(_numbers_of(every) - set(names)):
         context.warn(
             f"{', '.join(dropped)} {'is' if len(dropped) == 1 else 'are'} no finite number in "
@@ -108,7 +108,7 @@ def _scores(context: RunContext, scored: Scored) -> list[list[dict[str, float]]]
         )
     return [
         [{name: float(detail[name]) for name in names} for detail in drawn]
-        for drawn in scored.details
+        for drawn in scored.scores
     ]
 
 

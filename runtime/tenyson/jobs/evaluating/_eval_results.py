@@ -9,10 +9,12 @@ from tenyson.contract import File
 from tenyson.errors import TaskError
 from tenyson.evaluation.completions import Completion
 from tenyson.evaluation.intervals import (
+    Details,
     binary_names,
     metric_intervals,
     number_names,
     pass_metrics,
+    without_own_columns,
 )
 from tenyson.evaluation.statistics import Estimate
 from tenyson.files import sha256_of_file
@@ -49,6 +51,8 @@ class Scored:
     metrics: dict[str, Any]
     details: list[list[Detail]] | None
     """By row and completion; None where the task tells of none."""
+    scores: Details | None
+    """The same without what only repeats the row: what models can be compared by."""
     intervals: dict[str, Estimate]
 
 
@@ -61,14 +65,15 @@ def score(context: RunContext, tokenizer: Any, rows: Rows, answers: AnswerSet) -
     metrics, flat = _task_metrics(context, tokenizer, rows, answers.completions)
     if flat is None:
         _warn_without_details(context)
-        return Scored(answers, metrics, None, {})
+        return Scored(answers, metrics, None, None, {})
     details = _by_row(flat, answers.completions)
-    intervals = metric_intervals(metrics, details)
+    scores = without_own_columns(details, rows)
+    intervals = metric_intervals(metrics, scores)
     if answers.is_sampled:
-        at_k = pass_metrics(details, context.config.evaluation.pass_at, _counted(context, details))
+        at_k = pass_metrics(scores, context.config.evaluation.pass_at, _counted(context, scores))
         metrics |= {name: estimate.value for name, estimate in at_k.items()}
         intervals |= {name: found for name, found in at_k.items() if found.low is not None}
-    return Scored(answers, metrics, details, intervals)
+    return Scored(answers, metrics, details, scores, intervals)
 
 
 def write_results(context: RunContext, rows: Rows, ids: Sequence[Any], scored: Scored) -> None:
@@ -118,7 +123,7 @@ def telemetry_samples(rows: Rows, ids: Sequence[Any], scored: Scored) -> list[Ev
             prompt=row["prompt"],
             completion=completion.text,
             sample_index=sample,
-            scores=dict(scored.details[place][sample]) if scored.details else {},
+            scores=dict(scored.scores[place][sample]) if scored.scores else {},
             tokens=completion.tokens,
             truncated=completion.is_truncated,
             expected_answer=_expected_of(row),
@@ -175,7 +180,7 @@ def _are_details(details: Any) -> bool:
     )
 
 
-def _counted(context: RunContext, details: list[list[Detail]]) -> list[str]:
+def _counted(context: RunContext, details: Details) -> list[str]:
     """Returns the numbers that pass@k is estimated of."""
     settings = context.config.evaluation
     binary = binary_names(details)

@@ -44,6 +44,8 @@ def game_metrics(
 ) -> dict[str, Any]:
     """Returns the metrics of games by their transcripts, and one row of numbers a game.
 
+    The number of guesses is in no row: of scores more counts as better, and of guesses fewer are.
+
     `win_rate` is over all secrets, `held_out_win_rate` over those that no game was trained on: a
     model may come to know which words are the secret without reading marks any better.
     """
@@ -51,10 +53,10 @@ def game_metrics(
         {"id": secret, **replayed(text_of(completion), secret, words)}
         for completion, secret in zip(completions, secrets, strict=True)
     ]
-    count = len(details)
+    count, guesses = len(details), [row.pop("guesses") for row in details]
     metrics = {
         "win_rate": sum(row["won"] for row in details) / count,
-        "guesses": sum(row["guesses"] for row in details) / count,
+        "guesses": sum(guesses) / count,
         "consistent_share": sum(row["consistent_share"] for row in details) / count,
         "valid_share": sum(row["valid_share"] for row in details) / count,
     }
