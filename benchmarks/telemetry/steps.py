@@ -17,7 +17,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.telemetry.server import postgres
-from tenyson.contract import JobType
 from tenyson.telemetry import Completion, PromptGroup, Telemetry, open_telemetry
 
 GROUPS, GROUP_SIZE, CHARACTERS = 64, 8, 4096
@@ -41,9 +40,7 @@ def steps(is_quick: bool) -> list[Figures]:
 def _round(urls: dict[str, str], folder: Path, count: int) -> Figures:
     figures: Figures = {}
     for name, url in urls.items():
-        telemetry = open_telemetry(
-            url, folder / name, run_id=str(uuid.uuid4()), attempt=0, job_type=JobType.RL
-        )
+        telemetry = open_telemetry(url, folder / name, run_id=str(uuid.uuid4()), attempt=0)
         held: list[float] = []
         slower: dict[str, list[float]] = {work: [] for work in _WORKS}
         others = _cpu_of_other_threads()

@@ -91,11 +91,10 @@ def _found(url: str) -> dict[str, dict[str, int]]:
 
 
 def _write(url: str, folder: Path, number: int, steps: int, told: list[dict[str, int]]) -> None:
-    from tenyson.contract import JobType
     from tenyson.telemetry import Completion, PromptGroup, open_telemetry
 
     run_id = f"run-{number}"
-    telemetry = open_telemetry(url, folder / run_id, run_id=run_id, attempt=0, job_type=JobType.RL)
+    telemetry = open_telemetry(url, folder / run_id, run_id=run_id, attempt=0)
     for step in range(steps):
         groups = [
             PromptGroup(

@@ -19,7 +19,7 @@ from tenyson.checkpoints.fence import Fence, next_attempt, read_marker
 from tenyson.checkpoints.final import upload_final
 from tenyson.checkpoints.mirror import Mirror, fetch_folder
 from tenyson.checkpoints.store import CheckpointStore
-from tenyson.contract import Env, ExitCode, File, JobType
+from tenyson.contract import Env, ExitCode, File
 from tenyson.errors import SupersededError
 from tenyson.jobs.outcome.records import leave_result, upload_results
 from tenyson.jobs.result import JobResult
@@ -396,7 +396,6 @@ def test_telemetry_of_a_superseded_attempt_stays_out_of_the_folder_and_is_told_a
         tmp_path,
         run_id="run",
         attempt=0,
-        job_type=JobType.SFT,
         is_current=older.fence.is_current,
     )
     Attempt(tmp_path, 1)

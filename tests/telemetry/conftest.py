@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, select, text
 
-from tenyson.contract import JobType
 from tenyson.telemetry import Telemetry, WriterSettings, open_telemetry
 from tenyson.telemetry.tables import TABLES
 from tenyson.telemetry.urls import parse_url
@@ -111,7 +110,7 @@ def open_run(target: Target, tmp_path: Path) -> Iterator[Callable[..., Telemetry
     def open_one(
         run_id: str = "run", attempt: int = 0, url: str | None = None, **options: Any
     ) -> Telemetry:
-        options = {"job_type": JobType.RL, "settings": QUICK} | options
+        options = {"settings": QUICK} | options
         telemetry = open_telemetry(
             url or target.url, tmp_path / "output", run_id=run_id, attempt=attempt, **options
         )

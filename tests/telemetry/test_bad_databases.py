@@ -170,7 +170,6 @@ def test_a_full_postgresql_keeps_the_rows_in_the_spool_until_there_is_room(
     small_disk: Path, tmp_path: Path, wait_until: Any
 ) -> None:
     from hack.cluster.postgres import Postgres
-    from tenyson.contract import JobType
     from tenyson.telemetry import WriterSettings, open_telemetry
 
     server = Postgres(small_disk / "server")
@@ -178,9 +177,7 @@ def test_a_full_postgresql_keeps_the_rows_in_the_spool_until_there_is_room(
     try:
         url = server.database_url
         quick = WriterSettings(batch_seconds=0.01, retry_seconds=0.05, max_retry_seconds=0.1)
-        telemetry = open_telemetry(
-            url, tmp_path / "output", run_id="r", attempt=0, job_type=JobType.RL, settings=quick
-        )
+        telemetry = open_telemetry(url, tmp_path / "output", run_id="r", attempt=0, settings=quick)
         record(telemetry, 0)
         wait_until(lambda: telemetry._writer.written == 3)
         free = shutil.disk_usage(small_disk).free
@@ -206,13 +203,11 @@ def test_a_full_postgresql_keeps_the_rows_in_the_spool_until_there_is_room(
 
 WRITE = """
 import sys, threading
-from tenyson.contract import JobType
 from tenyson.telemetry import Completion, PromptGroup, open_telemetry
 url, folder, first, count, steps = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:])
 lost = []
 def run(number):
-    telemetry = open_telemetry(url, f"{folder}/{number}", run_id=f"run-{number}", attempt=0,
-                               job_type=JobType.RL)
+    telemetry = open_telemetry(url, f"{folder}/{number}", run_id=f"run-{number}", attempt=0)
     for step in range(steps):
         said = [Completion(f"{number} {step} {i} " * 50, {"a": 1.0, "b": i}, 1.0 + i)
                 for i in range(8)]

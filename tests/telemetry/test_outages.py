@@ -12,7 +12,6 @@ from unittest.mock import Mock
 import pytest
 
 from tenyson.checkpoints.fence import Fence
-from tenyson.contract import JobType
 from tenyson.errors import DependencyError
 from tenyson.jobs.outcome.records import leave_result
 from tenyson.jobs.result import JobResult
@@ -188,7 +187,7 @@ def test_rows_that_cannot_be_made_are_counted_and_the_rest_is_written(
 
 
 def test_without_a_url_nothing_is_written(tmp_path: Path) -> None:
-    telemetry = open_telemetry(None, tmp_path, run_id="run", attempt=0, job_type=JobType.RL)
+    telemetry = open_telemetry(None, tmp_path, run_id="run", attempt=0)
     record(telemetry, range(3))
     assert not telemetry.enabled
     assert telemetry.close() == {"written": 0, "spooled": 0}
@@ -254,7 +253,7 @@ def test_a_large_evaluation_is_stored_in_parts(tmp_path: Path) -> None:
     """One transaction for all of it would be rolled back whole at a deadline."""
     database, spool = CountingDatabase(), Spool(tmp_path)
     writer = Writer(database, spool, WriterSettings(batch_seconds=0.01))  # type: ignore[arg-type]
-    telemetry = Telemetry(RunKey("run", 0), JobType.EVAL, spool, writer)
+    telemetry = Telemetry(RunKey("run", 0), spool, writer)
     telemetry.record_eval_samples([EvalSample(str(i), "p", "c") for i in range(1700)])
     assert telemetry.close() == {"written": 3400, "spooled": 0}
     assert sorted(database.sizes) == [400, 1000, 1000, 1000]
@@ -263,7 +262,7 @@ def test_a_large_evaluation_is_stored_in_parts(tmp_path: Path) -> None:
 def test_rows_that_no_time_was_left_for_are_not_said_to_be_an_outage(tmp_path: Path) -> None:
     database, spool = HangingDatabase(), Spool(tmp_path)
     writer = Writer(database, spool, WriterSettings(batch_seconds=0.01))  # type: ignore[arg-type]
-    telemetry = Telemetry(RunKey("run", 0), JobType.SFT, spool, writer)
+    telemetry = Telemetry(RunKey("run", 0), spool, writer)
     telemetry.record(rows_of(1, 0))
     assert database.asked.wait(10)
     begun = time.monotonic()
@@ -359,7 +358,7 @@ def test_all_files_of_the_spool_are_copied_up(tmp_path: Path) -> None:
 def test_a_disk_that_takes_nothing_ends_no_run(tmp_path: Path, caplog: Any) -> None:
     folder = tmp_path / "output"
     folder.write_text("no folder")
-    telemetry = open_telemetry(NOWHERE, folder, run_id="run", attempt=0, job_type=JobType.SFT)
+    telemetry = open_telemetry(NOWHERE, folder, run_id="run", attempt=0)
     record(telemetry, range(2))
     with caplog.at_level(logging.WARNING):
         counts = telemetry.close()

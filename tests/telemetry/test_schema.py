@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import create_engine, inspect, text
 
 from tenyson.cli.main import main
-from tenyson.contract import ExitCode, JobType
+from tenyson.contract import ExitCode
 from tenyson.errors import DependencyError
 from tenyson.telemetry import drain_spool, open_telemetry
 from tenyson.telemetry.engines import make_engine
@@ -183,11 +183,11 @@ def test_rows_after_an_upgrade_take_the_place_of_those_before(target: Any, tmp_p
     make_version_1(target)
     upgrade(target)
     before = {name: len(target.rows(name)) for name in TABLES}
-    rl = open_telemetry(target.url, tmp_path, run_id="old-rl", attempt=0, job_type=JobType.RL)
+    rl = open_telemetry(target.url, tmp_path, run_id="old-rl", attempt=0)
     answers = [Completion(str(i), {"exact": 1.0, "judge": 0.0}, 1.5) for i in range(2)]
     rl.record_rollouts(4, [PromptGroup(0, "2+0=", answers)])
     rl.close()
-    ev = open_telemetry(target.url, tmp_path, run_id="old-eval", attempt=0, job_type=JobType.EVAL)
+    ev = open_telemetry(target.url, tmp_path, run_id="old-eval", attempt=0)
     ev.record_eval_samples([EvalSample("r1", "p", "c"), EvalSample("r1", "p", "c", model="base")])
     ev.close()
     assert {name: len(target.rows(name)) for name in TABLES} == before
@@ -242,7 +242,7 @@ def test_a_run_is_refused_by_an_older_database_with_the_command(
 ) -> None:
     make_version_1(target)
     with pytest.raises(DependencyError, match=f"version 0001; this tenyson needs {HEAD}") as caught:
-        open_telemetry(target.url, tmp_path, run_id="r", attempt=0, job_type=JobType.SFT)
+        open_telemetry(target.url, tmp_path, run_id="r", attempt=0)
     assert caught.value.exit_code is ExitCode.DEPENDENCY
     assert "tenyson db upgrade" in caught.value.hint
     assert "runs" not in inspect(create_engine(parse_url(target.url))).get_table_names()
@@ -252,7 +252,7 @@ def test_a_newer_database_asks_for_a_newer_tenyson(target: Any, tmp_path: Path) 
     upgrade(target)
     target.execute("UPDATE alembic_version SET version_num = '0099'")
     with pytest.raises(DependencyError, match="version 0099") as caught:
-        open_telemetry(target.url, tmp_path, run_id="r", attempt=0, job_type=JobType.SFT)
+        open_telemetry(target.url, tmp_path, run_id="r", attempt=0)
     assert "Update tenyson" in caught.value.hint
     with pytest.raises(DependencyError, match="version 0099"):
         open_database(target.url)
@@ -261,7 +261,7 @@ def test_a_newer_database_asks_for_a_newer_tenyson(target: Any, tmp_path: Path) 
 def test_another_programs_tables_are_left_alone(target: Any, tmp_path: Path) -> None:
     target.execute("CREATE TABLE experiments (experiment_id INTEGER, name TEXT)")
     with pytest.raises(DependencyError, match="another program's"):
-        open_telemetry(target.url, tmp_path, run_id="r", attempt=0, job_type=JobType.SFT)
+        open_telemetry(target.url, tmp_path, run_id="r", attempt=0)
     assert upgrade(target)[1].standing is Standing.FOREIGN
 
 
@@ -273,7 +273,7 @@ def test_another_program_that_numbers_its_revisions_alike_is_left_alone(
     with pytest.raises(DependencyError, match=f"'{HEAD} .not ours.', which are another program's"):
         open_database(target.url)
     with pytest.raises(DependencyError, match="another program's"):
-        open_telemetry(target.url, tmp_path, run_id="r", attempt=0, job_type=JobType.SFT)
+        open_telemetry(target.url, tmp_path, run_id="r", attempt=0)
 
 
 def test_looking_at_another_programs_file_does_not_change_it(tmp_path: Path) -> None:

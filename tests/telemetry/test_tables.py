@@ -227,10 +227,9 @@ def test_what_was_stored_is_plain_text_to_sql(target: Any, open_run: Any) -> Non
 
 def test_processes_that_start_together_all_find_their_tables(target: Any, tmp_path: Path) -> None:
     code = (
-        "import sys; from tenyson.contract import JobType; "
+        "import sys; "
         "from tenyson.telemetry import EvalSample, open_telemetry; "
-        "t = open_telemetry(sys.argv[1], sys.argv[2], run_id=sys.argv[3], attempt=0,"
-        " job_type=JobType.EVAL); "
+        "t = open_telemetry(sys.argv[1], sys.argv[2], run_id=sys.argv[3], attempt=0); "
         "t.record_eval_samples([EvalSample(str(i), 'p', 'c') for i in range(50)]); "
         "print(t.close())"
     )

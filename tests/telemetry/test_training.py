@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from tenyson.contract import JobType
 from tenyson.jobs.sampling._generations import GenerationRecorder
 from tenyson.jobs.sampling._rewards import checked_rewards
 
@@ -154,7 +153,7 @@ def test_sft_leaves_rows_of_training_and_of_evaluation(
     from tenyson.telemetry.callbacks import SFTTelemetryCallback
 
     model, tokenizer = tiny()
-    telemetry = open_run(job_type=JobType.SFT)
+    telemetry = open_run()
     arguments = SFTConfig(
         output_dir=str(tmp_path), max_steps=STEPS, per_device_train_batch_size=BATCH,
         logging_steps=2, eval_strategy="steps", eval_steps=4, save_strategy="no", report_to="none",

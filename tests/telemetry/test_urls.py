@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tenyson.contract import ExitCode, JobType
+from tenyson.contract import ExitCode
 from tenyson.errors import ConfigError
 from tenyson.telemetry import open_telemetry
 from tenyson.telemetry.database import Database
@@ -26,7 +26,7 @@ BAD = {
 @pytest.mark.parametrize("url", BAD)
 def test_a_url_that_cannot_be_used_is_a_configuration_error(url: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
-        open_telemetry(url, tmp_path, run_id="run", attempt=0, job_type=JobType.SFT)
+        open_telemetry(url, tmp_path, run_id="run", attempt=0)
     error = caught.value
     assert error.exit_code is ExitCode.CONFIG
     assert error.problems[0].path == "telemetry.db_url"
@@ -46,7 +46,7 @@ def test_a_wrong_password_is_told_without_the_password(
     wrong = parse_url(postgres.database_url).set(password="s3c/ret")
     url = wrong.render_as_string(hide_password=False)
     with caplog.at_level(logging.DEBUG):
-        telemetry = open_telemetry(url, tmp_path, run_id="run", attempt=0, job_type=JobType.SFT)
+        telemetry = open_telemetry(url, tmp_path, run_id="run", attempt=0)
         telemetry.record_sft_metrics(1, "train", {})
         assert telemetry.close() == {"written": 0, "spooled": 1}
     assert "password authentication failed" in (telemetry.warning or "")

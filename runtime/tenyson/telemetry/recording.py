@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tenyson.contract import JobType
 from tenyson.telemetry.database import Database, DatabaseAway
 from tenyson.telemetry.redaction import Redact, redacted_groups, redacted_samples
 from tenyson.telemetry.retention import Retention
@@ -30,7 +29,6 @@ def open_telemetry(
     *,
     run_id: str,
     attempt: int,
-    job_type: JobType,
     settings: WriterSettings | None = None,
     is_current: Callable[[], bool] = lambda: True,
     retention: Retention | None = None,
@@ -43,7 +41,6 @@ def open_telemetry(
         output_dir: Where rows are kept while the database is away.
         run_id: The run that rows belong to.
         attempt: The try at that run.
-        job_type: Kind of the job.
         settings: When rows are written; None takes the defaults.
         is_current: Whether the attempt may write to the output folder; asked before it does.
         retention: Which groups keep their texts; None keeps all.
@@ -55,13 +52,13 @@ def open_telemetry(
     """
     run = RunKey(run_id, attempt)
     if db_url is None:
-        return Telemetry(run, job_type)
+        return Telemetry(run)
     spool = Spool(Path(output_dir), is_current)
     database = Database(db_url)
     with suppress(DatabaseAway):  # the writer finds it away, too, and says so
         database.prepare()
     writer = Writer(database, spool, settings or WriterSettings())
-    return Telemetry(run, job_type, spool, writer, retention=retention, redact=redact)
+    return Telemetry(run, spool, writer, retention=retention, redact=redact)
 
 
 class Telemetry:
@@ -70,7 +67,6 @@ class Telemetry:
     def __init__(
         self,
         run: RunKey,
-        job_type: JobType,
         spool: Spool | None = None,
         writer: Writer | None = None,
         *,
@@ -78,7 +74,6 @@ class Telemetry:
         redact: Redact | None = None,
     ) -> None:
         self.run = run
-        self.job_type = job_type
         self.warning: str | None = None
         """Where rows are that are not in the database; set by `close`, None when all are."""
         self._spool = spool

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from tenyson.config.budget import BudgetConfig
-from tenyson.contract import JobType
 from tenyson.jobs.limits.meter import Meter
 from tenyson.jobs.recording.budget_forecast import BudgetForecast
 from tenyson.jobs.recording.events import Events
@@ -26,7 +25,7 @@ COMPLETIONS, CHARACTERS, GROUP = 512, 4096, 8
 
 @pytest.fixture
 def telemetry(db_url: str, tmp_path: Path) -> Iterator[Telemetry]:
-    opened = open_telemetry(db_url, tmp_path, run_id="r", attempt=0, job_type=JobType.RL)
+    opened = open_telemetry(db_url, tmp_path, run_id="r", attempt=0)
     yield opened
     counts = opened.close(60)
     assert counts["spooled"] == 0

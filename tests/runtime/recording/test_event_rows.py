@@ -123,16 +123,13 @@ def test_no_database_and_no_tracker_record_nothing(
 def test_a_database_that_goes_away_and_comes_back_is_told_in_itself(tmp_path: Path) -> None:
     from sqlalchemy import create_engine, text
 
-    from tenyson.contract import JobType
     from tenyson.jobs.recording.events import Events
     from tenyson.jobs.recording.making import tell_of_database
     from tenyson.telemetry import WriterSettings, open_telemetry
 
     url = f"sqlite:///{tmp_path}/telemetry.db?timeout=0.05"
     quick = WriterSettings(batch_seconds=0.01, retry_seconds=0.01, max_retry_seconds=0.02)
-    telemetry = open_telemetry(
-        url, tmp_path / "out", run_id="r", attempt=0, job_type=JobType.SFT, settings=quick
-    )
+    telemetry = open_telemetry(url, tmp_path / "out", run_id="r", attempt=0, settings=quick)
     events = Events(telemetry, lambda: 7)
     changes: list[str | None] = []
 

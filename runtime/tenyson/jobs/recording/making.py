@@ -32,7 +32,6 @@ def make_record(context: RunContext, started: float) -> None:
         context.output_dir,
         run_id=context.result.run_id,
         attempt=context.result.attempt,
-        job_type=context.job_type,
         is_current=context.fence.is_current,
         retention=Retention(settings.keep, settings.keep_every),
         redact=redact,

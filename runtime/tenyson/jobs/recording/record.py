@@ -25,10 +25,9 @@ class Record:
     @property
     def telemetry(self) -> "Telemetry":
         """Where rows of prompts and completions go."""
-        from tenyson.contract import JobType
         from tenyson.telemetry import open_telemetry
 
-        return open_telemetry(None, ".", run_id="", attempt=0, job_type=JobType.SFT)
+        return open_telemetry(None, ".", run_id="", attempt=0)
 
     def tell(
         self,
