@@ -185,6 +185,25 @@ def test_what_differs_beside_the_training_is_refused_or_named(
     assert "Not the same beside the training" in report.markdown()
 
 
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("task_module", "mine:Task", "other:Task"),
+        ("task", "3f2a", "77b0"),
+        ("loader", "transformers", "unsloth"),
+        ("dtype", "float32", "bfloat16"),
+    ],
+)
+def test_other_scoring_or_loading_is_refused(name: str, old: Any, new: Any, pair: Any) -> None:
+    before, after = pair(everywhere(settings={name: new}))
+    delta_report(before, after)  # a file from before the setting was written does not tell
+
+    rows = [json.loads(line) for line in before.read_text().splitlines()]
+    everywhere(settings={name: old})(rows)
+    with pytest.raises(ComparisonError, match=f"{name} is "):
+        delta_report(write(before, rows), after)
+
+
 def test_scorers_that_are_not_compared_may_differ(pair: Any) -> None:
     change = everywhere(settings={"scorer": ["exact", "numeric"]}, scores={"numeric": 1.0})
 

@@ -12,6 +12,7 @@ from tenyson.cli.main import main
 from tenyson.contract import RUNS_FOLDER, Env, ExitCode, File
 from tenyson.errors import ConfigError
 from tenyson.jobs.eval import EvalJob
+from tenyson.jobs.evaluating._eval_outputs import _scoring_task
 from tenyson.jobs.evaluating.generation import generate_answers, plan_generation
 from tenyson.jobs.sft import SFTJob
 from tenyson.reporting import delta_report
@@ -146,6 +147,9 @@ def test_every_eval_job_leaves_such_a_file(
     config = make_config(adapter={"path": adapter}, evaluation={"include_base": True})
     result = EvalJob(config, sum_task, output_dir=tmp_path / "eval").run()
 
+    settings = rows_of(tmp_path / "eval" / File.EVAL_OUTPUTS)[0]["settings"]
+    assert settings["loader"] == "transformers"
+    assert settings["dtype"] in ("auto", "float32")
     report = delta_report(
         tmp_path / "eval" / "eval_outputs-base.jsonl", tmp_path / "eval" / File.EVAL_OUTPUTS
     )
@@ -197,3 +201,13 @@ def test_a_bad_evaluation_set_ends_the_command_with_file_and_line(place: Path, c
     assert generate("base", Path(RUNS_FOLDER, "my_run", "eval_before.jsonl")) == ExitCode.TASK
     assert "evalset.jsonl:61: the id 's0' is that of line 1, too" in capsys.readouterr().err
     assert not Path(RUNS_FOLDER, "my_run-eval_before").exists()
+
+
+def test_another_task_that_scores_is_named_with_a_digest_of_its_section() -> None:
+    by_task = {"scorer": ["exact", "task"], "task_module": "mine:Task", "task": {"strict": True}}
+
+    told = _scoring_task(by_task)
+
+    assert told["task_module"] == "mine:Task"
+    assert told["task"] != _scoring_task({**by_task, "task": {"strict": False}})["task"]
+    assert set(_scoring_task({**by_task, "scorer": ["exact"]}).values()) == {None}

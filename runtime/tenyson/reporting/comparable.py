@@ -9,6 +9,8 @@ from tenyson.reporting.evaluations import ComparisonError
 _OTHER_SETTINGS = ("engine", "scorer")
 """Settings that may differ: the engine follows from model and machine; of the scorers only those
 of the compared scores count."""
+_LATER_SETTINGS = ("task_module", "task", "loader", "dtype")
+"""Settings that older files have not."""
 
 
 def require_same_rows(before: EvalOutputs, after: EvalOutputs) -> list[str]:
@@ -57,6 +59,9 @@ def differences_of(before: EvalOutputs, after: EvalOutputs, scores: Sequence[str
     names = {**before.settings, **after.settings}
     for name in names:
         old, new = before.settings.get(name), after.settings.get(name)
+        is_known = name in before.settings and name in after.settings
+        if name in _LATER_SETTINGS and not is_known:
+            continue  # a file from before they were written does not tell
         if old != new and name not in _OTHER_SETTINGS:
             found.append(f"{name} is {old!r} before and {new!r} after")
     used_before, used_after = _scorers(before, scores), _scorers(after, scores)

@@ -11,7 +11,7 @@ from tenyson.files import sha256_of_file
 from tenyson.jobs.context import RunContext
 from tenyson.jobs.evaluating._eval_results import AnswerSet, Rows, Scored
 from tenyson.jobs.evaluating.answers_recipe import model_identity
-from tenyson.manifest import sha256_of_json
+from tenyson.manifest import sha256_of_json, without_secrets
 from tenyson.numbers import is_number
 
 
@@ -77,6 +77,9 @@ def _common(context: RunContext, answers: AnswerSet) -> dict[str, Any]:
             "num_samples": len(answers.completions[0]),
             "chat": bool(task.get("chat", False)),
             "scorer": task.get("scorer"),
+            **_scoring_task(task),
+            "loader": context.config.model.loader,
+            "dtype": context.config.model.dtype,
             "engine": answers.facts.get("engine"),
         },
         "fingerprints": {
@@ -85,6 +88,14 @@ def _common(context: RunContext, answers: AnswerSet) -> dict[str, Any]:
         },
         "run_id": context.result.run_id,
     }
+
+
+def _scoring_task(section: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns which other task scores, and a digest of its section; None where none does."""
+    if "task" not in (section.get("scorer") or ()):
+        return {"task_module": None, "task": None}
+    own = without_secrets(dict(section.get("task") or {}))
+    return {"task_module": section.get("task_module"), "task": sha256_of_json(own)[:12]}
 
 
 def _name(context: RunContext, answers: AnswerSet) -> str:
