@@ -10,7 +10,6 @@ from tenyson.evaluation.power import mcnemar_power
 from tenyson.evaluation.statistics import PairedTest, holm, mcnemar_exact, sign_flip_test
 from tenyson.evaluation.verdict import SIGNIFICANT, verdict_of
 
-pytestmark = pytest.mark.long
 TRIALS = 2_000
 CHANCE = 3 * math.sqrt(SIGNIFICANT * (1 - SIGNIFICANT) / TRIALS)
 """What so many trials may be off by: three standard errors."""
@@ -46,10 +45,11 @@ def test_without_a_difference_of_shares_at_most_5_in_100_are_told_of_one(
     told = [verdicts((b, w))[0] for b, w in drawn_shares(rng, n, disagree / 2, disagree / 2)]
 
     wrong = 1 - told.count("not shown") / TRIALS
-    assert wrong <= SIGNIFICANT + CHANCE
+    assert wrong <= SIGNIFICANT  # the exact test keeps below it: no allowance for chance
     assert abs(told.count("improved") - told.count("regressed")) / TRIALS <= CHANCE
 
 
+@pytest.mark.long
 def test_without_a_difference_in_four_metrics_at_most_5_in_100_are_told_of_any() -> None:
     rng = np.random.default_rng(4)
     columns = [drawn_shares(rng, 400, 0.25, 0.25) for _ in range(4)]
@@ -62,6 +62,7 @@ def test_without_a_difference_in_four_metrics_at_most_5_in_100_are_told_of_any()
     assert plain / TRIALS > 2 * SIGNIFICANT  # what is told of without Holm's correction
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["means of samples", "skewed scores"])
 def test_without_a_difference_of_means_at_most_5_in_100_are_told_of_one(kind: str) -> None:
     rng = np.random.default_rng(7)
@@ -80,6 +81,7 @@ def test_without_a_difference_of_means_at_most_5_in_100_are_told_of_one(kind: st
     assert wrong / TRIALS <= SIGNIFICANT + CHANCE
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("better", "worse"), [(0.15, 0.05), (0.20, 0.10), (0.10, 0.0)])
 def test_ten_points_of_200_prompts_are_found_as_often_as_the_power_says(
     better: float, worse: float
