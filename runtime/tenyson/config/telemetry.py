@@ -19,7 +19,7 @@ class TelemetryConfig(Section):
     """Which groups of RL keep their completions' text: all; one in `keep_every`; or the best and
     the worst of each round of sampling and those whose rewards are all equal. Numbers are kept of
     every completion, and an evaluation keeps every text."""
-    keep_every: Annotated[int, Field(ge=1)] = 10
+    keep_every: Annotated[int, Field(ge=1, le=1_000_000)] = 10
     """With `keep: every_k`, one group in so many keeps its texts; the place moves with the step."""
     experiment: Name | None = None
     """A name that runs share which belong together; None puts the run into none."""

@@ -4,6 +4,7 @@ import json
 import struct
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,7 @@ def test_trackio_gets_the_rows_and_says_nothing_on_standard_output(
     tmp_path: Path, run_runner: Any, make_config: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("trackio")
-    project = f"sums-{tmp_path.name}"
+    project = f"sums-{uuid.uuid4()}"  # trackio keeps all projects of a user in one place
     config = make_config(
         telemetry={"report_to": ["trackio"], "project": project}, training={"max_steps": 2}
     )
