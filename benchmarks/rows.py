@@ -1,7 +1,9 @@
-"""One figure of a benchmark's table: what is to be reached, and how it is shown."""
+"""A benchmark's table: its parts, each figure with what is to be reached, and how it is shown."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+Figures = dict[str, float]
 _WIDTHS = (44, 12, 12, 12, 7)
 
 
@@ -33,6 +35,17 @@ class Row:
         return None
 
 
+@dataclass(frozen=True)
+class Scenario:
+    """A part of the table that is measured in rounds."""
+
+    name: str
+    title: str
+    run: Callable[[bool], list[Figures]]
+    """Takes whether to be quick; returns the figures of each round, pair or run."""
+    rows: tuple[Row, ...]
+
+
 def number(value: float, unit: str) -> str:
     """Returns the value with as many digits as say something, and its unit."""
     digits = 0 if value >= 100 or value == int(value) else 1 if value >= 10 else 2
@@ -44,3 +57,10 @@ def aligned(*cells: str) -> str:
     first, *others = (f"{cells[0]:<{_WIDTHS[0]}}", *cells[1:])
     placed = (f"{cell:>{width}}" for cell, width in zip(others, _WIDTHS[1:], strict=True))
     return (first + "".join(placed)).rstrip()
+
+
+def line(row: Row, value: float, beside: float | None) -> str:
+    """Returns a figure's line; None leaves the alternative's place empty."""
+    verdict = {True: "ok", False: "MISSED", None: ""}[row.is_reached_by(value)]
+    other = "" if beside is None else number(beside, row.unit)
+    return aligned(f"    {row.label}", row.goal, number(value, row.unit), other, verdict)

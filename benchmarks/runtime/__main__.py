@@ -13,28 +13,14 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.rows import Row, aligned, number
+from benchmarks.rows import Figures, Row, Scenario, aligned, line
 from benchmarks.runtime import evaluations, saves, starts, steps
 
-Figures = dict[str, float]
 RATIO = Row("overhead_percent", "time over plain TRL", "%", at_most=2)
 THREAD_RATIO = Row("thread_overhead_percent", "processor time, training thread", "%")
 CPU_RATIO = Row("cpu_overhead_percent", "processor time, whole process", "%")
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """A part of the table."""
-
-    name: str
-    title: str
-    run: Callable[[bool], list[Figures]]
-    """Takes whether to be quick; returns the figures of each pair or run."""
-    rows: tuple[Row, ...]
 
 
 SCENARIOS = (
@@ -83,20 +69,13 @@ def main() -> int:
         print(scenario.title)
         for row in (row for row in scenario.rows if row.figure in figures):
             is_reached = row.is_reached_by(figures[row.figure])
-            print(_line(row, figures, is_reached) + _spread(row, runs), flush=True)
+            shown = line(row, figures[row.figure], figures.get(f"trl_{row.figure}"))
+            print(shown + _spread(row, runs), flush=True)
             missed += [f"{scenario.name}: {row.label}"] if is_reached is False else []
     if options.json:
         options.json.write_text(json.dumps(report, indent=2))
     print("\nmissed: " + ("; ".join(missed) or "nothing"))
     return int(bool(missed))
-
-
-def _line(row: Row, figures: Figures, is_reached: bool | None) -> str:
-    other = figures.get(f"trl_{row.figure}")
-    beside = "" if other is None else number(other, row.unit)
-    verdict = {True: "ok", False: "MISSED", None: ""}[is_reached]
-    value = number(figures[row.figure], row.unit)
-    return aligned(f"    {row.label}", row.goal, value, beside, verdict)
 
 
 def _spread(row: Row, runs: list[Figures]) -> str:

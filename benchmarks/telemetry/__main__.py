@@ -13,28 +13,14 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.rows import Row, aligned, number
+from benchmarks.rows import Row, Scenario, aligned, line
 from benchmarks.telemetry.asked import asked
 from benchmarks.telemetry.steps import steps
 from benchmarks.telemetry.writers import writers
 
 ROWS, QUICK_ROWS = 10_000_000, 500_000
-Figures = dict[str, float]
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """A part of the table that is measured in rounds."""
-
-    name: str
-    title: str
-    run: Callable[[bool], list[Figures]]
-    """Takes whether to be quick; returns the figures of each round."""
-    rows: tuple[Row, ...]
 
 
 SCENARIOS = (
@@ -94,10 +80,7 @@ def _measured(scenario: Scenario, is_quick: bool, report: dict[str, object]) -> 
     for row in scenario.rows:
         value, other = figures[row.figure], figures.get(f"other_{row.figure}")
         is_reached = row.is_reached_by(value)
-        beside = "" if other is None else number(other, row.unit)
-        verdict = {True: "ok", False: "MISSED", None: ""}[is_reached]
-        cells = (row.goal, number(value, row.unit), beside, verdict)
-        print(aligned(f"    {row.label}", *cells), flush=True)
+        print(line(row, value, other), flush=True)
         missed += [f"{scenario.name}: {row.label.strip()}"] if is_reached is False else []
     return missed
 

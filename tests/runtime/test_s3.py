@@ -1,6 +1,5 @@
 """Checkpoints behind `s3://`, on an S3 server of this machine."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,32 +12,6 @@ from tenyson.contract import ExitCode, File
 from tenyson.errors import DependencyError, SupersededError
 from tenyson.jobs.options import RunOptions
 from tenyson.jobs.sft import SFTJob
-
-
-@pytest.fixture(scope="module")
-def s3_server() -> Iterator[str]:
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture
-def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch, request: Any) -> str:
-    """A new bucket, found by the variables that every AWS library reads."""
-    import s3fs
-
-    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    s3fs.S3FileSystem.clear_instance_cache()
-    name = f"runs-{abs(hash(request.node.name))}"
-    s3fs.S3FileSystem().mkdir(name, region_name="eu-central-1")
-    return f"s3://{name}"
 
 
 def open_store(folder: Path, uri: str, *, attempt: int = 0, keep: int = 3) -> CheckpointStore:
