@@ -5,7 +5,7 @@ BIN := .venv/bin
 # The demo's cluster: `local` starts its own, `current` uses the one that KUBECONFIG points at.
 CLUSTER ?= local
 
-.PHONY: help check-system install demo demo-down test test-fast test-runtime test-vllm bench-operator bench-runtime bench-telemetry dashboards lint types verify crds operator-doc lock format cluster clean
+.PHONY: help check-system install demo demo-down test test-fast test-runtime test-vllm bench-operator bench-runtime bench-telemetry dashboards chart test-chart images e2e lint types verify crds operator-doc lock format cluster clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,15 @@ test-vllm: install .cache/vllm-venv/.installed ## Run the tests of the vLLM engi
 	@hack/install-vllm
 	@touch $@
 
+test-chart: check-system install cluster ## Run the tests of the Helm chart, on the local control plane too (OPTIONS for pytest)
+	@$(BIN)/python -m pytest tests/chart -m chart $(OPTIONS)
+
+e2e: install cluster ## Run the tests on a real node with real images, as root (OPTIONS for pytest)
+	@$(BIN)/python -m pytest tests/kubelet -m kubelet $(OPTIONS)
+
+images: install ## Build the images (IMAGE=controller or runner for one; BASE_IMAGE, IMAGE_PREFIX)
+	@$(BIN)/python -m hack.images $(IMAGE)
+
 bench-operator: check-system install cluster ## Measure the operator on real control planes, about 30 minutes (OPTIONS=--quick for less)
 	@$(BIN)/python -m benchmarks.operator $(OPTIONS)
 
@@ -73,11 +82,14 @@ crds: install ## Generate crds/ from the models
 dashboards: install ## Generate the Grafana dashboards of the chart
 	@$(BIN)/python -m hack.dashboards
 
+chart: install crds dashboards ## Generate the chart's version, CRDs, schema and README
+	@$(BIN)/python -m hack.chart
+
 operator-doc: check-system install cluster ## Fill docs/operator.md with what kubectl really prints, about 40 s (OPTIONS=--check only compares)
 	@$(BIN)/python -m hack.states $(OPTIONS)
 
-verify: install crds dashboards ## Regenerate what is generated, and fail if it was not up to date
-	@git diff --exit-code -- crds charts/tenyson/dashboards
+verify: install chart ## Regenerate what is generated, and fail if it was not up to date
+	@git diff --exit-code -- crds charts/tenyson
 
 lock: install ## Resolve uv.lock anew; hosts are taken out, so that it installs from any index
 	@.cache/uv/bin/uv lock --upgrade
