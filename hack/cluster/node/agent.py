@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from hack.cluster.node.registration import (
     node_object,
     node_status,
 )
+from hack.cluster.node.service_proxy import ServiceProxy
 
 _VERSION = "v1.34.4+process"
 _RETRY_SECONDS = 0.5
@@ -44,6 +45,7 @@ class Agent:
         self._context = context
         self._identity = identity
         self._logs = LogServer(self._find_worker, tls)
+        self._services = ServiceProxy(context, self._ready_pods)
         self._workers: dict[str, PodWorker] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._port = 0
@@ -55,6 +57,7 @@ class Agent:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._keep_alive())
                 group.create_task(self._follow_pods())
+                group.create_task(self._services.run())
         finally:
             for task in self._tasks:
                 task.cancel()
@@ -174,6 +177,17 @@ class Agent:
         folder = self._context.pod_folder(uid)
         kill_pod(folder)
         shutil.rmtree(folder, ignore_errors=True)
+
+    def _ready_pods(
+        self, namespace: str, selector: Mapping[str, str]
+    ) -> Sequence[Mapping[str, Any]]:
+        return [
+            worker.pod
+            for worker in self._workers.values()
+            if worker.pod["metadata"]["namespace"] == namespace
+            and selector.items() <= (worker.pod["metadata"].get("labels") or {}).items()
+            and worker.is_ready()
+        ]
 
     def _find_worker(self, namespace: str, name: str) -> PodWorker | None:
         for worker in self._workers.values():

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from hack.cluster.node.addresses import pod_address
 from hack.cluster.node.api import ApiStatusError, ApiUnavailableError
 from hack.cluster.node.attempts import Attempt, ContainerRecords, Outcome
 from hack.cluster.node.context import NodeContext, log
@@ -17,6 +18,7 @@ from hack.cluster.node.environment import expand
 from hack.cluster.node.errors import NotReadyError, UnknownImageError
 from hack.cluster.node.hosts import hosts_mounts
 from hack.cluster.node.pod_objects import PodObjects
+from hack.cluster.node.probes import Readiness
 from hack.cluster.node.restarts import Finished, next_step
 from hack.cluster.node.sandbox import Machine, Mount, Sandbox, bwrap_argv
 from hack.cluster.node.statuses import AttemptView, ContainerView, termination_message
@@ -43,6 +45,7 @@ class Container:
         self._pod = pod
         self._context = context
         self._objects = PodObjects(pod, context)
+        self._readiness = Readiness(spec, pod_address(pod))
         self._changed = changed
         self._shims: list[subprocess.Popen[bytes]] = []
 
@@ -56,6 +59,7 @@ class Container:
             latest=views[-1] if views else None,
             previous=views[-2] if len(views) > 1 else None,
             waiting=self.waiting,
+            is_ready=self._readiness.is_ready(attempts[-1].number if attempts else 0),
         )
 
     def finished(self, policy: str) -> Finished | None:
@@ -80,6 +84,10 @@ class Container:
                 await self._back_off(step.delay_seconds)
             await self._start(volumes)
 
+    async def probe(self) -> None:
+        """Follow its readiness probe, until cancelled."""
+        await self._readiness.follow(self._running_attempt, self._changed)
+
     async def ended(self) -> None:
         """Return once no attempt of it runs."""
         if attempt := self.records.latest():
@@ -94,6 +102,10 @@ class Container:
         """End all its processes."""
         if attempt := self.records.latest():
             attempt.kill()
+
+    def _running_attempt(self) -> int | None:
+        view = self.view()
+        return view.latest.number if view.is_running and view.latest else None
 
     def _next_step(self, policy: str, attempt: Attempt, outcome: Outcome) -> Any:
         ran_seconds = outcome.finished_at - (attempt.started_at or outcome.finished_at)
@@ -161,7 +173,7 @@ class Container:
         security = self.spec.get("securityContext") or {}
         message_target = self.spec.get("terminationMessagePath") or "/dev/termination-log"
         mounts = [_mount(mount, env, volumes) for mount in self.spec.get("volumeMounts") or []]
-        mounts += hosts_mounts(self._pod, attempt.folder)
+        mounts += hosts_mounts(self._pod, self._context.services, attempt.folder)
         return Sandbox(
             argv=argv,
             hostname=env["HOSTNAME"],

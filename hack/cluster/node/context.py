@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ class NodeContext:
     shared: Sequence[str]
     """Paths that containers see even where they lie in /tmp, /var/tmp or /run."""
     allocatable: Allocatable
+    services: dict[tuple[str, str], str] = field(default_factory=dict)
+    """The address of each Service, by namespace and name; kept by the `ServiceProxy`."""
 
     def pod_folder(self, uid: str) -> Path:
         """Where everything of a pod lies."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hack.cluster.node.addresses import LOOPBACK, pod_address
 from hack.cluster.node.errors import ConfigError
 from hack.cluster.node.quantities import divided
 
@@ -19,7 +20,8 @@ _PLAIN = {
     "spec.nodeName": ("spec", "nodeName"),
     "spec.serviceAccountName": ("spec", "serviceAccountName"),
 }
-_ADDRESSES = ("status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs")
+_HOST_ADDRESSES = ("status.hostIP", "status.hostIPs")
+_POD_ADDRESSES = ("status.podIP", "status.podIPs")
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,10 @@ def field_value(pod: Mapping[str, Any], path: str) -> str:
     if path in _PLAIN:
         section, name = _PLAIN[path]
         return str(pod[section].get(name, ""))
-    if path in _ADDRESSES:
-        return "127.0.0.1"
+    if path in _HOST_ADDRESSES:
+        return LOOPBACK
+    if path in _POD_ADDRESSES:
+        return pod_address(pod)
     if match := _KEYED.fullmatch(path):
         kind, key = match.groups()
         return str((pod["metadata"].get(kind) or {}).get(key, ""))

@@ -16,7 +16,7 @@ from hack.cluster.node.container import Container
 from hack.cluster.node.context import NodeContext, log
 from hack.cluster.node.pod_volumes import PodVolumes
 from hack.cluster.node.status_writer import StatusWriter
-from hack.cluster.node.statuses import PodView
+from hack.cluster.node.statuses import PodView, is_ready
 
 Pod = Mapping[str, Any]
 
@@ -87,6 +87,10 @@ class PodWorker:
             verdict=self._verdict,
         )
 
+    def is_ready(self) -> bool:
+        """Whether the pod may get a Service's connections."""
+        return is_ready(self.view())
+
     async def run(self) -> None:
         """Run the pod to its end; return once its object is gone and nothing of it is left."""
         self._declare_lost_containers()
@@ -126,7 +130,8 @@ class PodWorker:
             self._verdict = ("NotSupported", f"this node does not know {', '.join(unsupported)}")
             return
         volumes = await self._volumes.made(self._wait_for_volumes)
-        refreshing = asyncio.create_task(self._volumes.refresh_tokens())
+        aside = [self._volumes.refresh_tokens(), *(container.probe() for container in self._main)]
+        tasks = [asyncio.create_task(work) for work in aside]
         try:
             init_policy = "OnFailure" if self._policy == "Always" else self._policy
             for container in self._init:
@@ -136,7 +141,8 @@ class PodWorker:
                 for container in self._main:
                     group.create_task(container.run(self._policy, volumes))
         finally:
-            refreshing.cancel()
+            for task in tasks:
+                task.cancel()
 
     def _all_finished(self) -> bool:
         return all(container.finished(self._policy) for container in self._main)

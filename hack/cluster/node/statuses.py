@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hack.cluster.node.addresses import LOOPBACK, pod_address
 from hack.cluster.node.attempts import Outcome
 from hack.cluster.node.restarts import should_restart
 
@@ -35,6 +36,8 @@ class ContainerView:
     previous: AttemptView | None = None
     waiting: tuple[str, str] | None = None
     """Reason and message; counts only where no attempt runs."""
+    is_ready: bool = True
+    """What its readiness probe says; counts only while it runs."""
 
     @property
     def is_running(self) -> bool:
@@ -66,15 +69,16 @@ def pod_status(view: PodView, now: float) -> dict[str, Any]:
     """The status to report."""
     phase = pod_phase(view)
     reason, message = view.verdict or (None, None)
+    address = pod_address(view.pod)
     return {
         "phase": phase,
         "reason": reason,
         "message": message,
         "observedGeneration": view.pod["metadata"].get("generation"),
-        "hostIP": "127.0.0.1",
-        "hostIPs": [{"ip": "127.0.0.1"}],
-        "podIP": "127.0.0.1",
-        "podIPs": [{"ip": "127.0.0.1"}],
+        "hostIP": LOOPBACK,
+        "hostIPs": [{"ip": LOOPBACK}],
+        "podIP": address,
+        "podIPs": [{"ip": address}],
         "startTime": timestamp(view.started_at),
         "conditions": _conditions(view, phase, now),
         "initContainerStatuses": [container_status(c, is_init=True) for c in view.init],
@@ -100,6 +104,12 @@ def pod_phase(view: PodView) -> str:
     return "Failed" if any(codes) else "Succeeded"
 
 
+def is_ready(view: PodView) -> bool:
+    """Whether the pod may get a Service's connections."""
+    is_leaving = bool(view.pod["metadata"].get("deletionTimestamp"))
+    return not is_leaving and not _unready(view) and pod_phase(view) == "Running"
+
+
 def initialized(view: PodView) -> bool:
     """Whether every init container has succeeded."""
     return all(c.exit_code == 0 for c in view.init)
@@ -116,7 +126,7 @@ def container_status(container: ContainerView, *, is_init: bool) -> dict[str, An
         "containerID": attempt.identifier if attempt else "",
         "restartCount": attempt.number if attempt else 0,
         "started": container.is_running,
-        "ready": done if is_init else container.is_running,
+        "ready": done if is_init else container.is_running and container.is_ready,
         "state": _state(container),
         "lastState": _last_state(container),
     }
@@ -180,7 +190,7 @@ def _reason(outcome: Outcome) -> str:
 
 def _conditions(view: PodView, phase: str, now: float) -> list[dict[str, Any]]:
     ended = {"Succeeded": "PodCompleted", "Failed": "PodFailed"}.get(phase)
-    unready = [c.name for c in view.main if not c.is_running]
+    unready = _unready(view)
     why_unready = ("ContainersNotReady", f"containers with unready status: [{' '.join(unready)}]")
     waiting_init = [c.name for c in view.init if c.exit_code != 0]
     why_uninitialized = (
@@ -196,6 +206,10 @@ def _conditions(view: PodView, phase: str, now: float) -> list[dict[str, Any]]:
         "ContainersReady": ready,
     }
     return [_condition(view, kind, finding, now) for kind, finding in findings.items()]
+
+
+def _unready(view: PodView) -> list[str]:
+    return [c.name for c in view.main if not (c.is_running and c.is_ready)]
 
 
 def _condition(
