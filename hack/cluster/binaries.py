@@ -42,7 +42,7 @@ def find_binaries(report: Report = silent) -> Binaries:
         ClusterError: there is none, and it cannot be built.
     """
     found = _from_folder(os.environ.get("KUBEBUILDER_ASSETS"), report) or _from_path(report)
-    return found or _from_cache(report)
+    return found or cached_binaries(report)
 
 
 def cache_folder() -> Path:
@@ -76,7 +76,8 @@ def _from_path(report: Report) -> Binaries | None:
     return _accepted(Binaries("the PATH", _with_kubectl(paths)), report)
 
 
-def _from_cache(report: Report) -> Binaries:
+def cached_binaries(report: Report = silent) -> Binaries:
+    """The programs of the cache, which have a kubelet and a kube-proxy too; built if missing."""
     folder = cached_build_folder()
     if not (folder / "kube").exists():
         build.build_kube(SOURCES, folder, KUBERNETES_VERSION, COMPONENTS, report)

@@ -20,14 +20,16 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from hack.cluster.files import write_atomically
 
+LOOPBACK = "127.0.0.1"
 _LIFETIME = datetime.timedelta(days=3650)
 _SERVER_HOSTS = (
-    "127.0.0.1",
+    LOOPBACK,
     "10.96.0.1",
     "localhost",
     "kubernetes",
     "kubernetes.default",
     "kubernetes.default.svc",
+    "kubernetes.default.svc.cluster.local",
 )
 _CLIENTS = {
     "admin": ("admin", ["system:masters"]),
@@ -35,6 +37,7 @@ _CLIENTS = {
     "kubelet-client": ("kube-apiserver-kubelet-client", ["system:masters"]),
     "controller-manager": ("system:kube-controller-manager", []),
     "scheduler": ("system:kube-scheduler", []),
+    "proxy": ("system:kube-proxy", []),
 }
 _SERVERS = ("apiserver", "etcd")
 
@@ -50,8 +53,10 @@ class KeyPair:
 class Certificates:
     """The certificates in a folder, made on first use and kept."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, address: str = LOOPBACK) -> None:
+        """Takes the folder, and the address under which the servers are reached."""
         self.folder = folder
+        self._address = address
         self.ca = self._pair("ca")
         self.service_account = KeyPair(
             folder / "service-account.pub", folder / "service-account.key"
@@ -64,7 +69,7 @@ class Certificates:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._make_ca()
         for name in _SERVERS:
-            self._issue(name, name, [], _SERVER_HOSTS)
+            self._issue(name, name, [], sorted({self._address, *_SERVER_HOSTS}))
         for name, (user, groups) in _CLIENTS.items():
             self._issue(name, user, groups, ())
         self._make_service_account_key()  # last: its existence means that all the others exist
@@ -73,12 +78,12 @@ class Certificates:
         """One of the pairs that `ensure` makes."""
         return self._pair(name)
 
-    def node(self, name: str) -> tuple[KeyPair, KeyPair]:
-        """A node's client and server certificates."""
+    def node(self, name: str, address: str = LOOPBACK) -> tuple[KeyPair, KeyPair]:
+        """The client and server certificates of a node at an address."""
         client, server = self._pair(f"node-{name}"), self._pair(f"node-{name}-server")
         if not server.key.exists():
             self._issue(client.key.stem, f"system:node:{name}", ["system:nodes"], ())
-            self._issue(server.key.stem, name, [], ("127.0.0.1", "localhost", name))
+            self._issue(server.key.stem, name, [], (address, "localhost", name))
         return client, server
 
     def kubeconfig(self, client: KeyPair, server_url: str) -> str:

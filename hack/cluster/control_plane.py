@@ -9,7 +9,7 @@ from pathlib import Path
 from hack.cluster.admin import AdminApi
 from hack.cluster.audit import AuditLog
 from hack.cluster.binaries import Binaries
-from hack.cluster.certificates import Certificates, KeyPair
+from hack.cluster.certificates import LOOPBACK, Certificates, KeyPair
 from hack.cluster.errors import ClusterError
 from hack.cluster.files import read_json, write_atomically, write_json
 from hack.cluster.ports import choose_ports
@@ -39,6 +39,8 @@ class ControlPlaneOptions:
     controller_manager_qps: int = 300
     """Requests a second of each of Kubernetes' own controllers. The default of 20 makes the first
     start 4 s slower."""
+    address: str = LOOPBACK
+    """Where the apiserver listens; a node in a network of its own does not reach the loopback."""
 
 
 class ControlPlane:
@@ -53,10 +55,10 @@ class ControlPlane:
     ) -> None:
         self.state_dir = state_dir
         self.kubeconfig = state_dir / "kubeconfig"
-        self.certificates = Certificates(state_dir / "certificates")
         self._binaries = binaries
         self._timing = timing or Timing()
         self._options = options or ControlPlaneOptions()
+        self.certificates = Certificates(state_dir / "certificates", self._options.address)
         self.audit = AuditLog(state_dir)
         self._etcd = Supervised(state_dir, "etcd")
         self._apiserver = Supervised(state_dir, "kube-apiserver")
@@ -73,7 +75,7 @@ class ControlPlane:
     @property
     def url(self) -> str:
         """The apiserver's address."""
-        return f"https://127.0.0.1:{self._ports()['apiserver']}"
+        return f"https://{self._options.address}:{self._ports()['apiserver']}"
 
     def start(self) -> None:
         """Start what does not run, and return once a pod could be created.
@@ -200,9 +202,9 @@ class ControlPlane:
             f"--etcd-certfile={etcd.certificate}",
             f"--etcd-keyfile={etcd.key}",
             f"--secure-port={ports['apiserver']}",
-            "--bind-address=127.0.0.1",
-            "--advertise-address=127.0.0.1",
-            "--endpoint-reconciler-type=none",  # refuses to publish a loopback address
+            f"--bind-address={self._options.address}",
+            f"--advertise-address={self._options.address}",
+            *self._endpoint_flags(),
             f"--tls-cert-file={server.certificate}",
             f"--tls-private-key-file={server.key}",
             f"--client-ca-file={ca}",
@@ -220,6 +222,11 @@ class ControlPlane:
             f"--default-unreachable-toleration-seconds={self._timing.eviction_seconds}",
             *(self.audit.apiserver_flags() if self._options.audit else ()),
         ]
+
+    def _endpoint_flags(self) -> list[str]:
+        """How the Service `kubernetes` finds the apiserver, which never publishes a loopback."""
+        loopback = self._options.address == LOOPBACK
+        return ["--endpoint-reconciler-type=none"] if loopback else []
 
     def _controller_manager_argv(self) -> list[str]:
         certificates = self.certificates

@@ -25,15 +25,19 @@ def start_guardian(state_dir: Path) -> None:
 
 def main(owner: int, state_dir: Path) -> None:
     """Wait for the owner's end, then stop what it left."""
-    try:
-        descriptor = os.pidfd_open(owner)
-    except ProcessLookupError:
-        pass  # gone already
-    else:
-        select.select([descriptor], [], [])
+    wait_for_end(owner)
     if state_dir.exists():
         stop_cluster(state_dir, spare_guardian=True)
         Supervised(state_dir, "guardian").record_path.unlink(missing_ok=True)
+
+
+def wait_for_end(owner: int) -> None:
+    """Return once the process is gone."""
+    try:
+        descriptor = os.pidfd_open(owner)
+    except ProcessLookupError:
+        return  # gone already
+    select.select([descriptor], [], [])
 
 
 if __name__ == "__main__":

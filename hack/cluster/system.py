@@ -107,7 +107,8 @@ def _has(program: str) -> bool:
 
 def _apt_install(packages: Sequence[str]) -> None:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    install = ["apt-get", "install", "-y", "--no-install-recommends", *packages]
+    wait = ("-o", "DPkg::Lock::Timeout=300")  # another installation may be under way
+    install = ["apt-get", *wait, "install", "-y", "--no-install-recommends", *packages]
     # The lists of a fresh image are often empty, so a first failure is answered by an update.
     for argv in (install, ["apt-get", "update"], install):
         answer = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)

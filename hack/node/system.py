@@ -1,0 +1,76 @@
+"""What a real node needs of this machine, told in one message before anything is started."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from hack.cluster.errors import ClusterError
+from hack.cluster.progress import Report, silent
+from hack.cluster.system import Program, ensure_programs
+
+CNI_FOLDERS = (Path("/usr/lib/cni"), Path("/opt/cni/bin"))
+_CNI_PLUGINS = ("bridge", "loopback", "host-local", "portmap")
+PROGRAMS = (
+    Program("containerd", "containerd", "it runs the node's containers"),
+    Program("runc", "runc", "containerd starts containers with it"),
+    Program("iptables", "iptables", "kube-proxy makes Services with it"),
+    Program("conntrack", "conntrack", "kube-proxy forgets connections with it"),
+    Program("ip", "iproute2", "it makes the node's network"),
+    Program("nsenter", "util-linux", "it enters the node's network"),
+    Program("sysctl", "procps", "it lets the node forward packets"),
+    # A shell for small test images; static, so that it runs in an image without a C library.
+    Program("busybox", "busybox-static", "it is the image of tests that only need a pod"),
+)
+
+
+def check_system(report: Report = silent) -> None:
+    """Install what is missing where that is ours to do, or tell all that is missing at once.
+
+    Raises:
+        ClusterError: this user or this machine cannot run a node, with what to do.
+    """
+    if os.geteuid() != 0:
+        raise ClusterError(
+            f"a real node needs root (cgroups, mounts, networks), and this is uid {os.geteuid()}; "
+            "run it as root: sudo make e2e"
+        )
+    ensure_programs([*PROGRAMS, *_plugins()], report)
+    if problems := _kernel_problems():
+        raise ClusterError("this kernel cannot run a node:\n" + "\n".join(problems))
+
+
+def cni_folder() -> Path:
+    """The folder with the CNI plugins.
+
+    Raises:
+        ClusterError: there is none.
+    """
+    for folder in CNI_FOLDERS:
+        if all((folder / name).exists() for name in _CNI_PLUGINS):
+            return folder
+    raise ClusterError(
+        f"no folder of {', '.join(map(str, CNI_FOLDERS))} has the CNI plugins "
+        f"{', '.join(_CNI_PLUGINS)}; on Debian: apt-get install containernetworking-plugins"
+    )
+
+
+def _plugins() -> list[Program]:
+    if all((CNI_FOLDERS[1] / name).exists() for name in _CNI_PLUGINS):
+        return []
+    # A path in place of a name is looked for there alone.
+    return [Program(str(CNI_FOLDERS[0] / "bridge"), "containernetworking-plugins", "pods' network")]
+
+
+def _kernel_problems() -> list[str]:
+    filesystems = Path("/proc/filesystems").read_text().split()
+    problems = []
+    if "overlay" not in filesystems:
+        problems.append("- no overlay file system (CONFIG_OVERLAY_FS, or: modprobe overlay)")
+    if not Path("/proc/sys/net/bridge/bridge-nf-call-iptables").exists():
+        problems.append(
+            "- Services skip bridged packets (CONFIG_BRIDGE_NETFILTER, or: modprobe br_netfilter)"
+        )
+    if not any(kind in filesystems for kind in ("cgroup", "cgroup2")):
+        problems.append("- no cgroups")
+    return problems
