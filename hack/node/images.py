@@ -18,20 +18,8 @@ PAUSE = "localhost/tenyson-pause:1"
 DNS = "localhost/tenyson-dns:1"
 SHELL = "localhost/tenyson-shell:1"
 _APPLETS = (
-    "sh",
-    "cat",
-    "env",
-    "id",
-    "ls",
-    "nc",
-    "nslookup",
-    "sleep",
-    "true",
-    "wget",
-    "yes",
-    "head",
-    "tail",
-    "dd",
+    *("cat", "dd", "env", "grep", "head", "id", "ls", "nc"),
+    *("nslookup", "sh", "sleep", "tail", "true", "wget"),
 )
 
 

@@ -15,9 +15,6 @@ from hack.node.real import RealCluster
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCluster]:
     """A running cluster of two nodes; whoever is not root is told so."""
     state_dir = tmp_path_factory.mktemp("real")
-    # Pods run as 65532, and enter this folder's volumes.
-    for folder in (state_dir, *list(state_dir.parents)[:2]):
-        folder.chmod(0o711)
     timing = Timing(node_lost_seconds=20, eviction_seconds=5)
     with RealCluster(state_dir, nodes=2, timing=timing, report=to_terminal) as running:
         yield running
