@@ -64,13 +64,10 @@ def _plugins() -> list[Program]:
 
 def _kernel_problems() -> list[str]:
     filesystems = Path("/proc/filesystems").read_text().split()
-    problems = []
-    if "overlay" not in filesystems:
-        problems.append("- no overlay file system (CONFIG_OVERLAY_FS, or: modprobe overlay)")
-    if not Path("/proc/sys/net/bridge/bridge-nf-call-iptables").exists():
-        problems.append(
-            "- Services skip bridged packets (CONFIG_BRIDGE_NETFILTER, or: modprobe br_netfilter)"
-        )
-    if not any(kind in filesystems for kind in ("cgroup", "cgroup2")):
-        problems.append("- no cgroups")
-    return problems
+    bridged = Path("/proc/sys/net/bridge/bridge-nf-call-iptables").exists()
+    problems = {
+        "- no overlay file system; try: modprobe overlay": "overlay" not in filesystems,
+        "- bridged packets pass Services by; try: modprobe br_netfilter": not bridged,
+        "- no cgroups (CONFIG_CGROUPS)": not {"cgroup", "cgroup2"} & {*filesystems},
+    }
+    return [problem for problem, is_one in problems.items() if is_one]

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -59,9 +59,10 @@ def test_a_service_is_found_by_name_and_leads_to_a_pod_on_another_node(
         }
     )
     namespace.ready("server")
-    # This shell's own C library cannot resolve names, its nslookup can.
+    # This shell's wget cannot resolve names, for want of a C library; its nslookup can.
     lookup = f"nslookup hello.{namespace.name}.svc.cluster.local | tail -n 2 | grep Address"
-    ask = f"set -- $({lookup}) && wget -T 2 -q -O - http://$2 && exit 0"
+    request = r"printf 'GET / HTTP/1.0\r\n\r\n'"
+    ask = f"set -- $({lookup}) && {request} | nc -w 2 $2 80 && exit 0"
     tries = f"for i in 1 2 3 4 5 6 7 8 9; do {ask}; sleep 1; done; exit 1"
     namespace.run("client", tries, nodeName="node0")
     assert "hello from node1" in namespace.log("client")
@@ -125,15 +126,10 @@ def test_a_killed_owner_leaves_no_process_no_mount_no_network_and_no_cgroup(
     bridge = owner.stdout.readline().strip()
     assert bridge, "the cluster did not start"
     left = Left(state, bridge)
-    assert left.processes() and left.mounts() and left.networks() and left.cgroups()
+    assert all(left.everything())
     owner.kill()
     owner.wait()
-    wait_for(
-        lambda: not (left.processes() or left.mounts() or left.networks() or left.cgroups()),
-        "nothing to be left",
-        60.0,
-        poll_seconds=0.5,
-    )
+    wait_for(lambda: not any(left.everything()), "nothing to be left", 60.0, poll_seconds=0.5)
 
 
 class Left:
@@ -141,6 +137,9 @@ class Left:
 
     def __init__(self, state: Path, bridge: str) -> None:
         self.state, self.bridge = state, bridge
+
+    def everything(self) -> tuple[Sequence[object], ...]:
+        return self.processes(), self.mounts(), self.networks(), self.cgroups()
 
     def processes(self) -> list[str]:
         found = []
