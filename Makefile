@@ -5,7 +5,7 @@ BIN := .venv/bin
 # The demo's cluster: `local` starts its own, `current` uses the one that KUBECONFIG points at.
 CLUSTER ?= local
 
-.PHONY: help check-system install demo demo-down test test-fast test-runtime test-vllm bench-operator bench-runtime bench-telemetry dashboards chart test-chart images e2e lint types verify crds operator-doc lock format cluster clean
+.PHONY: help check-system install demo demo-down test test-fast test-runtime test-vllm bench-operator bench-runtime bench-telemetry dashboards chart charttools test-chart images e2e dist lint types verify crds operator-doc lock format cluster clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,7 +44,10 @@ test-vllm: install .cache/vllm-venv/.installed ## Run the tests of the vLLM engi
 	@hack/install-vllm
 	@touch $@
 
-test-chart: check-system install cluster ## Run the tests of the Helm chart, on the local control plane too (OPTIONS for pytest)
+charttools: install ## Get Helm and the chart's other tools (built once, about 3 minutes on 2 cores)
+	@$(BIN)/python -m hack.charttools build >/dev/null
+
+test-chart: check-system install cluster charttools ## Run the tests of the Helm chart, on the local control plane too (OPTIONS for pytest)
 	@$(BIN)/python -m pytest tests/chart -m chart $(OPTIONS)
 
 e2e: install cluster ## Run the tests on a real node with real images, as root (OPTIONS for pytest)
@@ -68,6 +71,7 @@ lint: install ## Check style, import boundaries and generated files
 	@$(BIN)/lint-imports --cache-dir .cache/import-linter
 	@$(BIN)/python -m tenyson.controller.crd --check
 	@$(BIN)/python -m hack.dashboards --check
+	@$(BIN)/python -m hack.chart --check
 
 types: install ## Check types
 	@$(BIN)/mypy
@@ -82,8 +86,11 @@ crds: install ## Generate crds/ from the models
 dashboards: install ## Generate the Grafana dashboards of the chart
 	@$(BIN)/python -m hack.dashboards
 
-chart: install crds dashboards ## Generate the chart's version, CRDs, schema and README
+chart: install crds dashboards charttools ## Generate the chart's version, CRDs, schema and README
 	@$(BIN)/python -m hack.chart
+
+dist: install charttools ## Package the chart and the CRDs into dist/
+	@$(BIN)/python -m hack.chart.package
 
 operator-doc: check-system install cluster ## Fill docs/operator.md with what kubectl really prints, about 40 s (OPTIONS=--check only compares)
 	@$(BIN)/python -m hack.states $(OPTIONS)

@@ -31,7 +31,7 @@ def build_kube(
     with exclusive(folder.with_name(f"{folder.name}.lock")):
         if (folder / "kube").exists():
             return
-        go = find_go(folder.parent / "go", _wanted_go(sources), report)
+        go = find_go(folder.parent / "go", wanted_go(sources), report)
         title = f"building Kubernetes {version} from Go modules (9 minutes on 2 cores, once)"
         with step(report, title):
             _build_aside(go, sources, folder, version, components, report)
@@ -42,7 +42,15 @@ def _build_aside(
 ) -> None:
     aside = Path(tempfile.mkdtemp(prefix=f"{folder.name}.building-", dir=folder.parent))
     try:
-        _compile(go, sources, aside / "kube", version, report)
+        compile_go(
+            go,
+            sources,
+            ".",
+            aside / "kube",
+            _stamps(version),
+            report,
+            about_packages=_ABOUT_PACKAGES,
+        )
         for name in components:
             (aside / name).symlink_to("kube")
         aside.chmod(0o755)
@@ -51,15 +59,30 @@ def _build_aside(
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _compile(go: str, sources: Path, output: Path, version: str, report: Report) -> None:
+def _stamps(version: str) -> list[str]:
     major, minor = version.split(".")[:2]
     variables = {"gitVersion": f"v{version}", "gitMajor": major, "gitMinor": minor}
-    stamps = [
-        f"-X k8s.io/component-base/version.{name}={value}" for name, value in variables.items()
-    ]
-    flags = ["-trimpath", "-v", "-ldflags", " ".join(["-s", "-w", *stamps])]
+    return [f"k8s.io/component-base/version.{name}={value}" for name, value in variables.items()]
+
+
+def compile_go(
+    go: str,
+    sources: Path,
+    package: str,
+    output: Path,
+    stamps: Sequence[str],
+    report: Report,
+    *,
+    about_packages: int,
+) -> None:
+    """Build one program of the module in `sources`; the linker sets `stamps`, `variable=value`.
+
+    Raises:
+        ClusterError: the compiler failed, with its last lines.
+    """
+    flags = ["-trimpath", "-v", "-ldflags", " ".join(["-s", "-w", *(f"-X {it}" for it in stamps)])]
     compiler = subprocess.Popen(
-        [go, "build", *flags, "-o", str(output), "."],
+        [go, "build", *flags, "-o", str(output), package],
         cwd=sources,
         env={**os.environ, "CGO_ENABLED": "0", "GOFLAGS": _flags()},
         stdout=subprocess.DEVNULL,
@@ -68,7 +91,7 @@ def _compile(go: str, sources: Path, output: Path, version: str, report: Report)
         errors="replace",
     )
     try:
-        tail = _follow(compiler, report)
+        tail = _follow(compiler, report, about_packages)
     except BaseException:
         compiler.terminate()
         compiler.wait()
@@ -86,7 +109,7 @@ def _flags() -> str:
     return given if "-buildvcs" in given else f"{given} -buildvcs=false".strip()
 
 
-def _follow(compiler: subprocess.Popen[str], report: Report) -> list[str]:
+def _follow(compiler: subprocess.Popen[str], report: Report, about_packages: int) -> list[str]:
     """The last lines of the compiler's output, once it has ended; shows that it moves."""
     assert compiler.stderr is not None
     line, began, fetched, compiled = MovingLine(report), time.monotonic(), 0, 0
@@ -100,13 +123,14 @@ def _follow(compiler: subprocess.Popen[str], report: Report) -> list[str]:
         minutes, seconds = divmod(int(time.monotonic() - began), 60)
         line.show(
             f"{minutes}:{seconds:02d} · {fetched} modules fetched · "
-            f"{compiled} of about {_ABOUT_PACKAGES} packages compiled"
+            f"{compiled} of about {about_packages} packages compiled"
         )
     line.end()
     return tail
 
 
-def _wanted_go(sources: Path) -> str:
+def wanted_go(sources: Path) -> str:
+    """The Go version that the module in `sources` names."""
     for line in (sources / "go.mod").read_text().splitlines():
         if line.startswith("go "):
             return line.split()[1]

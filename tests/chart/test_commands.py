@@ -1,0 +1,120 @@
+"""Every `helm` and `kubectl` command in the documents is one that the program takes."""
+
+import functools
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from hack.charttools.tools import tool
+from hack.cluster.binaries import find_binaries
+from tests.chart.commands import Command, commands_in, commands_of
+from tests.chart.rendering import CHART, RELEASE, ROOT, helm
+
+pytestmark = pytest.mark.chart
+_DOCUMENTS = [CHART / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def _all(program: str) -> list[Command]:
+    found = [it for path in _DOCUMENTS for it in commands_of(path) if it.words[0] == program]
+    return list(dict.fromkeys(found))
+
+
+@pytest.mark.parametrize("command", _all("helm"), ids=str)
+def test_helm_knows_the_command_and_its_flags(command: Command) -> None:
+    assert not _unknown_flags(command, str(tool("helm")))
+
+
+@pytest.mark.parametrize("command", _all("kubectl"), ids=str)
+def test_kubectl_knows_the_command_and_its_flags(command: Command) -> None:
+    assert not _unknown_flags(command, find_binaries()["kubectl"])
+
+
+@pytest.mark.parametrize("command", [it for it in _all("helm") if "--set" in it.flags], ids=str)
+def test_the_chart_takes_the_values_that_a_command_sets(command: Command) -> None:
+    if "tenyson" not in " ".join(command.words[:5]):
+        pytest.skip("another project's chart")
+    given = [
+        part
+        for flag, value in zip(command.words, command.words[1:], strict=False)
+        if flag in ("--set", "--set-string", "--set-json")
+        for part in (flag, value)
+    ]
+    answer = helm("template", RELEASE[0], CHART, *given, check=False)
+    assert answer.returncode == 0, answer.stderr
+
+
+def test_the_values_that_documents_show_for_the_chart_are_taken(tmp_path: Path) -> None:
+    """Blocks of YAML that begin with the comment `# values.yaml`."""
+    for path in _DOCUMENTS:
+        text = path.read_text(encoding="utf-8")
+        for block in re.findall(r"^```yaml\n# values\.yaml\n(.*?)^```", text, re.M | re.S):
+            values = tmp_path / "values.yaml"
+            values.write_text(block, encoding="utf-8")
+            answer = helm("template", RELEASE[0], CHART, "--values", values, check=False)
+            assert answer.returncode == 0, f"{path.name}: {answer.stderr}"
+
+
+def test_the_notes_end_with_a_command_that_kubectl_takes() -> None:
+    shown = helm("install", RELEASE[0], CHART, *RELEASE[1:], "--dry-run=client").stdout
+    notes = shown.partition("NOTES:\n")[2]
+    typed = [line.strip().removeprefix("$ ") for line in notes.splitlines() if line.strip()]
+    last = list(commands_in(typed[-1], "NOTES.txt"))
+    assert last, f"the notes end with {typed[-1]!r}"
+    assert not _unknown_flags(last[0], find_binaries()["kubectl"])
+
+
+@pytest.mark.parametrize(
+    "line", ["kubectl get pods --no-such-flag", "kubectl applly -f x", "kubectl get -Z"]
+)
+def test_a_wrong_command_would_be_found(line: str) -> None:
+    (command,) = commands_in(line, "here")
+    assert _unknown_flags(command, find_binaries()["kubectl"])
+
+
+def test_commands_are_found_behind_pipes_and_in_substitutions() -> None:
+    line = "A=1 kubectl get tj -o json | jq . && helm list; echo $(kubectl get pods)"
+    assert [it.words[:2] for it in commands_in(line, "here")] == [
+        ("kubectl", "get"),
+        ("kubectl", "get"),
+        ("helm", "list"),
+    ]
+
+
+def _unknown_flags(command: Command, program: str) -> list[str]:
+    """What the program's own help does not name: the subcommand, or flags."""
+    text = _help(program, tuple(_subcommand(command, program)))
+    if not text:
+        return [" ".join(command.words[:2])]
+    known = set(re.findall(r"(?<![\w-])--?[a-zA-Z][\w-]*", text))
+    return [flag for flag in command.flags if flag not in known]
+
+
+def _subcommand(command: Command, program: str) -> list[str]:
+    """The words before the first that the program does not know as a command of its own."""
+    words: list[str] = []
+    for word in command.words[1:]:
+        if word.startswith("-") or word not in _commands(program, tuple(words)):
+            break
+        words.append(word)
+    return words
+
+
+@functools.cache
+def _commands(program: str, words: tuple[str, ...]) -> set[str]:
+    return set(re.findall(r"^  ([a-z][a-z-]*) {2,}", _run(program, *words, "--help"), re.M))
+
+
+@functools.cache
+def _help(program: str, words: tuple[str, ...]) -> str:
+    """The help of a command with the flags that all have; empty where there is no such command."""
+    if not words:
+        return ""
+    everywhere = "" if Path(program).name == "helm" else _run(program, "options")
+    return _run(program, *words, "--help") + everywhere
+
+
+def _run(*command: str) -> str:
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    return answer.stdout
