@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from hack.cluster.binaries import cached_binaries
@@ -83,9 +84,8 @@ class RealCluster:
 
     def import_image(self, archive: Path) -> None:
         """Make the images of a docker archive known to every node."""
-        for node in self.nodes:
-            with step(self._report, f"importing {archive.name} into {node.name}"):
-                node.containerd.import_image(archive)
+        with step(self._report, f"importing {archive.name}"), ThreadPoolExecutor() as threads:
+            list(threads.map(lambda node: node.containerd.import_image(archive), self.nodes))
 
     def postgres(self) -> Postgres:
         """A PostgreSQL server beside the cluster, which pods reach; not started."""
