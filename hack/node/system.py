@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Container
 from pathlib import Path
 
 from hack.cluster.errors import ClusterError
@@ -36,7 +37,9 @@ def check_system(report: Report = silent) -> None:
             "run it as root: sudo make e2e"
         )
     ensure_programs([*PROGRAMS, *_plugins()], report)
-    if problems := _kernel_problems():
+    filesystems = Path("/proc/filesystems").read_text().split()
+    filters = Path("/proc/sys/net/bridge/bridge-nf-call-iptables").exists()
+    if problems := kernel_problems(filesystems, filters_bridges=filters):
         raise ClusterError("this kernel cannot run a node:\n" + "\n".join(problems))
 
 
@@ -62,12 +65,17 @@ def _plugins() -> list[Program]:
     return [Program(str(CNI_FOLDERS[0] / "bridge"), "containernetworking-plugins", "pods' network")]
 
 
-def _kernel_problems() -> list[str]:
-    filesystems = Path("/proc/filesystems").read_text().split()
-    bridged = Path("/proc/sys/net/bridge/bridge-nf-call-iptables").exists()
+def kernel_problems(filesystems: Container[str], *, filters_bridges: bool) -> list[str]:
+    """What the kernel lacks, a line each.
+
+    Args:
+        filesystems: The words of /proc/filesystems.
+        filters_bridges: Whether br_netfilter is there.
+    """
     problems = {
         "- no overlay file system; try: modprobe overlay": "overlay" not in filesystems,
-        "- bridged packets pass Services by; try: modprobe br_netfilter": not bridged,
-        "- no cgroups (CONFIG_CGROUPS)": not {"cgroup", "cgroup2"} & {*filesystems},
+        "- bridged packets pass Services by; try: modprobe br_netfilter": not filters_bridges,
+        "- no cgroups (CONFIG_CGROUPS)": "cgroup" not in filesystems
+        and "cgroup2" not in filesystems,
     }
     return [problem for problem, is_one in problems.items() if is_one]
