@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-TURN_SECONDS = 120.0
+TURN_SECONDS = 300.0
 WARM_UP = 5
 """Steps at the start that do not count."""
 
@@ -15,16 +15,18 @@ WARM_UP = 5
 class Side:
     """One of two trainings. A turn is one step with all that comes between two steps."""
 
-    def __init__(self, turn: threading.Condition, *, has_turn: bool) -> None:
+    def __init__(
+        self, turn: threading.Condition, loading: threading.Lock, *, has_turn: bool
+    ) -> None:
         self.wall: list[float] = []
         self.thread: list[float] = []
         self.logged: list[dict[str, float]] = []
         self.beside = 0.0
         """Processor time, in seconds, of threads that belong to this side and do not train."""
-        self.is_loaded = threading.Event()
-        """Set once it is at its first step, or has failed before."""
         self.other: Side
         self._turn = turn
+        self._loading = loading
+        self._is_loading = self._is_loaded = False
         self._has_turn = has_turn
         self._has_ended = False
         self._began: tuple[float, float] | None = None
@@ -37,7 +39,7 @@ class Side:
 
         class Turns(TrainerCallback):
             def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-                side.is_loaded.set()
+                side._end_loading()
                 if state.global_step == WARM_UP:
                     side.beside = -_processor_seconds_of("tenyson-")
                 side._end_turn()
@@ -50,12 +52,25 @@ class Side:
 
         return Turns()
 
+    def load(self) -> None:
+        """Waits until the other does not load; both draw adapters from the global generator."""
+        self._loading.acquire()
+        self._is_loading = True
+
+    def _end_loading(self) -> None:
+        if self._is_loading:
+            self._is_loading = False
+            self._loading.release()
+            with self._turn:
+                self._is_loaded = True
+                self._turn.notify_all()
+
     def end(self) -> None:
         """Leaves all turns to the other side, also after an error."""
+        self._end_loading()
         with self._turn:
             self._has_ended = True
             self._turn.notify_all()
-        self.is_loaded.set()
 
     def _end_turn(self) -> None:
         if self._began is None:
@@ -73,13 +88,14 @@ class Side:
                 raise TimeoutError(f"the other side took more than {TURN_SECONDS:g} s for a step")
 
     def _may_go(self) -> bool:
-        return self._has_turn or self.other._has_ended
+        # Not while the other loads: accelerate keeps one state for the process, and makes it anew.
+        return self.other._has_ended or (self._has_turn and self.other._is_loaded)
 
 
-def take_turns(*, ours_first: bool) -> tuple[Side, Side]:
+def take_turns() -> tuple[Side, Side]:
     """Returns two sides that wait for each other."""
-    turn = threading.Condition()
-    ours, theirs = Side(turn, has_turn=ours_first), Side(turn, has_turn=not ours_first)
+    turn, loading = threading.Condition(), threading.Lock()
+    ours, theirs = Side(turn, loading, has_turn=True), Side(turn, loading, has_turn=False)
     ours.other, theirs.other = theirs, ours
     return ours, theirs
 
