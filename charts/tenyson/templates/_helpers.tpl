@@ -86,9 +86,9 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{- default (printf "%s-progress.%s.svc" (include "tenyson.fullname" .) .Release.Namespace) .Values.settings.progressAdvertise -}}
 {{- end }}
 
-{{/* The Secret that holds the endpoint's certificate: the controller's own, or cert-manager's. */}}
+{{/* The Secret of the endpoint's certificate. The controller leaves one alone that it has not made. */}}
 {{- define "tenyson.certificateSecret" -}}
-{{ include "tenyson.fullname" . }}-progress-certificate
+{{ include "tenyson.fullname" . }}-progress-{{ ternary "certificate" "tls" .Values.certManager.enabled }}
 {{- end }}
 
 {{/* The Secret with the telemetry database's URL, as `name` and `key`; empty without telemetry. */}}

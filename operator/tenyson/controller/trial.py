@@ -74,10 +74,11 @@ def _in_a_line(status: Object) -> str:
     """Returns phase, reason and step; without a status, where that would come from."""
     if not status:
         return "No status yet: the controller has not looked at it."
+    phase = status.get("phase", "")
     reason = next((c["reason"] for c in status.get("conditions", ()) if c["type"] == "Running"), "")
     step = (status.get("progress") or {}).get("step")
-    at = f", step {step}" if step is not None else ""
-    return f"{status.get('phase', '')} {reason}{at}".strip()
+    why = f" ({reason})" if reason not in ("", phase) else ""
+    return f"{phase}{why}" + (f", step {step}" if step is not None else "")
 
 
 def _report(status: Object, say: Say, only: str = "") -> None:
