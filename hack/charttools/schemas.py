@@ -26,7 +26,18 @@ LOCATION = "{{ .Group }}/{{ .ResourceKind }}-{{ .ResourceAPIVersion }}.json"
 _CORE = "v1"  # what kubeconform takes for the group of an apiVersion without one
 _QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 
+# kubeconform takes a schema that names none as draft 4, which has other bounds and no const; and
+# one that it cannot compile as missing.
+_DRAFT = "http://json-schema.org/draft-07/schema#"
+
 Schema = dict[str, Any]
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """Reads `=`, which YAML 1.1 gave a meaning that nobody uses, as the text that it is."""
+
+
+_Loader.add_constructor("tag:yaml.org,2002:value", _Loader.construct_yaml_str)
 
 
 def schemas_folder(crds: Path, report: Report = silent) -> Path:
@@ -98,7 +109,7 @@ def kinds_of_openapi(document: Mapping[str, Any]) -> Iterator[tuple[str, Schema]
 
 def kinds_of_crds(text: str) -> Iterator[tuple[str, Schema]]:
     """Where the schema of each version of the CRDs in the text belongs, and the schema."""
-    for crd in yaml.load_all(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    for crd in yaml.load_all(text, _Loader):
         if not crd or crd.get("kind") != "CustomResourceDefinition":
             continue
         group, kind = crd["spec"]["group"], crd["spec"]["names"]["kind"]
@@ -146,7 +157,7 @@ def _with_type(schema: Schema, group: str, version: str, kind: str) -> Schema:
         "kind": {"const": kind},
     }
     required = sorted({*schema.get("required", []), "apiVersion", "kind"})
-    return {**schema, "properties": properties, "required": required}
+    return {"$schema": _DRAFT, **schema, "properties": properties, "required": required}
 
 
 def _location(group: str, version: str, kind: str) -> str:
@@ -171,7 +182,7 @@ def _references(schema: Any) -> Iterator[str]:
             yield from _references(item)
     elif isinstance(schema, dict):
         for key, value in schema.items():
-            if key == "$ref":
+            if key == "$ref" and isinstance(value, str):  # JSONSchemaProps has a property `$ref`
                 yield value.removeprefix("#/definitions/")
             else:
                 yield from _references(value)

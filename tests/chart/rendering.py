@@ -39,12 +39,14 @@ def helm(*arguments: str | Path, check: bool = True) -> subprocess.CompletedProc
     return answer
 
 
-def template_command(preset: str) -> list[str | Path]:
-    """Returns Helm's arguments that render the preset."""
+def template_command(preset: str, chart: Path = CHART) -> list[str | Path]:
+    """Returns Helm's arguments that render the preset, of this chart or of a copy."""
     values = presets()[preset]
     given = ["--values", values] if values else []
     apis = [argument for name in OPERATORS for argument in ("--api-versions", name)]
-    return ["template", RELEASE[0], CHART, *RELEASE[1:], *given, *apis]
+    # Away from a cluster there is no earlier password to look up, and each rendering makes one.
+    password = ["--set", "postgresql.password=of-the-tests"]
+    return ["template", RELEASE[0], chart, *RELEASE[1:], *given, *apis, *password]
 
 
 @functools.cache

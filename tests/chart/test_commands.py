@@ -2,15 +2,18 @@
 
 import functools
 import re
+import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from hack.charttools.tools import tool
 from hack.cluster.binaries import find_binaries
 from tests.chart.commands import Command, commands_in, commands_of
-from tests.chart.rendering import CHART, RELEASE, ROOT, helm
+from tests.chart.rendering import CHART, RELEASE, ROOT, helm, presets, template_command
 
 pytestmark = pytest.mark.chart
 _DOCUMENTS = [CHART / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -18,6 +21,25 @@ _DOCUMENTS = [CHART / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 def _all(program: str) -> list[Command]:
     found = [it for path in _DOCUMENTS for it in commands_of(path) if it.words[0] == program]
+    return list(dict.fromkeys(found))
+
+
+def _settings() -> list[tuple[str, ...]]:
+    """What documents say to give Helm for this chart: `--set` and files of values."""
+    found = []
+    for path in _DOCUMENTS:
+        spans = re.findall(r"`(-[^`]+)`", path.read_text(encoding="utf-8"))
+        lines = [shlex.split(span) for span in spans if re.match(r"--set|-f charts/", span)]
+        installs = [it.words for it in commands_of(path) if it.words[0] == "helm"]
+        for words in [*lines, *(it for it in installs if any("tenyson" in word for word in it))]:
+            pairs = zip(words, words[1:], strict=False)
+            given = [
+                (flag, str(ROOT / value) if flag == "-f" else value)
+                for flag, value in pairs
+                if flag.startswith("--set") or (flag == "-f" and value.startswith("charts/"))
+            ]
+            if given:
+                found.append(tuple(part for pair in given for part in pair))
     return list(dict.fromkeys(found))
 
 
@@ -31,16 +53,8 @@ def test_kubectl_knows_the_command_and_its_flags(command: Command) -> None:
     assert not _unknown_flags(command, find_binaries()["kubectl"])
 
 
-@pytest.mark.parametrize("command", [it for it in _all("helm") if "--set" in it.flags], ids=str)
-def test_the_chart_takes_the_values_that_a_command_sets(command: Command) -> None:
-    if "tenyson" not in " ".join(command.words[:5]):
-        pytest.skip("another project's chart")
-    given = [
-        part
-        for flag, value in zip(command.words, command.words[1:], strict=False)
-        if flag in ("--set", "--set-string", "--set-json")
-        for part in (flag, value)
-    ]
+@pytest.mark.parametrize("given", _settings(), ids=" ".join)
+def test_the_chart_takes_the_values_that_documents_set(given: tuple[str, ...]) -> None:
     answer = helm("template", RELEASE[0], CHART, *given, check=False)
     assert answer.returncode == 0, answer.stderr
 
@@ -56,13 +70,30 @@ def test_the_values_that_documents_show_for_the_chart_are_taken(tmp_path: Path) 
             assert answer.returncode == 0, f"{path.name}: {answer.stderr}"
 
 
-def test_the_notes_end_with_a_command_that_kubectl_takes() -> None:
-    shown = helm("install", RELEASE[0], CHART, *RELEASE[1:], "--dry-run=client").stdout
-    notes = shown.partition("NOTES:\n")[2]
-    typed = [line.strip().removeprefix("$ ") for line in notes.splitlines() if line.strip()]
-    last = list(commands_in(typed[-1], "NOTES.txt"))
-    assert last, f"the notes end with {typed[-1]!r}"
-    assert not _unknown_flags(last[0], find_binaries()["kubectl"])
+@pytest.mark.parametrize("preset", presets())
+def test_the_notes_end_with_a_command_that_can_be_typed(preset: str, tmp_path: Path) -> None:
+    typed = [line.strip() for line in _notes(preset, tmp_path).splitlines() if line.strip()]
+    found = [command for line in typed for command in commands_in(line, "NOTES.txt")]
+    assert list(commands_in(typed[-1], "NOTES.txt")), f"the notes end with {typed[-1]!r}"
+    programs = {"helm": str(tool("helm")), "kubectl": find_binaries()["kubectl"]}
+    for command in found:
+        assert not _unknown_flags(command, programs[command.words[0]]), command
+
+
+def _notes(preset: str, folder: Path) -> str:
+    """The notes, in an object: Helm itself shows them only where there is a cluster."""
+    copy = shutil.copytree(CHART, folder / "tenyson")
+    (copy / "templates" / "NOTES.txt").rename(copy / "notes.txt")
+    (copy / "templates" / "notes.yaml").write_text(
+        """apiVersion: v1
+kind: ConfigMap
+metadata: {name: notes}
+data: {notes: {{ tpl (.Files.Get "notes.txt") . | toJson }}}
+""",
+        encoding="utf-8",
+    )
+    command = [*template_command(preset, copy), "--show-only", "templates/notes.yaml"]
+    return str(yaml.safe_load(helm(*command).stdout)["data"]["notes"])
 
 
 @pytest.mark.parametrize(
