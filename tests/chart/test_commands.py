@@ -1,6 +1,7 @@
 """Every `helm` and `kubectl` command in the documents is one that the program takes."""
 
 import functools
+import itertools
 import re
 import shlex
 import shutil
@@ -28,11 +29,12 @@ def _settings() -> list[tuple[str, ...]]:
     """What documents say to give Helm for this chart: `--set` and files of values."""
     found = []
     for path in _DOCUMENTS:
-        spans = re.findall(r"`(-[^`]+)`", path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        spans = re.findall(r"`(-[^`]+)`", text) if "helm install" in text else []
         lines = [shlex.split(span) for span in spans if re.match(r"--set|-f charts/", span)]
         installs = [it.words for it in commands_of(path) if it.words[0] == "helm"]
         for words in [*lines, *(it for it in installs if any("tenyson" in word for word in it))]:
-            pairs = zip(words, words[1:], strict=False)
+            pairs = itertools.pairwise(words)
             given = [
                 (flag, str(ROOT / value) if flag == "-f" else value)
                 for flag, value in pairs
