@@ -13,24 +13,30 @@ from collections import defaultdict
 from pathlib import Path
 
 NO_DEVICE = 100
-SYSTEM_VERSIONS = re.compile(r"^(GLIBC|GLIBCXX|CXXABI|GCC|GOMP|OMP|VERSION)")
+UNVERSIONED = ("cu", "nccl", "nvshmem")
+"""How the names begin of functions whose libraries have no versions."""
+VERSIONS = {"libnvshmem_host.so.3": "NVSHMEM"}
+"""The versions that are not called as their library is."""
+DRIVER = "libcuda.so.1"
+"""What asks for it is only loaded when a GPU is used."""
 
 
 def main(site: Path) -> None:
     """Writes a stub beside torch's libraries for each that they need and that is missing."""
     folder = site / "torch" / "lib"
     # Loaded only when a GPU is used.
-    for name in ("libtorch_cuda_linalg.so", "libtorch_nvshmem.so"):
-        (folder / name).unlink(missing_ok=True)
+    (folder / "libtorch_cuda_linalg.so").unlink(missing_ok=True)
     libraries = [*folder.glob("*.so*"), *(site / "torch").glob("_C*.so")]
     there = {path.name for path in [*libraries, *site.glob("nvidia/**/*.so*")]}
-    missing = sorted(set().union(*map(needed, libraries)) - there - system_libraries())
+    missing = set().union(*map(needed, libraries)) - there - system_libraries() - {DRIVER}
     wanted = unresolved(libraries)
-    for soname in missing:
-        make_stub(folder / soname, wanted.pop(soname, set()))
-    sys.stdout.write(f"cpu_torch: stubs for {', '.join(missing)}\n")
-    if wanted:
-        sys.exit(f"cpu_torch: no stub provides {dict(wanted)}")
+    # Any stub may give what has no version, as long as one does.
+    spare = {name for name in wanted[""] if name.startswith(UNVERSIONED)}
+    for soname in sorted(missing):
+        version = VERSIONS.get(soname, soname)
+        make_stub(folder / soname, wanted[version] | spare, version)
+        spare = set()
+    sys.stdout.write(f"cpu_torch: stubs for {', '.join(sorted(missing))}\n")
 
 
 def needed(library: Path) -> set[str]:
@@ -44,19 +50,26 @@ def system_libraries() -> set[str]:
 
 
 def unresolved(libraries: list[Path]) -> dict[str, set[str]]:
-    """The functions that come from outside torch and the system, by the library they belong to."""
+    """The functions that none of the libraries has, by the version that they are asked for in."""
     wanted: dict[str, set[str]] = defaultdict(set)
+    defined = {symbol for library in libraries for symbol in symbols(library, "--defined-only")}
     for library in libraries:
-        for symbol in said(
-            "nm", "-D", "--undefined-only", "--format=just-symbols", library
-        ).split():
+        for symbol in symbols(library, "--undefined-only") - defined:
             name, _, version = symbol.partition("@")
-            if version and not SYSTEM_VERSIONS.match(version):
-                wanted[version.lstrip("@")].add(name)
+            wanted[version].add(name)
     return wanted
 
 
-def make_stub(path: Path, functions: set[str]) -> None:
+def symbols(library: Path, which: str) -> set[str]:
+    """The dynamic symbols, weak ones left out, as `name` or `name@version`."""
+    lines = said("nm", "-D", which, library).splitlines()
+    found = (line.split() for line in lines)
+    return {
+        words[-1].replace("@@", "@") for words in found if len(words) > 1 and words[-2] not in "wv"
+    }
+
+
+def make_stub(path: Path, functions: set[str], version: str) -> None:
     """Compiles a library of functions that answer NO_DEVICE."""
     with tempfile.TemporaryDirectory() as scratch:
         source, versions = Path(scratch, "stub.c"), Path(scratch, "versions")
@@ -64,7 +77,7 @@ def make_stub(path: Path, functions: set[str]) -> None:
             f"int {name}(void) {{ return {NO_DEVICE}; }}\n" for name in sorted(functions)
         )
         source.write_text(body)
-        versions.write_text(f"{path.name} {{ global: *; }};\n")
+        versions.write_text(f"{version} {{ global: *; }};\n")
         flags = ("-shared", "-fPIC", "-nostdlib", "-s", f"-Wl,-soname,{path.name}")
         said("gcc", *flags, f"-Wl,--version-script,{versions}", "-w", "-o", path, source)
 

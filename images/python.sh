@@ -49,6 +49,9 @@ stdlib=$("$python" -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')
 grep -q ':65532:' /etc/passwd || echo 'tenyson:x:65532:65532:Tenyson:/tmp:/usr/sbin/nologin' >>/etc/passwd
 grep -q ':65532:' /etc/group || echo 'tenyson:x:65532:' >>/etc/group
 
+# Nobody in the container is to become another user.
+find / -xdev -type f -perm /6000 -exec chmod a-s {} +
+
 mkdir -p /opt/tenyson
 ln -s "$python" /opt/tenyson/base-python
 rm -- "$0"

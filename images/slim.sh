@@ -11,7 +11,12 @@ remove() { # what `find` finds with these conditions, after saying how much it i
 
 remove -type d \( -name tests -o -name test \) # the packages' own tests
 remove -type f \( -name '*.a' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.pyi' \)
-remove -type d -path '*/include' # C and C++ headers: nothing is compiled in a container
+# C and C++ headers: nothing is compiled in a container. images/compile.sh still reads Triton's.
+remove -type d -path '*/include' ! -path '*/triton/*'
+# Of CUDA's libraries those that no other names: multi-GPU solvers of their own API, a second nvrtc,
+# FFTW's and BLAS's interfaces.
+remove -type f \( -name 'libcusolverMg.so*' -o -name 'libnvrtc*.alt.so*' -o -name 'libcufftw.so*' -o -name 'libnvblas.so*' \)
+remove -type f -path '*/torch/bin/protoc*'
 
 # Unchecked: a builder may set all times to one, and then every start would compile anew. Some
 # packages carry templates that are no Python; what cannot be compiled is not.
