@@ -56,12 +56,13 @@ def test_every_make_target_and_module_that_is_called_exists() -> None:
 def test_every_dockerfile_that_is_built_exists_and_takes_the_arguments_it_is_given() -> None:
     job = _read("release.yaml")["jobs"]["images"]
     build = next(it for it in job["steps"] if "build-push-action" in it.get("uses", ""))
-    arguments = re.findall(r"^(\w+)=", build["with"]["build-args"], re.M)
-    assert arguments
+    assert {it["image"] for it in job["strategy"]["matrix"]["include"]} == {"controller", "runner"}
     for variant in job["strategy"]["matrix"]["include"]:
         path = ROOT / build["with"]["file"].replace("${{ matrix.image }}", variant["image"])
+        given = f"{build['with']['build-args']}\n{variant.get('arguments', '')}"
         declared = re.findall(r"^ARG (\w+)", path.read_text(encoding="utf-8"), re.M)
-        assert set(arguments) <= set(declared), path
+        assert {"VERSION", "REVISION"} <= set(found := re.findall(r"^(\w+)=", given, re.M))
+        assert set(found) <= set(declared), path
 
 
 def test_images_are_pushed_with_their_parts_list_and_provenance() -> None:
