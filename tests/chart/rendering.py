@@ -62,6 +62,17 @@ def objects(preset: str) -> list[dict[str, Any]]:
     return [found for found in yaml.load_all(rendered(preset), loader) if found]
 
 
+def applied_later(preset: str) -> list[dict[str, Any]]:
+    """Returns the objects that pods of the preset apply: manifests that lie in ConfigMaps."""
+    texts = [
+        text
+        for thing in objects(preset)
+        for name, text in (thing.get("data", {}) if thing["kind"] == "ConfigMap" else {}).items()
+        if name.endswith(".yaml")
+    ]
+    return [found for text in texts for found in yaml.safe_load_all(text) if found]
+
+
 def pod_specs(preset: str) -> list[tuple[str, dict[str, Any]]]:
     """Returns the spec of every pod that the preset's objects make, with the object's name."""
     found = []
