@@ -122,6 +122,22 @@ matchExpressions:
     protocol: TCP
 {{- end }}
 
+{{/* The API server, as an egress rule: by its own ports, not those of the Service before it. */}}
+{{- define "tenyson.apiServerEgress" -}}
+{{- with .Values.networkPolicy -}}
+- ports:
+  {{- range .apiServerPorts }}
+  - port: {{ . }}
+  {{- end }}
+  {{- with .apiServerCIDRs }}
+  to:
+  {{- range . }}
+  - ipBlock: {cidr: {{ . | quote }}}
+  {{- end }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
 {{/*
 Annotations of what is only made for a moment; give it (list "when" weight). A Job that failed stays,
 for its log.
