@@ -88,7 +88,7 @@ app.kubernetes.io/component: {{ index . 1 }}
 
 {{/* The Secret of the endpoint's certificate. The controller leaves one alone that it has not made. */}}
 {{- define "tenyson.certificateSecret" -}}
-{{ include "tenyson.fullname" . }}-progress-{{ ternary "certificate" "tls" .Values.certManager.enabled }}
+{{ include "tenyson.fullname" . }}-progress-{{ ternary "cert-manager" "certificate" .Values.certManager.enabled }}
 {{- end }}
 
 {{/* The Secret with the telemetry database's URL, as `name` and `key`; empty without telemetry. */}}
