@@ -39,7 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("stories", nargs="*", help=f"which of {', '.join(stories.ALL)}; all")
     options = parser.parse_args(arguments)
     began = time.monotonic()
-    printed, problems = tell(options.stories or list(stories.ALL))
+    shown, problems = tell(options.stories or list(stories.ALL))
+    printed = {name: found.block() for name, found in shown.items()}
     to_terminal(f"{len(printed)} states in {time.monotonic() - began:.0f} s")
     if options.print:
         for name, text in printed.items():
@@ -57,8 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def tell(names: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """Returns the block of each state that the stories come to, and how stories went wrong."""
+def tell(names: Sequence[str]) -> tuple[dict[str, Printed], list[str]]:
+    """Returns what kubectl printed in each state of the stories, and how stories went wrong."""
     shown: dict[str, Printed] = {}
     with (
         tempfile.TemporaryDirectory(prefix="tenyson-states-") as folder,
@@ -72,7 +73,7 @@ def tell(names: Sequence[str]) -> tuple[dict[str, str], list[str]]:
             controller.stop()
     errors = [(name, story.exception()) for name, story in zip(names, told, strict=True)]
     problems = [f"{name}: {error}" for name, error in errors if error]
-    return {name: shown[name].block() for name in sorted(shown)}, problems
+    return {name: shown[name] for name in sorted(shown)}, problems
 
 
 def _tell(cluster: LocalCluster, name: str, shown: dict[str, Printed]) -> None:

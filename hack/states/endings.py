@@ -1,8 +1,8 @@
-"""Stories of jobs that fail, each for another reason."""
+"""Stories of jobs that come to an end that asks for a word, mostly by failing."""
 
 from typing import Final
 
-from hack.states.results import failed, stopped
+from hack.states.results import failed, stopped, success
 from hack.states.stage import Stage
 from tenyson.config import parse_config
 from tenyson.contract import JobType
@@ -95,4 +95,19 @@ def dependency(stage: Stage) -> None:
     stage.show("dependency-failed", "wordle-rl", "Failed", "Running", others=("wordle-sft",))
 
 
-STORIES: Final = (config, task, retries, divergence, deadline, pending_deadline, dependency)
+def in_git(stage: Stage) -> None:
+    """A finished job whose time is over, and which Git would bring back."""
+    stage.apply("wordle-sft", ttlSecondsAfterFinished=1)
+    stage.track("wordle-sft", **{"kustomize.toolkit.fluxcd.io/name": "training"})
+    (pod,) = stage.run("wordle-sft-a0")
+    stage.end(pod, success())
+    stage.until_it(
+        "wordle-sft", "to be Expired",
+        lambda s: any(c["type"] == "Expired" for c in s.get("conditions", ())),
+    )  # fmt: skip
+    stage.show("expired", "wordle-sft", "Complete", "Expired")
+
+
+STORIES: Final = (
+    config, task, retries, divergence, deadline, pending_deadline, dependency, in_git,
+)  # fmt: skip

@@ -2,8 +2,8 @@
 
 import re
 import textwrap
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 WIDTH: Final = 116
 """Longer lines are folded, as a terminal does."""
@@ -37,6 +37,8 @@ class Printed:
     parts: tuple[str, ...]
     """Conditions and other fields of the status that are shown; all, where there are none."""
     namespace: str
+    manifest: dict[str, Any] = field(default_factory=dict)
+    """The job itself."""
 
     def block(self) -> str:
         """Returns the text as the document shows it."""

@@ -82,6 +82,11 @@ class Stage:
         """Changes fields of a TenysonJob."""
         self.api.request("PATCH", f"{self._jobs}/{name}", {"spec": spec}, _MERGE)
 
+    def track(self, name: str, **labels: str) -> None:
+        """Labels a TenysonJob as the tool does that has it from Git."""
+        body = {"metadata": {"labels": labels}}
+        self.api.request("PATCH", f"{self._jobs}/{name}", body, _MERGE)
+
     def make(self, api: str, kind: str, name: str, **content: Any) -> None:
         """Makes an object of another kind in the namespace."""
         root = f"/api/{api}" if api == "v1" else f"/apis/{api}"
@@ -223,6 +228,7 @@ class Stage:
             names=(name, *others),
             parts=parts,
             namespace=self.namespace,
+            manifest=self.api.request("GET", f"{self._jobs}/{name}"),
         )
 
     def _wait_for_quiet(self, name: str) -> None:

@@ -52,7 +52,9 @@ class Namespace:
         return self.api.get(f"{self.jobs_path}/{job}")
 
     def status(self, job: str) -> Object:
-        return (self.job(job) or {}).get("status", {})
+        """Returns the status as the controller wrote it; empty before it did."""
+        status = (self.job(job) or {}).get("status", {})
+        return status if "conditions" in status else {}
 
     def phase(self, job: str, phase: str, **where: Any) -> Object:
         """Waits for a phase, and returns the status."""

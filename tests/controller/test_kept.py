@@ -32,6 +32,10 @@ def finished(name: str) -> dict[str, Any]:
 def test_a_kept_job_is_read_as_it_was_written() -> None:
     body = finished("j")
     body["metadata"] |= {"deletionTimestamp": "2030-01-01T12:00:00Z", "managedFields": [{}]}
+    body["metadata"]["annotations"] = {
+        "kubectl.kubernetes.io/last-applied-configuration": "{}",
+        "argocd.argoproj.io/tracking-id": "training:tenyson.dev/TenysonJob:n/j",
+    }
     assert keep_job(body).read() == read_job(body)
 
 

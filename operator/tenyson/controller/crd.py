@@ -110,7 +110,11 @@ def job_schema() -> Schema:
     config = _without_required(structural(JobConfig, defaults=False))
     spec["properties"]["config"] = {**config, "description": described}
     schema = _resource("A post-training job (SFT, RL or Eval). One TenysonJob is one run.", spec)
-    schema["properties"]["status"] = structural(TenysonJobStatus, defaults=False)
+    schema["properties"]["status"] = {
+        **structural(TenysonJobStatus, defaults=False),
+        # Without it, kstatus takes a job that the controller has not seen yet for one that is done.
+        "default": {"observedGeneration": -1},
+    }
     rules.place_in_job(schema)
     return schema
 

@@ -16,7 +16,7 @@ import orjson
 from tenyson.controller import names
 from tenyson.controller.nesting import cut
 from tenyson.controller.observed import Job, Object, ended_as
-from tenyson.controller.reading import job_of, read_spec
+from tenyson.controller.reading import job_of, read_spec, tracking_mark
 from tenyson.controller.resource.spec import TenysonJobSpec
 
 _METADATA: Final = (
@@ -56,6 +56,8 @@ def keep_job(body: Object, known: KeptJob | None = None) -> KeptJob:
     """Returns the TenysonJob in an API object; `known` spares reading an unchanged spec again."""
     meta, status = body["metadata"], body.get("status") or {}
     kept = {"metadata": {name: meta[name] for name in _METADATA if name in meta}}
+    if mark := tracking_mark(meta):
+        kept["metadata"]["labels"] = {mark: ""}
     uid, generation = meta["uid"], meta.get("generation", 0)
     if known is None or (known.uid, known.generation) != (uid, generation):
         spec = _written(body.get("spec") or {})

@@ -37,6 +37,16 @@ ANNOTATION_PINNED: Final = "tenyson.dev/pinned"
 """On child Jobs: the runtime and the configuration from configFrom, as the run began with them."""
 ANNOTATION_INDEX: Final = "batch.kubernetes.io/job-completion-index"
 """On pods of a run on several nodes, by the Job controller: the node's rank."""
+TRACKING_MARKS: Final = {
+    "argocd.argoproj.io/tracking-id": "Argo CD",
+    "argocd.argoproj.io/instance": "Argo CD",
+    "kustomize.toolkit.fluxcd.io/name": "Flux",
+    "helm.toolkit.fluxcd.io/name": "Flux",
+    "app.kubernetes.io/instance": "Argo CD or Helm",
+}
+"""Labels and annotations by which tools know what they made, and would make again; the surest
+first. The last is Argo CD's own before version 3, and what charts label theirs with."""
+
 LABEL_QUEUE: Final = "kueue.x-k8s.io/queue-name"
 LABEL_PRIORITY: Final = "kueue.x-k8s.io/priority-class"
 

@@ -30,6 +30,8 @@ class Job:
     """None when the controller cannot read it; `problem` says why."""
     problem: str
     status: Object
+    tracked_by: str = ""
+    """The label or annotation of a tool that would make the job again if it were deleted."""
 
     @property
     def key(self) -> names.Key:

@@ -32,7 +32,14 @@ def job_of(body: Object, spec: TenysonJobSpec | None, problem: str) -> Job:
         spec=spec,
         problem=problem,
         status=body.get("status") or {},
+        tracked_by=tracking_mark(meta),
     )
+
+
+def tracking_mark(meta: Object) -> str:
+    """Returns the surest sign of a tool that would make the object again; empty without one."""
+    present = {*(meta.get("labels") or ()), *(meta.get("annotations") or ())}
+    return next((mark for mark in names.TRACKING_MARKS if mark in present), "")
 
 
 def read_spec(spec: Object) -> tuple[TenysonJobSpec | None, str]:

@@ -220,6 +220,14 @@ class Reason(Enum):
         "Make a new run of {job}, and of this job after it.",
     )
 
+    # Over
+    TRACKED_IN_GIT = (
+        "TrackedInGit",
+        "spec.ttlSecondsAfterFinished is over, and the TenysonJob stays: {tool} has it from Git "
+        "({mark}) and would make it again, to run again. Its child Jobs are deleted. Take it out "
+        "of Git to delete it.",
+    )
+
     def __init__(self, word: str, sentence: str) -> None:
         self.word = word
         self.sentence = sentence

@@ -24,6 +24,7 @@ def structural(model: type[BaseModel], *, defaults: bool) -> Schema:
     Args:
         model: The model; its aliases are the property names.
         defaults: Whether defaults become the API server's; else they are told in descriptions.
+            Those within lists always are.
 
     Raises:
         ValueError: A string, list or map without a maximum, or a union that a CRD cannot hold.
@@ -46,7 +47,11 @@ class _Converter:
             schema["enum"] = [raw["const"]]
         _bound_exclusively(raw, schema)
         if raw.get("type") == "array":
-            schema["items"] = self.convert(raw["items"], f"{path}[]")
+            schema["items"] = _Converter(self._definitions, defaults=False).convert(
+                # Argo CD compares lists whole: a default within one differs from Git for ever.
+                raw["items"],
+                f"{path}[]",
+            )
         if raw.get("type") == "object":
             self._object(raw, schema, path)
         if raw.get("type") == "integer":

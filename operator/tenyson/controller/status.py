@@ -16,7 +16,8 @@ from tenyson.controller.wording import one_line
 MAX_ATTEMPTS: Final = 10
 _ORDER: Final = (
     "Accepted", "Admitted", "Running", "Suspended", "CheckpointAvailable",
-    "ProgressDeadlineExceeded", "Complete", "Failed", "Reconciling", "Stalled",
+    "ProgressDeadlineExceeded", "Complete", "Failed", "Expired", "Reconciling",
+    "Stalled",
 )  # fmt: skip
 
 Status = dict[str, Any]

@@ -10,10 +10,9 @@ by the next pass.
 from datetime import datetime
 
 from tenyson.controller.observed import Observed
-from tenyson.controller.plan import after, between, during
-from tenyson.controller.plan.model import Pass, Plan, strays
+from tenyson.controller.plan import after, between, during, over
+from tenyson.controller.plan.model import Pass, Plan
 from tenyson.controller.plan.refusals import child_refused, name_taken
-from tenyson.controller.policies import ttl
 
 __all__ = ["Plan", "child_refused", "name_taken", "plan"]
 
@@ -24,7 +23,7 @@ def plan(observed: Observed, now: datetime) -> Plan:
     if job.deleting:
         return Plan()  # The garbage collector takes the children.
     if job.ended_as():
-        return _over(observed, now)
+        return over.plan(observed, now)
     this = Pass(observed, now)
     if (attempt := this.attempt) is None:
         return between.plan(this)
@@ -33,14 +32,3 @@ def plan(observed: Observed, now: datetime) -> Plan:
             return Plan(look_up=(child,))
         return after.plan(this, attempt)
     return during.plan(this, attempt)
-
-
-def _over(observed: Observed, now: datetime) -> Plan:
-    job = observed.job
-    left = ttl.seconds_left(job, now)
-    if left is not None and left <= 0:
-        return Plan(delete_job=True)
-    # Whoever waits for an edit to be observed (kstatus) would otherwise wait for ever.
-    is_observed = job.status.get("observedGeneration", job.generation) == job.generation
-    status = None if is_observed else {**job.status, "observedGeneration": job.generation}
-    return Plan(status=status, delete=strays(observed, current=None), requeue_after=left)

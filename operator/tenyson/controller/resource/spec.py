@@ -148,7 +148,8 @@ class TenysonJobSpec(ApiModel):
     """Time without a step after which an attempt is killed and retried; null never does. (In a
     merge patch null stands for the default; use kubectl edit, or apply --server-side.)"""
     ttl_seconds_after_finished: Count | None = None
-    """Seconds after the end until the TenysonJob itself is deleted; null keeps it."""
+    """Seconds after the end until the TenysonJob itself is deleted; null keeps it. Of one that Argo
+    CD or Flux has from Git, and would make again, only the child Jobs are deleted."""
     queue_name: Annotated[str, Field(min_length=1, max_length=63)] | None = None
     """LocalQueue of Kueue that admits the run's pods; null asks none."""
     budget: Budget = Budget()

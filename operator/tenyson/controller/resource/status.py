@@ -12,7 +12,7 @@ class Condition(ApiModel):
 
     type: Annotated[str, Field(max_length=64)]
     """Accepted, Admitted, Running, Suspended, CheckpointAvailable, ProgressDeadlineExceeded,
-    Complete, Failed, Reconciling or Stalled."""
+    Complete, Failed, Expired, Reconciling or Stalled."""
     status: Literal["True", "False", "Unknown"]
     """Whether the condition holds."""
     reason: Annotated[str, Field(max_length=64)]
