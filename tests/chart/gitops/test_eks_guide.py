@@ -7,9 +7,10 @@ import botocore.session
 import pytest
 import yaml
 from botocore import xform_name
-from tests.chart.gitops.modules import EKSCTL, KARPENTER, KARPENTER_AWS
 
 from tests.chart.gitops.eks_guide import TEXT, commands, fences, manifests, objects, policies
+from tests.chart.gitops.modules import crds_of_karpenter
+from tests.chart.rendering import CHART, helm
 
 pytestmark = [pytest.mark.chart, pytest.mark.timeout(900)]
 
@@ -26,8 +27,7 @@ def test_every_block_has_the_name_by_which_the_commands_call_it() -> None:
 
 @pytest.fixture(scope="module")
 def with_karpenter(cluster: Any) -> Any:
-    crds = [KARPENTER.folder() / "pkg/apis/crds", KARPENTER_AWS.folder() / "pkg/apis/crds"]
-    for folder in crds:
+    for folder in crds_of_karpenter():
         cluster.kubectl("apply", "--server-side", "-f", str(folder))
         cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(folder))
     return cluster
@@ -61,18 +61,10 @@ def test_the_device_plugin_and_the_jobs_stand_on_the_nodes_of_both_ways() -> Non
             pod["tolerations"]
         )
     preset = yaml.safe_load(manifests()["values.yaml"])["runtime"]["pod"]["nodePreset"]
-    assert preset["managedNodeGroup"]["name"] == group["name"]
+    assert preset == {"karpenter": None, "managedNodeGroup": {"name": group["name"]}}
 
 
 # What is AWS's
-
-
-def test_eksctl_takes_the_cluster_by_its_own_schema() -> None:
-    jsonschema = pytest.importorskip("jsonschema")
-    path = EKSCTL.folder() / "pkg/apis/eksctl.io/v1alpha5/assets/schema.json"
-    schema = yaml.safe_load(path.read_text(encoding="utf-8"))
-    (config,) = objects("cluster.yaml")
-    jsonschema.validate(config, schema)
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +113,8 @@ def test_a_runner_may_touch_its_bucket_and_nothing_else() -> None:
 
 
 def test_the_role_is_for_the_service_account_that_the_chart_makes() -> None:
-    account = yaml.safe_load(manifests()["values.yaml"])["runtime"]["serviceAccount"]["name"]
+    preset = yaml.safe_load((CHART / "values-eks.yaml").read_text(encoding="utf-8"))
+    account = preset["runtime"]["serviceAccount"]["name"]
     (job,) = objects("job.yaml")
     namespace = job["metadata"]["namespace"]
     assert f"--namespace {namespace} --service-account {account} " in TEXT
@@ -133,3 +126,18 @@ def test_every_link_within_the_guide_leads_to_a_heading() -> None:
     anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
     for anchor in re.findall(r"\]\(#([^)]+)\)", TEXT):
         assert anchor in anchors
+
+
+def test_the_values_give_the_runtime_that_the_guide_speaks_of(tmp_path: Any) -> None:
+    values = tmp_path / "values.yaml"
+    values.write_text(manifests()["values.yaml"], encoding="utf-8")
+    text = helm(
+        "template", "tenyson", CHART, "--namespace", "tenyson-system",
+        "--values", CHART / "values-eks.yaml", "--values", values,
+    ).stdout  # fmt: skip
+    assert "s3://tenyson-runs-111122223333/runs" in text
+    assert "managedNodeGroup" in text
+    assert "terminationGracePeriodSeconds: 100" in text
+    assert "YOUR-BUCKET" not in text
+    (claim,) = re.findall(r"kind: StatefulSet", text)
+    assert claim

@@ -1,0 +1,76 @@
+"""examples/gitops: taken by the API, and applied by two tools at once, without a run too many."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from hack.gitops.embedded import CONFIG, KEY, ROOT, SCRIPT
+from tests.chart.gitops.modules import crds_of_gitops
+
+pytestmark = [pytest.mark.chart, pytest.mark.timeout(900)]
+
+EXAMPLES = ROOT / "examples/gitops"
+TOOLS = sorted(path for name in ("argocd", "flux") for path in (EXAMPLES / name).glob("*.yaml"))
+JOBS = EXAMPLES / "jobs"
+
+
+@pytest.fixture(scope="module")
+def with_tools(cluster: Any) -> Any:
+    """A cluster that knows the kinds of Argo CD and Flux."""
+    for path in crds_of_gitops():
+        cluster.kubectl("apply", "--server-side", "-f", str(path))
+        cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", str(path))
+    for namespace in ("argocd", "flux-system", "tenyson-system"):
+        cluster.kubectl("create", "namespace", namespace)
+    return cluster
+
+
+def applied(cluster: Any, path: Path, *flags: str) -> str:
+    shown: str = cluster.kubectl(
+        "apply", "--server-side", "--validate=strict", *flags, "-f", str(path)
+    )
+    return shown
+
+
+@pytest.mark.parametrize("path", TOOLS, ids=lambda path: str(path.relative_to(EXAMPLES)))
+def test_what_the_tools_read_is_what_their_own_api_takes(with_tools: Any, path: Path) -> None:
+    count = len(list(yaml.safe_load_all(path.read_text(encoding="utf-8"))))
+    assert applied(with_tools, path, "--dry-run=server").count("serverside-applied") == count
+
+
+def test_a_field_that_a_tool_does_not_know_would_be_seen(with_tools: Any, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.yaml"
+    text = (EXAMPLES / "argocd/jobs.yaml").read_text(encoding="utf-8")
+    wrong.write_text(text.replace("selfHeal", "selfheal"), encoding="utf-8")
+    with pytest.raises(Exception, match="selfheal"):
+        applied(with_tools, wrong, "--dry-run=server")
+
+
+def test_the_health_script_is_patched_in_beside_what_argo_cd_has(with_tools: Any) -> None:
+    with_tools.kubectl(
+        "create", "configmap", "argocd-cm", "-n", "argocd", "--from-literal=url=https://argo"
+    )
+    with_tools.kubectl(
+        "patch", "configmap", "argocd-cm", "-n", "argocd", "--patch-file", str(CONFIG)
+    )
+    found = json.loads(
+        with_tools.kubectl("get", "configmap", "argocd-cm", "-n", "argocd", "-o", "json")
+    )
+    assert found["data"] == {"url": "https://argo", KEY: SCRIPT.read_text(encoding="utf-8")}
+
+
+def test_the_folder_of_jobs_is_applied_by_both_tools_without_a_conflict(cluster: Any) -> None:
+    """By server-side apply, with neither forcing the other."""
+    for manager in ("argocd-controller", "kustomize-controller", "argocd-controller"):
+        cluster.kubectl(
+            "apply", "--server-side", "--validate=strict", f"--field-manager={manager}",
+            "-k", str(JOBS),
+        )  # fmt: skip
+    found = json.loads(cluster.kubectl("get", "tj", "-n", "research", "-o", "json"))["items"]
+    assert {job["metadata"]["name"] for job in found} == {
+        "sft-lr-2e-4", "wordle-sft", "wordle-rl", "wordle-eval",
+    }  # fmt: skip
+    assert {job["metadata"]["generation"] for job in found} == {1}
