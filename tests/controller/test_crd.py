@@ -1,6 +1,8 @@
 """The generated CRD, without a cluster."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
@@ -50,3 +52,21 @@ def test_null_lifts_the_progress_deadline_and_nothing_said_takes_the_default() -
     spec = {"type": "SFT", "task": "a:B"}
     assert parse_spec(spec).progress_deadline_seconds == 1800
     assert parse_spec({**spec, "progressDeadlineSeconds": None}).progress_deadline_seconds is None
+
+
+def test_no_default_lies_within_a_list_which_argo_cd_compares_whole() -> None:
+    def within(schema: dict[str, Any], in_list: bool = False) -> Iterator[str]:
+        if in_list and "default" in schema:
+            yield str(schema)
+        for part in schema.get("properties", {}).values():
+            yield from within(part, in_list)
+        if "items" in schema:
+            yield from within(schema["items"], True)
+
+    for kind in crd.KINDS:
+        assert list(within(kind.schema())) == []
+
+
+def test_a_job_that_no_controller_has_seen_is_not_observed() -> None:
+    status = crd.job_schema()["properties"]["status"]
+    assert status["default"] == {"observedGeneration": -1}
