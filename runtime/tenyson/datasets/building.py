@@ -23,6 +23,7 @@ from tenyson.datasets.errors import (
 )
 from tenyson.datasets.filters import parse_filter
 from tenyson.datasets.keys import DatasetKey
+from tenyson.datasets.leftovers import SUFFIX, staging_prefix
 from tenyson.datasets.loading import StoreName, open_dataset
 from tenyson.datasets.manifest import (
     DATA_FILE,
@@ -104,7 +105,7 @@ def build_dataset(
     with (
         saying_where(opened.url),
         tempfile.TemporaryDirectory(
-            prefix=f".{key}.", suffix=".tmp", dir=opened.staging_parent()
+            prefix=staging_prefix(str(key)), suffix=SUFFIX, dir=opened.staging_parent()
         ) as staging,
     ):
         folder = Path(staging, "dataset")

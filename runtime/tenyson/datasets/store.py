@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from tenyson.contract import Env
 from tenyson.datasets.errors import DatasetRequestError, saying_where
+from tenyson.datasets.leftovers import sweep
 from tenyson.datasets.manifest import DATA_FILE, MANIFEST_FILE
 from tenyson.files import sha256_of_file, sync_folder
 from tenyson.storage import open_storage, storage_trouble
@@ -122,9 +123,13 @@ class LocalStore(DatasetStore):
         return path
 
     def staging_parent(self) -> Path:
-        """Returns the store's folder, made if missing: a rename stays within one file system."""
+        """Returns the store's folder, made if missing: a rename stays within one file system.
+
+        What builds that were killed have left there is swept first.
+        """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            sweep(self.folder)
         except OSError as error:
             raise DatasetRequestError(
                 f"The store {self.folder} cannot be made: {error.strerror}.",

@@ -69,7 +69,7 @@ def optional_dataset_of(context: RunContext, hook: str, *arguments: Any) -> Data
 
 def _checked_rows(dataset: Any, hook: str) -> Dataset:
     if isinstance(dataset, list) and all(isinstance(row, dict) for row in dataset):
-        dataset = Dataset.from_list(dataset)
+        dataset = _table_of(dataset, hook)
     if not isinstance(dataset, Dataset):
         raise TaskError(
             f"{hook} returned {type(dataset).__name__}; expected a datasets.Dataset or a list of "
@@ -78,6 +78,23 @@ def _checked_rows(dataset: Any, hook: str) -> Dataset:
     if len(dataset) == 0:
         raise TaskError(f"{hook} returned no rows.", hint="Check the task's filters and its files.")
     return dataset
+
+
+def _table_of(rows: list[dict[str, Any]], hook: str) -> Dataset:
+    """Returns rows as a table of all their fields; one that a row lacks is None there.
+
+    Raises:
+        TaskError: A field holds values of several kinds.
+    """
+    # Dataset.from_list would take the first row's fields for all that there are.
+    fields = list(dict.fromkeys(name for row in rows for name in row))
+    try:
+        return Dataset.from_dict({name: [row.get(name) for row in rows] for name in fields})
+    except (ValueError, TypeError, OverflowError) as error:  # Arrow's errors are ValueErrors, too
+        raise TaskError(
+            f"{hook} returned rows that are no table: {error}",
+            hint="Let every field, also inside objects and lists, hold one kind of value.",
+        ) from error
 
 
 def require_columns(dataset: Dataset, hook: str, *choices: tuple[str, ...]) -> None:
