@@ -54,6 +54,9 @@ class Env:
     OUTPUT_DIR: Final = "TENYSON_OUTPUT_DIR"
     OUTPUT_URI: Final = "TENYSON_OUTPUT_URI"
     TELEMETRY_DB_URL: Final = "TENYSON_TELEMETRY_DB_URL"
+    SECRETS: Final = "TENYSON_SECRETS"
+    """Names of the variables that come from Secrets, separated by commas: the runner hides their
+    values in all that it says."""
     RESULT_PATH: Final = "TENYSON_RESULT_PATH"
     PROGRESS_URL: Final = "TENYSON_PROGRESS_URL"
     PROGRESS_TOKEN_FILE: Final = "TENYSON_PROGRESS_TOKEN_FILE"

@@ -40,9 +40,11 @@ class _Attempt:
     """One attempt, from the command line to the result that it leaves."""
 
     def __init__(self, parser: argparse.ArgumentParser, given: list[str]) -> None:
+        from tenyson.hiding import learn, secrets_of
         from tenyson.jobs.preemption.process import Stopping
         from tenyson.jobs.stop import StopRequest
 
+        learn(secrets_of(os.environ))
         self._parser = parser
         self._given = given
         self._started = time.monotonic()
@@ -257,6 +259,9 @@ def _summary(result: "JobResult") -> str:
 
 
 if __name__ == "__main__":
+    from tenyson.hiding import hide_in_streams
+
+    hide_in_streams()
     code = main()
     if os.environ.get("WORLD_SIZE", "1") != "1" or code == ExitCode.STOPPED:
         # torch's process group would wait at the interpreter's end for peers that are gone; and a

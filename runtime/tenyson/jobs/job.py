@@ -19,6 +19,7 @@ from tenyson.distributed.joining import join, own_place
 from tenyson.distributed.place import RankPlace
 from tenyson.distributed.ranks import Ranks
 from tenyson.errors import StoppedError, SupersededError, TenysonError
+from tenyson.hiding import learn
 from tenyson.jobs.context import Reporter, RunContext, announce_start
 from tenyson.jobs.data.named import find_dataset
 from tenyson.jobs.limits.meter import Meter
@@ -37,6 +38,7 @@ from tenyson.jobs.preemption.grace import beyond_platform
 from tenyson.jobs.recording.opening import close_record, open_record
 from tenyson.jobs.result import JobResult
 from tenyson.jobs.training.determinism import determinism, with_strict_engine
+from tenyson.manifest.secret import secrets_in
 from tenyson.phases import Phases
 from tenyson.task import check_hooks
 
@@ -141,6 +143,7 @@ class Job(ABC):
         place = self._place = self.options.place or own_place(os.environ)
         fence, mirror = self._claim(result)
         config = with_strict_engine(parse_config(self.config, self.job_type, ranks=place.size))
+        learn(secrets_in(config.model_dump()))
         for line in config.read_as:
             LOG.info("Configuration: %s", line)
         check_hooks(self.task, self.job_type, names_dataset=config.data.dataset is not None)

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from tenyson.contract import TERMINATION_MESSAGE_BYTES
 from tenyson.files import write_atomically
+from tenyson.hiding import hide_in
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,8 @@ class JobResult:
         return self.status == "success"
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the fields as JSON values."""
-        return dataclasses.asdict(self)
+        """Returns the fields as JSON values, without this process's secrets."""
+        return dict(hide_in(dataclasses.asdict(self)))
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tenyson.contract import Env
+from tenyson.hiding import hide_in
 from tenyson.manifest.git import git_facts
 from tenyson.manifest.hardware import hardware, versions
 from tenyson.manifest.hashes import sha256_of_json
@@ -118,4 +119,4 @@ def _dataset_key(parts: Parts, config: dict[str, Any], main: dict[str, Any]) -> 
 
 def as_json(content: dict[str, Any]) -> str:
     """Returns the text of `run_manifest.json`."""
-    return json.dumps(content, indent=2, default=str) + "\n"
+    return json.dumps(hide_in(content), indent=2, default=str) + "\n"

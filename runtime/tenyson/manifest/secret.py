@@ -2,26 +2,22 @@
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tenyson.contract import Env
+from tenyson.hiding import (
+    HIDDEN,
+    SECRET_NAMES,
+    hide_password,
+    is_secret_name,
+    is_url,
+    passwords_of,
+)
 
-HIDDEN = "***"
-# A password may hold any character, also those that end a host; as SQLAlchemy reads it, it goes up
-# to an `@`. Up to the last one: what is hidden in vain costs less than half a password.
-_PASSWORD = re.compile(r"(://[^:/\s]*:).*@", re.DOTALL)
-_PASSWORD_IN_QUERY = re.compile(r"\?(?:[^?]*&)?\w*pass(?:word|file)=.*", re.DOTALL | re.IGNORECASE)
-_URL = re.compile(r"[\w+.-]+://")
-_SECRET_NAMES = "api_?key|access_?key|token|secret|password|passwd"
-# A tokenizer's special tokens are no secrets.
-_SPECIAL = "".join(
-    rf"(?<!\b{n}_)" for n in ("bos", "eos", "pad", "unk", "sep", "cls", "mask", "end", "stop")
-)
-_SECRET_NAME = re.compile(rf"(?:^|_){_SPECIAL}(?:{_SECRET_NAMES})$", re.IGNORECASE)
-_SECRET_ARGUMENT = re.compile(
-    rf"^(.*?(?:^|[._=-]){_SPECIAL}(?:{_SECRET_NAMES})=).+", re.DOTALL | re.IGNORECASE
-)
+__all__ = ["HIDDEN", "hide_password"]
+
+_SECRET_ARGUMENT = re.compile(rf"^(.*?(?:^|[._=-]){SECRET_NAMES}=).+", re.DOTALL | re.IGNORECASE)
 RECORDED_VARIABLES = (
     *("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "NVIDIA_VISIBLE_DEVICES"),
     *("CUBLAS_WORKSPACE_CONFIG", "NVIDIA_TF32_OVERRIDE", "PYTORCH_ALLOC_CONF"),
@@ -37,8 +33,8 @@ RECORDED_VARIABLES = (
 
 
 def recorded_environment(env: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Returns the variables that a manifest may hold, those that are set."""
-    return {name: env[name] for name in RECORDED_VARIABLES if env.get(name)}
+    """Returns the variables that a manifest may hold, those that are set, without passwords."""
+    return {name: hide_password(env[name]) for name in RECORDED_VARIABLES if env.get(name)}
 
 
 def without_secrets(config: dict[str, Any]) -> dict[str, Any]:
@@ -57,12 +53,31 @@ def _without_secrets(name: str, value: Any) -> Any:
         return [_without_secrets(name, v) for v in value]
     if not isinstance(value, str) or not value:
         return value
-    if _SECRET_NAME.search(name):
+    if is_secret_name(name):
         return HIDDEN
-    if _URL.match(value):
+    if is_url(value):
         return hide_password(value)
     # A text, such as a prompt: only what looks like a URL's password is taken out of it.
     return re.sub(r"\S+", lambda word: hide_password(word[0]), value)
+
+
+def secrets_in(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yields the values that `without_secrets` would replace whole, and the passwords of URLs."""
+    for name, value in config.items():
+        yield from _secrets_in(str(name), value)
+
+
+def _secrets_in(name: str, value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        yield from secrets_in(value)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _secrets_in(name, each)
+    elif isinstance(value, str):
+        if is_secret_name(name):
+            yield value
+        elif is_url(value):
+            yield from passwords_of(value)
 
 
 def is_hidden(value: str) -> bool:
@@ -73,11 +88,6 @@ def is_hidden(value: str) -> bool:
 def command_without_secrets(command: Sequence[str]) -> list[str]:
     """Returns a command line with the secrets that it sets replaced by `***`."""
     return [hide_password(_SECRET_ARGUMENT.sub(rf"\1{HIDDEN}", part)) for part in command]
-
-
-def hide_password(text: str) -> str:
-    """Returns a text that may be or hold a URL with its passwords replaced by `***`."""
-    return _PASSWORD.sub(rf"\1{HIDDEN}@", _PASSWORD_IN_QUERY.sub(f"?{HIDDEN}", text))
 
 
 def hide_passwords(content: Any) -> Any:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from tenyson.hiding import hide_in
 from tenyson.telemetry.database import Database, DatabaseAway
 from tenyson.telemetry.patience import join_within
 from tenyson.telemetry.row_queue import RowQueue, Unit
@@ -93,11 +94,14 @@ class Writer:
         self._database.close()
 
     def _build(self, units: Iterable[Unit]) -> list[Row]:
-        """The units' rows; a unit that cannot be made is lost, and the thread goes on."""
+        """The units' rows, without this process's secrets.
+
+        A unit that cannot be made is lost, and the thread goes on.
+        """
         rows: list[Row] = []
         for unit in units:
             try:
-                rows += unit.build()
+                rows += [row._replace(values=hide_in(row.values)) for row in unit.build()]
             except Exception as error:
                 self.lost += unit.size
                 LOG.exception("Telemetry: %d rows are lost: %s", unit.size, error)

@@ -13,6 +13,7 @@ from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from tenyson.contract import Env, File
 from tenyson.errors import ConfigError, CredentialsError, DependencyError, Problem, TenysonError
+from tenyson.hiding import hide
 from tenyson.jobs.context import RunContext
 from tenyson.jobs.options import HubTarget
 from tenyson.jobs.outcome.model_card import model_card
@@ -99,7 +100,7 @@ def _operations(context: RunContext, target: HubTarget) -> list[CommitOperationA
         if path.name not in (File.CHECKPOINT_MANIFEST, "README.md")
     ]
     card = model_card(target.repo, context.result, _manifest(context.output_dir))
-    return [*operations, CommitOperationAdd("README.md", card.encode())]
+    return [*operations, CommitOperationAdd("README.md", hide(card).encode())]
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

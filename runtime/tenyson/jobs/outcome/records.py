@@ -17,6 +17,7 @@ from tenyson.checkpoints.watcher import Watcher
 from tenyson.contract import File
 from tenyson.errors import CheckpointError, ConfigError, Problem, SupersededError, TenysonError
 from tenyson.files import write_atomically
+from tenyson.hiding import hide
 from tenyson.jobs.result import JobResult
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def leave_result(
 
 def _leave_traceback(error: BaseException, fence: Fence) -> str | None:
     """Returns the file's name; None where it could not be written: the result says what failed."""
-    text = "".join(traceback.format_exception(error))
+    text = hide("".join(traceback.format_exception(error)))
     try:
         write_atomically(fence.attempt_folder / File.FAILURE, text)
         fence.write(File.FAILURE, text)
