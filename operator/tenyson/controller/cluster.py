@@ -69,13 +69,23 @@ class Cluster(Transport):
             yield event
 
     async def data(self, kind: str, namespace: str, name: str) -> Mapping[str, str]:
-        """Returns a Secret's or ConfigMap's data, by key; binary data is as the API encodes it.
+        """Returns a ConfigMap's data by key, or a Secret's keys: its values never get any further.
+
+        Binary data is as the API encodes it.
 
         Raises:
             ApiError: It does not exist (404), or may not be read (403).
         """
-        found = await self.request("GET", f"{_path('v1', kind, namespace)}/{name}")
-        return {**(found.get("data") or {}), **(found.get("binaryData") or {})}
+        try:
+            found = await self.request("GET", f"{_path('v1', kind, namespace)}/{name}")
+        except ApiError as error:
+            if kind != "Secret" or error.status != 0:
+                raise
+            # What came in its place, or half of it, is told in the error otherwise, and logged.
+            said = f"Secret {name} cannot be read"
+            raise ApiError(0, error.reason, said, error.retry_after) from None
+        data = {**(found.get("data") or {}), **(found.get("binaryData") or {})}
+        return dict.fromkeys(data, "") if kind == "Secret" else data
 
     async def warning(self, namespace: str, uid: str) -> str:
         """Returns the newest warning in the Events about an object; empty when there is none.

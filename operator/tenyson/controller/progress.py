@@ -29,6 +29,7 @@ from tenyson.controller.tokens import (
     TokenRefusedError,
     TokenVerifier,
 )
+from tenyson.controller.wording import one_line
 
 logger = logging.getLogger(__name__)
 
@@ -179,7 +180,7 @@ def read_report(content: bytes, attempt: int, now: datetime) -> Report:
         percent=percent,
         eta_seconds=eta,
         checkpoint_step=_whole(finite.pop("checkpoint_step", None), _MAX_STEP),
-        metrics={name[:128]: value for name, value in list(finite.items())[:MAX_METRICS]},
+        metrics={one_line(name, 128): value for name, value in list(finite.items())[:MAX_METRICS]},
     )
 
 

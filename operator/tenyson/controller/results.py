@@ -48,12 +48,14 @@ def _told(outcome: Outcome) -> dict[str, Any]:
 
 
 def _output_uri(job: Job, result: dict[str, Any], output: Output) -> str | None:
-    """Returns where the files are; a runner on a claim cannot know the claim's name."""
-    if result.get("outputUri"):
-        return str(result["outputUri"])
+    """Returns where the files are, as the spec says; else where the pod says.
+
+    Another run may start from what lies there, so a pod's word does not outweigh the spec's. And a
+    runner on a claim cannot know the claim's name.
+    """
     place = (job.namespace, job.name, job.run_id)
     if output.uri:
         return names.output_uri(output.uri, *place)
     if output.volume_claim:
         return names.claim_uri(output.volume_claim, *place)
-    return None
+    return str(result["outputUri"]) if result.get("outputUri") else None

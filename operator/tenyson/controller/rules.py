@@ -38,6 +38,9 @@ _TASK: Final = (
 )
 
 
+_PASSWORD: Final = "://[^/:]*:.*@"
+
+
 def _immutable(field: str) -> Rule:
     return {
         "rule": (
@@ -125,7 +128,14 @@ _SHARED: Final[dict[str, list[Rule]]] = {
                 "output.uri must start with a scheme, such as s3://bucket/runs; for a "
                 "PersistentVolumeClaim use output.volumeClaim."
             ),
-        }
+        },
+        {
+            "rule": f"!self.matches('{_PASSWORD}')",
+            "message": (
+                "output.uri holds a password, which all who may read the job would see; give it to "
+                "the runner by env from a Secret, such as AWS_SECRET_ACCESS_KEY."
+            ),
+        },
     ],
     "output.hub.repo": [
         {
@@ -182,6 +192,34 @@ JOB: Final[dict[str, list[Rule]]] = {
             "message": (
                 "task must be module.path:ClassName, a module path, or a path ending in .py, "
                 "such as tenyson.examples.wordle.wordle_task:WordleTask."
+            ),
+        }
+    ],
+    "spec.config.telemetry.db_url": [
+        {
+            "rule": f"!self.matches('{_PASSWORD}|[?&][A-Za-z_]*pass(word|file)=')",
+            "message": (
+                "config.telemetry.db_url holds a password, which all who may read the job or its "
+                "pods would see; put the URL into a Secret and name that in "
+                "spec.telemetry.databaseSecretRef."
+            ),
+        }
+    ],
+    "spec.config.data.dataset_store": [
+        {
+            "rule": f"!self.matches('{_PASSWORD}')",
+            "message": (
+                "config.data.dataset_store holds a password, which all who may read the job or its "
+                "pods would see; give it to the runner by env from a Secret."
+            ),
+        }
+    ],
+    "spec.placement.priorityClassName": [
+        {
+            "rule": "!self.startsWith('system-')",
+            "message": (
+                "placement.priorityClassName may not be one of Kubernetes' own, whose pods drive "
+                "all others off a node; name a class that was made for such runs."
             ),
         }
     ],

@@ -1,17 +1,34 @@
 """Texts of others (runners, kubelets, schedulers), made fit for one line of `kubectl describe`."""
 
 import re
+from typing import Any, Final
+
+_UNSEEN: Final = re.compile(
+    "[\x00-\x08\x0b-\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""Control characters: with them a text could paint over a terminal, or turn its neighbours round.
+And halves of surrogate pairs, which no JSON of a status may hold."""
+
+
+def harmless(content: Any) -> Any:
+    """Returns a text, or a JSON value with all texts in it, without control characters."""
+    if isinstance(content, str):
+        return _UNSEEN.sub("", content)
+    if isinstance(content, dict):
+        return {harmless(name): harmless(value) for name, value in content.items()}
+    return [harmless(each) for each in content] if isinstance(content, list) else content
 
 
 def one_line(text: str, most: int = 8000) -> str:
-    """Returns a text without line breaks, which would tear the columns; cut with an ellipsis.
+    """Returns a text on one line, for a break would tear the columns; cut with an ellipsis.
 
     Args:
         text: What was said.
         most: Longest text, in characters.
     """
-    joined = re.sub(r"(?<=[.,:;])\s*\n\s*", " ", text.strip())
-    joined = re.sub(r"\s*\n\s*", "; ", joined)
+    joined = ""
+    for line in filter(None, map(str.strip, harmless(text).splitlines())):
+        joined += line if not joined else f" {line}" if joined[-1] in ".,:;" else f"; {line}"
     return joined if len(joined) <= most else joined[: most - 1].rstrip() + "…"
 
 

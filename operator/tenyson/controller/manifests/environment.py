@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from tenyson.contract import Env, PodPath
 from tenyson.controller import names
+from tenyson.controller.manifests.literal import literal
 from tenyson.controller.manifests.start import Start
 from tenyson.controller.resource.run import EnvVar
 from tenyson.controller.resource.types import KeyRef
@@ -23,12 +24,21 @@ def environment(start: Start) -> list[Variable]:
     own = [_variable(variable) for variable in start.run.env]
     taken = {variable["name"] for variable in own}
     values = {**_run(start), **_adapter(start), **_progress(start), **_ranks(start)}
-    given: list[Variable] = [{"name": name, "value": value} for name, value in values.items()]
+    given: list[Variable] = [
+        {"name": name, "value": literal(value)} for name, value in values.items()
+    ]
     if ref := start.run.telemetry.database_secret_ref:
         given.append(_from_secret(Env.TELEMETRY_DB_URL, ref))
     given += [*_rank(start), *_hub(start)]
     given.append({"name": "HOME", "value": "/tmp"})  # the image's own home is read-only
-    return [variable for variable in given if variable["name"] not in taken] + own
+    found = [variable for variable in given if variable["name"] not in taken] + own
+    return _secrets(found) + found
+
+
+def _secrets(variables: list[Variable]) -> list[Variable]:
+    """Returns what tells the runner which values to hide; nothing where none is secret."""
+    secret = [v["name"] for v in variables if "secretKeyRef" in v.get("valueFrom", {})]
+    return [{"name": Env.SECRETS, "value": ",".join(secret)}] if secret else []
 
 
 def grace_seconds(start: Start) -> int:

@@ -5,6 +5,7 @@ from typing import Any, Final
 from tenyson.contract import PodPath
 from tenyson.controller import names
 from tenyson.controller.manifests.environment import environment, grace_seconds
+from tenyson.controller.manifests.literal import literal
 from tenyson.controller.manifests.placement import placement
 from tenyson.controller.manifests.start import Start
 from tenyson.controller.manifests.volumes import mounts, volumes
@@ -51,7 +52,7 @@ def _container(start: Start) -> dict[str, Any]:
         "args": [
             "--job-type", start.run.spec.type.lower(),
             "--config", PodPath.CONFIG,
-            "--task-module", start.run.spec.task,
+            "--task-module", literal(start.run.spec.task),
         ],
         "env": environment(start),
         "resources": _resources(start.run.spec.resources),

@@ -4,7 +4,7 @@ import functools
 import json
 from typing import Final
 
-from tenyson.config import parse_config
+from tenyson.config import JobConfig, parse_config
 from tenyson.contract import JobType
 from tenyson.controller import nesting
 from tenyson.controller.observed import Job, Observed
@@ -13,6 +13,7 @@ from tenyson.controller.reasons import Reason
 from tenyson.controller.run_spec import RunSpec
 from tenyson.controller.wording import sentences
 from tenyson.errors import ConfigError
+from tenyson.hiding import has_password
 
 MAX_CONFIG_BYTES: Final = 128 * 1024
 """It rides in an annotation; all annotations of an object together hold 256 KiB."""
@@ -50,10 +51,27 @@ def find(observed: Observed, run: RunSpec) -> Finding | None:
 def _problems(text: str, job_type: JobType, ranks: int) -> str:
     """Returns what is wrong with a configuration; a pass asks twice, with a look-up in between."""
     try:
-        parse_config(json.loads(text), job_type, ranks=ranks)
+        return _passwords(parse_config(json.loads(text), job_type, ranks=ranks))
     except ConfigError as error:
         problems = "; ".join(f"config.{problem}" for problem in error.problems)
         return sentences(problems, error.hint)
+
+
+def _passwords(config: JobConfig) -> str:
+    """Returns a refusal of passwords that all who may read the job's pods would see.
+
+    The CRD refuses them in spec.config already; those of a ConfigMap come this far.
+    """
+    if has_password(config.telemetry.db_url or ""):
+        return (
+            "config.telemetry.db_url holds a password, which all who may read pods would see; put "
+            "the URL into a Secret and name that in spec.telemetry.databaseSecretRef"
+        )
+    if has_password(config.data.dataset_store or ""):
+        return (
+            "config.data.dataset_store holds a password, which all who may read pods would see; "
+            "give it to the runner by env from a Secret"
+        )
     return ""
 
 
