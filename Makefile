@@ -5,7 +5,7 @@ BIN := .venv/bin
 # The demo's cluster: `local` starts its own, `current` uses the one that KUBECONFIG points at.
 CLUSTER ?= local
 
-.PHONY: help check-system install demo demo-down test test-fast test-runtime test-vllm bench-operator bench-runtime bench-telemetry dashboards chart charttools test-chart images e2e dist lint types verify crds operator-doc lock format cluster clean
+.PHONY: help check-system install demo demo-down test test-fast test-runtime test-vllm bench-operator bench-runtime bench-telemetry dashboards chart charttools test-chart images e2e dist lint types verify audit crds operator-doc lock format cluster clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -97,6 +97,9 @@ operator-doc: check-system install cluster ## Fill docs/operator.md with what ku
 
 verify: install chart ## Regenerate what is generated, and fail if it was not up to date
 	@git diff --exit-code -- crds charts/tenyson
+
+audit: install ## Look every locked package up in the public database of vulnerabilities (OPTIONS for uv audit)
+	@UV_SYSTEM_CERTS="$${UV_SYSTEM_CERTS:-1}" .cache/uv/bin/uv audit --frozen --preview-features audit-command $(OPTIONS)
 
 lock: install ## Resolve uv.lock anew; hosts are taken out, so that it installs from any index
 	@.cache/uv/bin/uv lock --upgrade

@@ -43,7 +43,10 @@ class Target:
 
 def runner_images() -> dict[str, list[str]]:
     """Returns the entrypoint behind the local image: this environment's own runner."""
-    return {LOCAL_IMAGE: [sys.executable, "-m", "tenyson.runner"]}
+    # Without it a runner would be the installed checkout's, though another one is being tried.
+    path = os.environ.get("PYTHONPATH")
+    own = ["/usr/bin/env", f"PYTHONPATH={path}"] if path else []
+    return {LOCAL_IMAGE: [*own, sys.executable, "-m", "tenyson.runner"]}
 
 
 def local_cluster(state_dir: Path) -> LocalCluster:

@@ -71,15 +71,29 @@ class Stack:
         return found or {}
 
     def wait(
-        self, name: str, until: Callable[[Object], Any], what: str, seconds: float = 240
+        self,
+        name: str,
+        until: Callable[[Object], Any],
+        what: str,
+        seconds: float = 240,
+        *,
+        fails: bool = False,
     ) -> Object:
-        """Returns the job's status once the condition holds for it."""
+        """Returns the job's status once the condition holds for it.
+
+        Args:
+            name: The job's.
+            until: The condition.
+            what: The condition in words.
+            seconds: To wait at most.
+            fails: Whether the job may fail meanwhile.
+        """
 
         def status() -> Object | None:
             found: Object = self.job(name).get("status") or {}
             if until(found):
                 return found
-            assert found.get("phase") != "Failed", found
+            assert fails or found.get("phase") != "Failed", found
             return None
 
         try:
