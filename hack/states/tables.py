@@ -38,14 +38,26 @@ def reasons_table() -> str:
 
 def rights_table() -> str:
     """Returns what the controller may do."""
-    rows = []
-    for role in yaml.safe_load_all(ROLE.read_text(encoding="utf-8")):
-        where = f"namespace `{role['metadata']['namespace']}`" if role["kind"] == "Role" else "all"
-        rows += [(_resources(rule), ", ".join(rule["verbs"]), where) for rule in role["rules"]]
-    return _table(("resources", "verbs", "namespaces"), rows)
+    served, cluster, own = yaml.safe_load_all(ROLE.read_text(encoding="utf-8"))
+    places = (
+        (served, "every namespace that it serves"),
+        (cluster, "the cluster; not with `TENYSON_NAMESPACES`"),
+        (own, f"its own, `{own['metadata']['namespace']}`"),
+    )
+    rows = (
+        (_resources(rule), ", ".join(rule["verbs"]), where)
+        for role, where in places
+        for rule in role["rules"]
+    )
+    return _table(("resources", "verbs", "where"), rows)
 
 
 def _resources(rule: dict[str, Any]) -> str:
+    named = "".join(f" named `{name}`" for name in rule.get("resourceNames", ()))
+    return _kinds(rule) + named
+
+
+def _kinds(rule: dict[str, Any]) -> str:
     group = rule["apiGroups"][0]
     suffix = f".{group}" if group else ""
     parts = [name.partition("/") for name in rule["resources"]]

@@ -208,20 +208,21 @@ def result(**changes: Any) -> str:
 
 @dataclass
 class OperatorProcess:
-    """The operator as people run it: `kopf run`."""
+    """The operator as people run it, by `kopf run`, or as a container does."""
 
     kubeconfig: Path
     log: Path
     liveness_port: int
     environment: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
+    as_container: bool = False
 
     def start(self) -> None:
-        command = [
-            str(Path(sys.executable).with_name("kopf")), "run", "--all-namespaces", "--standalone",
-            "-m", "tenyson.controller",
-            f"--liveness=http://127.0.0.1:{self.liveness_port}/healthz",
-        ]  # fmt: skip
+        kopf = str(Path(sys.executable).with_name("kopf"))
+        command = [kopf, "run", "--all-namespaces", "--standalone", "-m", "tenyson.controller"]
+        if self.as_container:
+            command = [sys.executable, "-m", "tenyson.controller"]
+        command.append(f"--liveness=http://127.0.0.1:{self.liveness_port}/healthz")
         environment = {
             **os.environ,
             "KUBECONFIG": str(self.kubeconfig),

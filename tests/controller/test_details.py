@@ -88,7 +88,7 @@ async def test_a_detail_is_held_back_after_a_write_and_told_in_the_end() -> None
     api = Recorder()
     cache, queue = Cache(lambda key, urgent: None), WorkQueue()
     defaults = replace(DEFAULTS, progress_interval_seconds=0.2)
-    reconciler = Reconciler(api, cache, queue, api, {}, defaults, lambda: NOW)  # type: ignore[arg-type]
+    reconciler = Reconciler(api, cache, queue, api, {}, lambda: defaults, lambda: NOW)  # type: ignore[arg-type]
     cache.put_job(api.job)
     await reconciler.reconcile(KEY)
     assert len(api.statuses) == 1

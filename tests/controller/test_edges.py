@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tenyson.controller import certificates, credentials, limiter
+from tenyson.controller import certificate_folder, certificates, credentials, limiter
 from tenyson.controller.announcements import Announcement
 from tenyson.controller.events import event
 from tenyson.controller.policies.retry import backoff_seconds
 from tenyson.controller.progress import RefusedError, read_report
 from tenyson.controller.reasons import Reason
 from tenyson.controller.run_spec import Limits
+from tenyson.controller.serving_certificate import ServingCertificate
 from tenyson.controller.settings import Settings, from_environment
 from tests.controller.builders import NOW, make_job
 
@@ -45,6 +46,15 @@ def test_a_lease_that_an_old_leaders_write_could_outlive_is_refused() -> None:
         Settings(lease_renew_seconds=2, lease_retry_seconds=2)
 
 
+def test_a_certificate_has_one_place_and_a_name_that_all_replicas_share() -> None:
+    with pytest.raises(ValueError, match="set one of them only"):
+        Settings(progress_cert_secret="s", progress_cert_dir="/tls", progress_advertise="a")
+    with pytest.raises(
+        ValueError, match="TENYSON_PROGRESS_ADVERTISE empty; set it to the DNS name"
+    ):
+        Settings(progress_cert_secret="s")
+
+
 def test_a_kubeconfig_is_read_with_files_beside_it(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("secret\n")
     config = {
@@ -71,7 +81,9 @@ def test_a_made_certificate_is_good_for_its_host(host: str) -> None:
     client.verify_flags |= ssl.VERIFY_X509_STRICT
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     ours = client.wrap_bio(incoming, outgoing, server_hostname=host)
-    theirs = made.tls().wrap_bio(outgoing, incoming, server_side=True)
+    serving = ServingCertificate()
+    serving.use(made)
+    theirs = serving.server_tls.wrap_bio(outgoing, incoming, server_side=True)
     for _ in range(4):
         for side in (ours, theirs):
             try:
@@ -83,7 +95,7 @@ def test_a_made_certificate_is_good_for_its_host(host: str) -> None:
 
 def test_a_certificate_in_a_folder_is_kept(tmp_path: Path) -> None:
     folder = str(tmp_path / "tls")
-    assert certificates.obtain(folder, "a") == certificates.obtain(folder, "a")
+    assert certificate_folder.obtain(folder, "a") == certificate_folder.obtain(folder, "a")
     assert (tmp_path / "tls" / "tls.key").stat().st_mode & 0o077 == 0
 
 
@@ -94,7 +106,7 @@ def test_a_part_of_a_certificate_is_named_and_left_alone(
     for name in there:
         (tmp_path / name).write_text("kept")
     with pytest.raises(FileNotFoundError, match="lacks") as error:
-        certificates.obtain(str(tmp_path), "a")
+        certificate_folder.obtain(str(tmp_path), "a")
     assert not any(name in str(error.value).split("lacks")[1] for name in there)
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == dict.fromkeys(
         there, "kept"

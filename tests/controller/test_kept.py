@@ -51,7 +51,7 @@ def test_a_new_spec_changes_what_a_kept_job_tells() -> None:
     body = job_body("j", runtimeRef={"name": "large", "kind": "TenysonRuntime"}, type="RL")
     body["metadata"]["generation"] = 2
     after = keep_job(body, before)
-    assert (after.type, after.runtime, dict(after.parents)) == ("RL", ("n", "large"), {})
+    assert (after.type, after.runtimes, dict(after.parents)) == ("RL", (("n", "large"),), {})
 
 
 def test_a_finished_job_takes_at_most_6_kb_of_the_cache() -> None:

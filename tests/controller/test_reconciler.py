@@ -42,7 +42,7 @@ class Fake:
 def started(fake: Any) -> tuple[Reconciler, Cache]:
     cache = Cache(lambda key, urgent: None)
     cache.put_job(fake.job)
-    return Reconciler(fake, cache, WorkQueue(), fake, {}, DEFAULTS, lambda: NOW), cache
+    return Reconciler(fake, cache, WorkQueue(), fake, {}, lambda: DEFAULTS, lambda: NOW), cache
 
 
 async def test_a_job_made_by_hand_under_the_childs_name_shows_and_is_not_taken_up() -> None:

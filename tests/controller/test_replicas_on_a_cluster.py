@@ -16,7 +16,7 @@ import pytest
 import urllib3
 
 from tenyson.contract import PROGRESS_AUDIENCE
-from tenyson.controller import certificates, names
+from tenyson.controller import certificate_folder, names
 from tests.controller.api import Api, Namespace, OperatorProcess, eventually
 from tests.controller.reports import report
 
@@ -113,7 +113,9 @@ Pair = tuple[Replica, Replica]
 def pair(cluster: Any, api: Api, tmp_path: Path) -> Iterator[Pair]:
     """The leader and the standby."""
     lease = f"lease-{next(_COUNT)}"
-    certificates.obtain(str(tmp_path / "tls"), "127.0.0.1")  # As from a Secret that both mount.
+    certificate_folder.obtain(
+        str(tmp_path / "tls"), "127.0.0.1"
+    )  # As from a Secret that both mount.
     started = []
     try:
         for name in ("one", "two"):

@@ -33,6 +33,7 @@ class Cache:
         self._children_of: dict[Key, set[Id]] = {}
         self._pods_of: dict[Key, set[Id]] = {}
         self._dependents = Dependents()
+        self._cluster_runtimes_hidden = False
 
     # Jobs
 
@@ -198,10 +199,19 @@ class Cache:
             del self._runtimes[at]
             self._wake_users(at)
 
-    def _wake_users(self, at: Id) -> None:
-        """Wakes the jobs that have not started and would start with this runtime."""
+    def hide_cluster_runtimes(self, hidden: bool) -> None:
+        """Notes whether the controller has no right to read ClusterTenysonRuntimes."""
+        if hidden == self._cluster_runtimes_hidden:
+            return
+        self._cluster_runtimes_hidden = hidden
         for key, job in self._jobs.items():
-            if not job.has_started and not job.ended_as and job.runtime == at:
+            if not job.has_started and not job.ended_as and job.runtimes[-1][0] == "":
+                self._wake(key, True)
+
+    def _wake_users(self, at: Id) -> None:
+        """Wakes the jobs that have not started and might start with this runtime."""
+        for key, job in self._jobs.items():
+            if not job.has_started and not job.ended_as and at in job.runtimes:
                 self._wake(key, True)
 
     # Views
@@ -241,7 +251,10 @@ class Cache:
             children=tuple(self._children[at] for at in self._children_of.get(key, ())),
             pods=tuple(self.pods_of(key)),
             others=self._ancestors(key),
-            runtime=self._runtimes.get(kept.runtime),
+            runtime=next(
+                (self._runtimes[at] for at in kept.runtimes if at in self._runtimes), None
+            ),
+            cluster_runtimes_hidden=self._cluster_runtimes_hidden,
         )
 
     def _ancestors(self, key: Key) -> dict[str, Job]:

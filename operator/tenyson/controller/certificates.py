@@ -1,122 +1,139 @@
-"""The certificate of the progress endpoint: given by files, or made by the controller itself."""
+"""Certificates of the progress endpoint: how they are made, read and told apart. No I/O here."""
 
 import ipaddress
-import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from tenyson.controller.credentials import load_pair
-
-_LIFE: Final = timedelta(days=3650)
-_FILES: Final = ("ca.crt", "tls.crt", "tls.key")
+AUTHORITY_LIFE: Final = timedelta(days=3650)
+_CLOCK_SKEW: Final = timedelta(hours=1)
+"""A pod's clock may be behind ours by so much."""
+_PEM: Final = serialization.Encoding.PEM
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """A server's certificate and the authority that signed it, as PEM."""
+    """A server's certificate and the authorities that vouch for it, as PEM."""
 
     authority: str
+    """One or several: while an authority is replaced, the old one and the new one."""
     certificate: bytes
     private_key: bytes
 
-    def tls(self) -> ssl.SSLContext:
-        """Returns the TLS settings of a server with this certificate."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        load_pair(context, self.certificate, self.private_key)
-        return context
 
+@dataclass(frozen=True)
+class Pair:
+    """A certificate and its private key."""
 
-def obtain(folder: str, host: str) -> Certificate:
-    """Returns the certificate in a folder, made there if missing; in memory for an empty name.
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey
 
-    Raises:
-        FileNotFoundError: Some of its files are there and some are not.
-    """
-    if not folder:
-        return make(host)
-    paths = [Path(folder, name) for name in _FILES]
-    missing = [path.name for path in paths if not path.exists()]
-    if len(missing) == len(paths):
-        _store(make(host), paths)
-    elif missing:
-        raise FileNotFoundError(
-            f"{folder} holds a part of a certificate and lacks {', '.join(missing)}. "
-            f"Add what is missing, or empty the folder to have all of it made."
-        )
-    authority, certificate, private_key = (path.read_bytes() for path in paths)
-    return Certificate(authority.decode(), certificate, private_key)
+    @property
+    def until(self) -> datetime:
+        """When it ends."""
+        return self.certificate.not_valid_after_utc
 
+    @property
+    def made_at(self) -> datetime:
+        """When it was made."""
+        return self.certificate.not_valid_before_utc + _CLOCK_SKEW
 
-def host_of(certificate: Certificate) -> str:
-    """Returns the host name or address that a certificate is good for, the first if it has many."""
-    loaded = x509.load_pem_x509_certificate(certificate.certificate)
-    found = loaded.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    named = found.get_values_for_type(x509.DNSName)
-    return named[0] if named else str(found.get_values_for_type(x509.IPAddress)[0])
+    @property
+    def pem(self) -> str:
+        """The certificate as PEM."""
+        return self.certificate.public_bytes(_PEM).decode()
 
+    @property
+    def key_pem(self) -> str:
+        """The private key as PEM."""
+        form, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        return self.key.private_bytes(_PEM, form, plain).decode()
 
-def _store(made: Certificate, paths: list[Path]) -> None:
-    paths[0].parent.mkdir(parents=True, exist_ok=True)
-    contents = (made.authority.encode(), made.certificate, made.private_key)
-    for path, content in zip(paths, contents, strict=True):
-        path.touch(mode=0o600)
-        path.write_bytes(content)
+    def has_signed(self, other: "Pair") -> bool:
+        """Whether this authority has signed a certificate."""
+        try:
+            other.certificate.verify_directly_issued_by(self.certificate)
+        except (ValueError, TypeError, InvalidSignature):
+            return False
+        return True
 
 
 def make(host: str) -> Certificate:
-    """Returns a new certificate for a host name or address, signed by an authority of its own."""
-    authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    name = _name("tenyson-progress-ca")
-    authority = (
-        _builder(name, name, authority_key)
+    """Returns a certificate for a host name or address, with an authority of its own.
+
+    Both live for ten years, since nobody renews them.
+    """
+    now = datetime.now(UTC)
+    authority = make_authority(now)
+    served = sign(authority, (host,), now, AUTHORITY_LIFE)
+    return Certificate(authority.pem, served.pem.encode(), served.key_pem.encode())
+
+
+def make_authority(now: datetime) -> Pair:
+    """Returns a new certificate authority."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    # The old and the new one differ in name too, or a client might look at the wrong one alone.
+    name = _name(f"tenyson-progress-ca-{now:%Y%m%d}-{x509.random_serial_number() % 16**6:06x}")
+    certificate = (
+        _builder(name, name, key, now, now + AUTHORITY_LIFE)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage(signs_certificates=True), critical=True)
-        .sign(authority_key, hashes.SHA256())
+        .sign(key, hashes.SHA256())
+    )
+    return Pair(certificate, key)
+
+
+def sign(authority: Pair, hosts: Sequence[str], now: datetime, life: timedelta) -> Pair:
+    """Returns a new server's certificate, which ends with its authority at the latest."""
+    key, issuer = ec.generate_private_key(ec.SECP256R1()), authority.certificate
+    until = min(now + life, authority.until)
+    identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(
+        issuer.public_key()  # type: ignore[arg-type]
     )
     certificate = (
-        _builder(_name("tenyson-progress"), name, key)
+        _builder(_name("tenyson-progress"), issuer.subject, key, now, until)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(_hosts(host), critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()),
-            critical=False,
-        )
-        .sign(authority_key, hashes.SHA256())
+        .add_extension(x509.SubjectAlternativeName([_host(h) for h in hosts]), critical=False)
+        .add_extension(identifier, critical=False)
+        .sign(authority.key, hashes.SHA256())
     )
-    private_key = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    pem = serialization.Encoding.PEM
-    return Certificate(
-        authority.public_bytes(pem).decode(), certificate.public_bytes(pem), private_key
-    )
+    return Pair(certificate, key)
+
+
+def hosts_of(certificate: x509.Certificate) -> tuple[str, ...]:
+    """Returns the host names and addresses that a certificate is good for."""
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ()
+    addresses = (str(address) for address in found.get_values_for_type(x509.IPAddress))
+    return *found.get_values_for_type(x509.DNSName), *addresses
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePrivateKey,
+    now: datetime,
+    until: datetime,
 ) -> x509.CertificateBuilder:
-    now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        # A pod's clock may be behind ours.
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + _LIFE)
+        .not_valid_before(now - _CLOCK_SKEW)
+        .not_valid_after(until)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
 
@@ -125,12 +142,11 @@ def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
-def _hosts(host: str) -> x509.SubjectAlternativeName:
+def _host(host: str) -> x509.GeneralName:
     try:
-        shown: x509.GeneralName = x509.IPAddress(ipaddress.ip_address(host))
+        return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
-        shown = x509.DNSName(host)
-    return x509.SubjectAlternativeName([shown])
+        return x509.DNSName(host)
 
 
 def _usage(*, signs_certificates: bool) -> x509.KeyUsage:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
 from tenyson.controller import names
-from tenyson.controller.calls import ELECTION, EVENT
+from tenyson.controller.calls import ELECTION, EVENT, READ
 from tenyson.controller.observed import Child
 from tenyson.controller.transport import (
     ApiError,
@@ -117,6 +117,16 @@ class Cluster(Transport):
         pages = self.pages(resource_path("v1", "pods", namespace), selector)
         return [pod async for page in pages for pod in page.get("items") or ()]
 
+    async def may_list(self, group: str, plural: str) -> bool:
+        """Whether a kind may be listed in all namespaces; asking is never refused for RBAC."""
+        asked = {"verb": "list", "group": group, "resource": plural}
+        review = {
+            "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": asked},
+        }  # fmt: skip
+        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        return bool((await self.request("POST", path, review, policy=READ))["status"]["allowed"])
+
     async def signing_keys(self) -> tuple[str, Object]:
         """Returns the issuer of service account tokens and the keys that sign them (JWKS)."""
         found = await self.request("GET", "/.well-known/openid-configuration")
@@ -125,13 +135,22 @@ class Cluster(Transport):
     # Writing
 
     async def create(self, body: Object) -> Object:
-        """Returns a Job or a Service as created.
+        """Returns a Job, a Service or a Secret as created.
 
         Raises:
             ApiError: One of this name exists (409), perhaps made by a try of this very call whose
                 answer was lost: `read` tells whose it is. Or it was refused.
         """
         return await self.request("POST", f"{_path_of(body)}?fieldManager={_MANAGER}", body)
+
+    async def replace(self, body: Object) -> Object:
+        """Returns an object as replaced, if nobody has changed it since it was read.
+
+        Raises:
+            ApiError: Somebody has (409), it is gone (404), or it was refused.
+        """
+        path = f"{_path_of(body)}/{body['metadata']['name']}?fieldManager={_MANAGER}"
+        return await self.request("PUT", path, body)
 
     async def delete_child(self, child: Child) -> None:
         """Deletes a Job as it was seen, its pods first, each with its grace period.

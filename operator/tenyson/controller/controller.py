@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
-from tenyson.controller import certificates, credentials, metrics, names
+from tenyson.controller import certificate_folder, certificates, credentials, metrics, names
 from tenyson.controller.cache import Cache
+from tenyson.controller.certificate_folder import FolderCertificate
+from tenyson.controller.certificate_secret import SecretCertificate
 from tenyson.controller.cluster import Cluster
 from tenyson.controller.events import Announcer
 from tenyson.controller.fence import Fence
@@ -21,7 +23,9 @@ from tenyson.controller.observed import Defaults, Report
 from tenyson.controller.progress import ProgressServer
 from tenyson.controller.queue import WorkQueue
 from tenyson.controller.reconciler import Reconciler
+from tenyson.controller.rotation import hosts_for
 from tenyson.controller.serving import StatusServer
+from tenyson.controller.serving_certificate import ServingCertificate
 from tenyson.controller.settings import Settings, own_address, own_namespace
 from tenyson.controller.snapshot import Snapshot
 from tenyson.controller.tokens import TokenVerifier
@@ -52,14 +56,18 @@ class Controller:
         )
         self._announcer = Announcer(self._cluster)
         self._elector: Elector | None = None
+        self._certificate = ServingCertificate()
+        self._ask_for_certificate: Callable[[], None] = lambda: None
+        self._progress_url = ""
         self._progress = ProgressServer(
             self._cache, TokenVerifier(self._cluster.signing_keys), self._reports,
-            self._queue.add, lambda: self._elector is None or self._elector.is_leader,
+            self._queue.add, self._leads,
         )  # fmt: skip
         self._informers = informers_of(self._cluster, self._cache, settings)
         self._tasks: list[asyncio.Task[None]] = []
         self._health = Health(self._queue)
         self._health.tasks, self._health.informers = self._tasks, self._informers
+        self._health.certificate = self._certificate.known
         snapshot = Snapshot(self._queue, self._health, self._cache, self._reports)
         self._status = StatusServer(self._health, snapshot)
 
@@ -72,9 +80,9 @@ class Controller:
         settings = self._settings
         if settings.metrics_port:
             await self._status.start(settings.metrics_bind, settings.metrics_port)
-        defaults = await self._serve_progress()
+        await self._serve_progress()
         reconciler = Reconciler(
-            self._cluster, self._cache, self._queue, self._announcer, self._reports, defaults
+            self._cluster, self._cache, self._queue, self._announcer, self._reports, self._defaults
         )
         self._spawn("events", self._announcer.run())
         for informer in self._informers:
@@ -118,6 +126,8 @@ class Controller:
 
     async def _lead(self, reconciler: Reconciler) -> None:
         """Makes passes until cancelled, the first over every job that there is."""
+        self._ask_for_certificate()
+        await self._certificate.known.wait()
         self._reports.clear()  # They are from an earlier time of leading.
         self._queue.open()
         reconciler.begin()
@@ -131,23 +141,46 @@ class Controller:
         finally:
             self._queue.close()
 
-    async def _serve_progress(self) -> Defaults:
+    async def _serve_progress(self) -> None:
         settings = self._settings
         here = own_address(self._cluster.server)
         host = settings.progress_advertise or here
-        certificate = certificates.obtain(settings.progress_cert_dir, host)
-        forwarder = Forwarder(self._leaders_address, certificate)
+        forwarder = Forwarder(self._leaders_address, self._certificate)
         port = await self._progress.start(
-            settings.progress_bind, settings.progress_port, certificate, forwarder
+            settings.progress_bind, settings.progress_port, self._certificate.server_tls, forwarder
         )
+        self._progress_url = _url(host, port)
         self._elector = self._election(_url(here, port))
-        logger.info("Pods report their progress to %s", _url(host, port))
+        self._keep_certificate(host)
+        logger.info("Pods report their progress to %s", self._progress_url)
+
+    def _keep_certificate(self, host: str) -> None:
+        """Gets the certificate, and has it kept up to date where somebody renews it."""
+        settings, serving = self._settings, self._certificate
+        if settings.progress_cert_secret:
+            kept = SecretCertificate(
+                self._cluster, own_namespace(), settings.progress_cert_secret, hosts_for(host),
+                serving, self._leads,
+            )  # fmt: skip
+            self._ask_for_certificate = kept.look_now
+            self._spawn("certificate", kept.run())
+        elif folder := settings.progress_cert_dir:
+            serving.use(certificate_folder.obtain(folder, host))
+            self._spawn("certificate", FolderCertificate(folder, serving).run())
+        else:
+            serving.use(certificates.make(host))
+
+    def _defaults(self) -> Defaults:
+        """Returns what the next pass brings to a job."""
         return Defaults(
-            image=settings.runner_image,
-            progress_url=_url(host, port),
-            progress_ca=certificate.authority,
-            progress_interval_seconds=settings.progress_interval,
+            image=self._settings.runner_image,
+            progress_url=self._progress_url,
+            progress_ca=self._certificate.authority,
+            progress_interval_seconds=self._settings.progress_interval,
         )
+
+    def _leads(self) -> bool:
+        return self._elector is None or self._elector.is_leader
 
     def _election(self, progress_address: str) -> Elector | None:
         settings = self._settings

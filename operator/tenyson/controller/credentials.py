@@ -38,11 +38,22 @@ class Credentials:
 
 
 def load_pair(context: ssl.SSLContext, certificate: bytes, private_key: bytes) -> None:
-    """Loads a certificate and its key, which the ssl module only takes from files."""
+    """Loads a certificate and its key, which the ssl module only takes from files.
+
+    On Linux that file lies in memory: a read-only root has no place for it, and a private key
+    belongs on no disk.
+    """
+    content = certificate + b"\n" + private_key
+    if sys.platform == "linux":
+        with os.fdopen(os.memfd_create("pair"), "wb") as file:
+            file.write(content)
+            file.flush()
+            context.load_cert_chain(f"/proc/self/fd/{file.fileno()}")
+        return
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "pair.pem")
         path.touch(mode=0o600)
-        path.write_bytes(certificate + b"\n" + private_key)
+        path.write_bytes(content)
         context.load_cert_chain(path)
 
 

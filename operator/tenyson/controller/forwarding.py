@@ -1,12 +1,11 @@
 """Hands the reports of pods that reached a standby to the leader, which alone writes them."""
 
-import ssl
 from collections.abc import Callable
 from typing import Final
 
 import aiohttp
 
-from tenyson.controller.certificates import Certificate, host_of
+from tenyson.controller.serving_certificate import ServingCertificate
 
 HEADER: Final = "Tenyson-Forwarded"
 """Says that a report has been handed on once; twice it never is."""
@@ -24,10 +23,9 @@ class Forwarder:
     own address, and has to show a certificate of that name.
     """
 
-    def __init__(self, address: Callable[[], str], certificate: Certificate) -> None:
+    def __init__(self, address: Callable[[], str], certificate: ServingCertificate) -> None:
         self._address = address
-        self._name = host_of(certificate)
-        self._tls = ssl.create_default_context(cadata=certificate.authority)
+        self._certificate = certificate
         self._session: aiohttp.ClientSession | None = None
 
     async def forward(self, path: str, authorization: str, content: bytes) -> tuple[int, bytes]:
@@ -37,7 +35,8 @@ class Forwarder:
             LeaderAwayError: There is none, or it does not answer.
         """
         address = self._address()
-        if not address:
+        tls = self._certificate.client_tls
+        if not address or tls is None:
             raise LeaderAwayError("no replica leads now")
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_SECONDS))
@@ -49,7 +48,7 @@ class Forwarder:
         try:
             async with self._session.post(
                 address + path, data=content, headers=headers,
-                ssl=self._tls, server_hostname=self._name,
+                ssl=tls, server_hostname=self._certificate.host,
             ) as response:  # fmt: skip
                 return response.status, await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

@@ -29,14 +29,21 @@ class Health:
         self.tasks: list[asyncio.Task[None]] = []
         """What must never end."""
         self.informers: Sequence[Informer] = ()
+        self.certificate: asyncio.Event | None = None
+        """Set once pods can report; None where they never do."""
 
-    @property
-    def is_ready(self) -> bool:
-        """Whether every kind has been listed; on a standby too, which serves reports of progress.
+    def missing(self) -> list[str]:
+        """Returns what this replica still needs to take reports of pods; on a standby too.
 
         While the API server is away it stays as it is: taking all replicas out would not help.
         """
-        return bool(self.informers) and all(i.synced.is_set() for i in self.informers)
+        unlisted = sorted({i.kind for i in self.informers if not i.synced.is_set()})
+        if not self.informers:
+            unlisted = ["all"]
+        found = [f"not listed yet: {', '.join(unlisted)}"] if unlisted else []
+        if self.certificate is not None and not self.certificate.is_set():
+            found.append("no certificate for the progress endpoint yet")
+        return found
 
     def check(self) -> dict[str, float]:
         """Returns the seconds since each kind was last heard of, and the queue's state.

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,6 +33,15 @@ class Store:
     """By id and uid."""
     known: Callable[[], dict[Id, tuple[str, int]]]
     """Uid and version of all that is in it."""
+
+
+@dataclass(frozen=True)
+class Right:
+    """The right to read a kind that a controller can do without."""
+
+    is_given: Callable[[], Awaitable[bool]]
+    note: Callable[[bool], None]
+    """Told whether the kind is hidden from us."""
 
 
 class Departed:
@@ -73,7 +82,7 @@ class Informer:
         *,
         selector: str = "",
         namespace: str | None = None,
-        may_be_forbidden: bool = False,
+        right: Right | None = None,
         relist_seconds: float = 600.0,
     ) -> None:
         self.kind = kind
@@ -86,7 +95,7 @@ class Informer:
         self._path = path
         self._selector = selector
         self._namespace = namespace
-        self._may_be_forbidden = may_be_forbidden
+        self._right = right
         self._relist_seconds = relist_seconds
         self._departed = Departed()
         self._complaints = Seldom(_COMPLAIN_EVERY_SECONDS)
@@ -98,12 +107,15 @@ class Informer:
             began = time.monotonic()
             asked_to_wait = 0.0
             try:
-                await self._follow(await self.list())
+                if self._right is not None and not await self._right.is_given():
+                    await self._go_without(self._right)
+                else:
+                    await self._follow(await self.list())
                 failures = 0
                 continue
             except ApiError as error:
-                if error.status == 403 and self._may_be_forbidden:
-                    await self._go_without(error)
+                if error.status == 403 and self._right is not None:
+                    await self._go_without(self._right)
                     continue
                 self._warn(error)
                 asked_to_wait = error.retry_after
@@ -116,10 +128,11 @@ class Informer:
             wait = backoff(failures, base=0.05, most=_RECONNECT_MAX_SECONDS)
             await asyncio.sleep(max(wait, asked_to_wait))
 
-    async def _go_without(self, error: ApiError) -> None:
+    async def _go_without(self, right: Right) -> None:
         """Waits for the next list as if there were no object of this kind."""
         if not self.synced.is_set():
-            logger.info("Without rights to read %s there are none: %s", self._path, error.message)
+            logger.info("Works without any %s: its rights do not reach them", self.kind)
+        right.note(True)
         self.synced.set()
         self._moved_at = time.monotonic()
         await asyncio.sleep(self._relist_seconds)
@@ -157,6 +170,8 @@ class Informer:
             if at not in seen and known_version <= int(version):
                 self._departed.note(uid, int(version))
                 self._store.drop(at, uid)
+        if self._right is not None:
+            self._right.note(False)
         metrics.LISTS.labels(self.kind).inc()
         self._hear()
         self.synced.set()

@@ -41,8 +41,8 @@ class KeptJob:
     """Empty before the first pass."""
     parents: Mapping[str, str]
     """How each job that it waits for must end, by name."""
-    runtime: tuple[str, str]
-    """Namespace and name of the runtime that it names, or of the cluster's default."""
+    runtimes: tuple[tuple[str, str], ...]
+    """Namespace and name of the runtime that it names, or of the defaults; the first there is."""
     has_started: bool
     ended_as: str
     """Complete or Failed, or empty while the run goes on."""
@@ -63,9 +63,9 @@ def keep_job(body: Object, known: KeptJob | None = None) -> KeptJob:
         spec = _written(body.get("spec") or {})
         job = job_of(body, *_read(spec))
         type_: str = job.spec.type if job.spec is not None else ""
-        parents, runtime = job.parents() or _NO_PARENTS, _runtime_of(job)
+        parents, runtimes = job.parents() or _NO_PARENTS, _runtimes_of(job)
     else:
-        spec, type_, parents, runtime = known.spec, known.type, known.parents, known.runtime
+        spec, type_, parents, runtimes = known.spec, known.type, known.parents, known.runtimes
     return KeptJob(
         uid=uid,
         generation=generation,
@@ -75,7 +75,7 @@ def keep_job(body: Object, known: KeptJob | None = None) -> KeptJob:
         type=type_,
         phase=sys.intern(status.get("phase") or ""),
         parents=parents,
-        runtime=runtime,
+        runtimes=runtimes,
         has_started="startTime" in status,
         ended_as=ended_as(status),
     )
@@ -96,8 +96,8 @@ def _written(body: Object) -> bytes:
     return bytes(memoryview(content))
 
 
-def _runtime_of(job: Job) -> tuple[str, str]:
+def _runtimes_of(job: Job) -> tuple[tuple[str, str], ...]:
     ref = job.spec.runtime_ref if job.spec is not None else None
     if ref is None:
-        return "", names.DEFAULT_RUNTIME
-    return (job.namespace if ref.kind == names.RUNTIME_KIND else ""), ref.name
+        return (job.namespace, names.DEFAULT_RUNTIME), ("", names.DEFAULT_RUNTIME)
+    return (((job.namespace if ref.kind == names.RUNTIME_KIND else ""), ref.name),)

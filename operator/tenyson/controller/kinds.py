@@ -5,7 +5,7 @@ from typing import Final
 from tenyson.controller import names
 from tenyson.controller.cache import Cache
 from tenyson.controller.cluster import Cluster, resource_path
-from tenyson.controller.informer import Informer, Store
+from tenyson.controller.informer import Informer, Right, Store
 from tenyson.controller.settings import Settings
 
 RUNTIME: Final = "runtime"
@@ -15,14 +15,18 @@ CLUSTER_RUNTIME: Final = "cluster runtime"
 def informers_of(cluster: Cluster, cache: Cache, settings: Settings) -> list[Informer]:
     """Returns one informer per kind and watched namespace.
 
-    A controller that serves some namespaces only may have no rights to what lies in none. It then
-    goes without ClusterTenysonRuntimes.
+    A controller that serves some namespaces only may have no rights to what lies in none. It asks
+    first, and then goes without ClusterTenysonRuntimes.
     """
     cluster_runtimes = resource_path(names.API_VERSION, names.CLUSTER_RUNTIME_PLURAL, None)
     found = [
         Informer(
             cluster, store_of(cache, CLUSTER_RUNTIME), CLUSTER_RUNTIME, cluster_runtimes,
-            may_be_forbidden=settings.watched != (None,), relist_seconds=settings.relist_seconds,
+            relist_seconds=settings.relist_seconds,
+            right=None if settings.watched == (None,) else Right(
+                lambda: cluster.may_list(names.GROUP, names.CLUSTER_RUNTIME_PLURAL),
+                cache.hide_cluster_runtimes,
+            ),
         )
     ]  # fmt: skip
     for namespace in settings.watched:

@@ -70,3 +70,8 @@ LEADER_TRANSITIONS = Gauge(
     "How often the lease has changed hands, as it says itself.",
     registry=REGISTRY,
 )
+CERTIFICATE_EXPIRES = Gauge(
+    "tenyson_progress_certificate_expires_timestamp_seconds",
+    "When the certificate that this replica shows to pods ends, in seconds since 1970.",
+    registry=REGISTRY,
+)

@@ -223,6 +223,8 @@ class Observed:
     """Jobs of the namespace that this one waits for, directly or through others, by name."""
     runtime: Runtime | None = None
     """The runtime that spec.runtimeRef names, or the default one; None when there is none."""
+    cluster_runtimes_hidden: bool = False
+    """Whether the controller has no right to read ClusterTenysonRuntimes."""
     references: Mapping[Reference, str] = field(default_factory=dict)
     """What was found: `found`, `no object`, `no key` or `forbidden`; absent: not looked up."""
     contents: Mapping[Reference, str] = field(default_factory=dict)

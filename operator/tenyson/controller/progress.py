@@ -8,6 +8,7 @@ Only the leader makes passes. A standby checks a report's token and hands it on.
 
 import logging
 import math
+import ssl
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,7 +19,6 @@ from aiohttp import web
 
 from tenyson.controller import metrics, names
 from tenyson.controller.cache import Cache
-from tenyson.controller.certificates import Certificate
 from tenyson.controller.forwarding import HEADER, Forwarder, LeaderAwayError
 from tenyson.controller.names import Key
 from tenyson.controller.observed import Job, Object, Report
@@ -67,7 +67,7 @@ class ProgressServer:
         self._runner: web.AppRunner | None = None
 
     async def start(
-        self, host: str, port: int, certificate: Certificate, forwarder: Forwarder | None = None
+        self, host: str, port: int, tls: ssl.SSLContext, forwarder: Forwarder | None = None
     ) -> int:
         """Serves from now on, and returns the port."""
         self._forwarder = forwarder
@@ -75,7 +75,7 @@ class ProgressServer:
         app.router.add_post(names.progress_path("{namespace}", "{job}", "{attempt}"), self._post)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
-        await web.TCPSite(self._runner, host, port, ssl_context=certificate.tls()).start()
+        await web.TCPSite(self._runner, host, port, ssl_context=tls).start()
         return int(self._runner.addresses[0][1])
 
     async def stop(self) -> None:

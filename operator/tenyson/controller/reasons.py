@@ -41,6 +41,12 @@ class Reason(Enum):
         "spec.runtimeRef names {kind} {name}, which does not exist; create it, and the job starts "
         "by itself.",
     )
+    RUNTIME_FORBIDDEN = (
+        "RuntimeForbidden",
+        "spec.runtimeRef names ClusterTenysonRuntime {name}, which a controller of some namespaces "
+        "may not read; name a TenysonRuntime instead, or grant its service account list and watch "
+        "on clustertenysonruntimes.",
+    )
     INVALID_RUNTIME = (
         "InvalidRuntime",
         "{kind} {name} cannot be used; correct it, and the job starts by itself. {problems}",

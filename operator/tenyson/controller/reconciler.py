@@ -37,7 +37,7 @@ class Reconciler:
         queue: WorkQueue,
         announcer: Announcer,
         reports: dict[Key, Report],
-        defaults: Defaults,
+        defaults: Callable[[], Defaults],
         now: Callable[[], datetime] = _now,
     ) -> None:
         self._cluster = cluster
@@ -53,7 +53,7 @@ class Reconciler:
 
     def begin(self) -> None:
         """Notes that this replica leads from now on, and takes the reports of pods."""
-        self._listening_since = self._now() if self._defaults.progress_url else None
+        self._listening_since = self._now() if self._defaults().progress_url else None
 
     async def work(self) -> None:
         """Works through the queue until cancelled; a pass that fails is made again later."""
@@ -110,7 +110,7 @@ class Reconciler:
             contents=found.contents,
             report=self._reports.get(key),
             listening_since=self._listening_since,
-            defaults=self._defaults,
+            defaults=self._defaults(),
         )
 
     async def _carry_out(self, observed: Observed, wanted: Plan) -> None:
@@ -135,7 +135,7 @@ class Reconciler:
     def _seconds_held(self, key: Key) -> float:
         """Returns how long a status that only says the same in other words has to wait."""
         since = time.monotonic() - self._written_at.get(key, -math.inf)
-        return max(0.0, self._defaults.progress_interval_seconds - since)
+        return max(0.0, self._defaults().progress_interval_seconds - since)
 
     async def _write(self, job: Job, wanted: Plan) -> None:
         if wanted.status is None:

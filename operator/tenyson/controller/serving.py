@@ -66,10 +66,9 @@ class StatusServer:
             return _answer(500, {"message": str(error)})
 
     async def _ready(self, _: web.Request) -> web.Response:
-        if self._health.is_ready:
+        if not (missing := self._health.missing()):
             return _answer(200, {})
-        missing = sorted({i.kind for i in self._health.informers if not i.synced.is_set()})
-        return _answer(503, {"message": f"not listed yet: {', '.join(missing) or 'all'}"})
+        return _answer(503, {"message": "; ".join(missing)})
 
 
 def _answer(code: int, body: object) -> web.Response:

@@ -37,9 +37,13 @@ class Settings:
     """Address that the progress endpoint listens on."""
     progress_port: int = 8443
     """Its port; 0 takes a free one, which a restart changes under running pods."""
+    progress_cert_secret: str = ""
+    """Secret in the controller's own namespace for the endpoint's certificate: made and renewed by
+    the leader, read by all replicas. Without it and without a folder the certificate is kept in
+    memory, and then pods that outlive the controller can no longer report."""
     progress_cert_dir: str = ""
-    """Folder with tls.crt, tls.key and ca.crt, made there if missing; empty keeps them in memory,
-    and then pods that outlive the controller can no longer report."""
+    """Folder with tls.crt, tls.key and ca.crt instead, read again when they change (cert-manager's
+    Secret, mounted); made there if all are missing."""
     metrics_port: int = 8080
     """Port of /metrics, /livez and /readyz; 0 serves none of them."""
     metrics_bind: str = "0.0.0.0"
@@ -68,6 +72,18 @@ class Settings:
             raise ValueError(
                 f"TENYSON_LEASE_RETRY_SECONDS is {self.lease_retry_seconds:g}; it must be less "
                 f"than TENYSON_LEASE_RENEW_SECONDS, {self.lease_renew_seconds:g}."
+            )
+
+        if self.progress_cert_secret and self.progress_cert_dir:
+            raise ValueError(
+                f"TENYSON_PROGRESS_CERT_SECRET is {self.progress_cert_secret} and "
+                f"TENYSON_PROGRESS_CERT_DIR {self.progress_cert_dir}; set one of them only."
+            )
+        if self.progress_cert_secret and not self.progress_advertise:
+            raise ValueError(
+                f"TENYSON_PROGRESS_CERT_SECRET is {self.progress_cert_secret} and "
+                f"TENYSON_PROGRESS_ADVERTISE empty; set it to the DNS name of the Service, "
+                f"<service>.<namespace>.svc, for which all replicas share the certificate."
             )
 
     @property

@@ -14,11 +14,10 @@ import yaml
 
 from tests.controller.api import Api, OperatorProcess, eventually
 from tests.controller.faults.proxy import FaultProxy
+from tests.controller.rbac.roles import SYSTEM, bind, cluster_wide
 
 CRDS: Final = Path(__file__).parents[3] / "crds"
-ROLE: Final = Path(__file__).parents[1] / "rbac" / "role.yaml"
 ACCOUNT: Final = "tenyson-controller"
-SYSTEM: Final = "tenyson-system"
 PLAYED_NODE: Final = "played"
 
 
@@ -36,12 +35,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         admin.call("POST", "/api/v1/nodes", {"metadata": {"name": PLAYED_NODE}})
         running.kubectl("create", "namespace", SYSTEM)
         running.kubectl("create", "serviceaccount", ACCOUNT, "-n", SYSTEM)
-        running.kubectl("apply", "--server-side", "-f", str(ROLE))
-        account = f"--serviceaccount={SYSTEM}:{ACCOUNT}"
-        for kind in ("clusterrole", "role"):
-            running.kubectl(
-                "create", f"{kind}binding", ACCOUNT, f"--{kind}={ACCOUNT}", account, "-n", SYSTEM
-            )
+        bind(running, cluster_wide(), ACCOUNT)
         yield running
 
 
@@ -52,12 +46,17 @@ def api(cluster: Any) -> Api:
 
 @pytest.fixture(scope="package")
 def faulty(cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultProxy]:
-    plane = cluster.control_plane
-    authority = plane.certificates.ca.certificate.read_bytes()
-    proxy = FaultProxy(plane.url, authority, tmp_path_factory.mktemp("proxy"))
-    proxy.start()
+    proxy = start_proxy(cluster, tmp_path_factory.mktemp("proxy"))
     yield proxy
     proxy.stop()
+
+
+def start_proxy(cluster: Any, folder: Path) -> FaultProxy:
+    """Returns a proxy before a cluster's API server."""
+    plane = cluster.control_plane
+    proxy = FaultProxy(plane.url, plane.certificates.ca.certificate.read_bytes(), folder)
+    proxy.start()
+    return proxy
 
 
 @pytest.fixture
@@ -99,21 +98,32 @@ def unharmed(operator: OperatorProcess) -> Iterator[None]:
 
 
 def make_operator(
-    cluster: Any, proxy: FaultProxy, folder: Path, **environment: str
+    cluster: Any,
+    proxy: FaultProxy,
+    folder: Path,
+    *,
+    account: str = ACCOUNT,
+    system: str = SYSTEM,
+    as_container: bool = False,
+    **environment: str,
 ) -> OperatorProcess:
     """Returns an operator that reaches the API server through the proxy, not yet started."""
     fixed = {
         "TENYSON_PROGRESS_CERT_DIR": str(folder / "tls"),
         "TENYSON_METRICS_PORT": "0",
-        "TENYSON_LEASE_NAMESPACE": SYSTEM,
+        "TENYSON_LEASE_NAMESPACE": system,
     }
-    kubeconfig = write_kubeconfig(cluster, proxy, folder / "kubeconfig")
-    return OperatorProcess(kubeconfig, folder / "log", free_port(), {**fixed, **environment})
+    kubeconfig = write_kubeconfig(cluster, proxy, folder / "kubeconfig", account, system)
+    return OperatorProcess(
+        kubeconfig, folder / "log", free_port(), {**fixed, **environment}, as_container=as_container
+    )
 
 
-def write_kubeconfig(cluster: Any, proxy: FaultProxy, path: Path) -> Path:
+def write_kubeconfig(
+    cluster: Any, proxy: FaultProxy, path: Path, account: str = ACCOUNT, system: str = SYSTEM
+) -> Path:
     """Writes a kubeconfig of the operator's service account, for the proxy's address."""
-    token = cluster.kubectl("create", "token", ACCOUNT, "-n", SYSTEM, "--duration=4h").strip()
+    token = cluster.kubectl("create", "token", account, "-n", system, "--duration=4h").strip()
     authority = str(proxy.certificates.ca.certificate)
     place = {"server": proxy.url, "certificate-authority": authority}
     config = {

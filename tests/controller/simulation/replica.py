@@ -64,7 +64,7 @@ class Replica:
         self.cache = Cache(lambda key, urgent: self.add(key), self.now)
         self.heard = dict.fromkeys(WATCHED, 0)
         self.reconciler = Reconciler(
-            _Requests(self), self.cache, self, self, self.reports, DEFAULTS, self.now,
+            _Requests(self), self.cache, self, self, self.reports, lambda: DEFAULTS, self.now,
         )  # type: ignore[arg-type]  # fmt: skip
         for kind in WATCHED:
             self.list(kind)

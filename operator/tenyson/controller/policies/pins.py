@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import yaml
 
-from tenyson.controller import nesting
+from tenyson.controller import names, nesting
 from tenyson.controller.observed import Child, Observed, Reference, Runtime
 from tenyson.controller.policies import references
 from tenyson.controller.policies.check import Answer, Finding, refuse
@@ -96,7 +96,7 @@ def run_spec(observed: Observed, pins: Pins) -> RunSpec | None:
 def _read(observed: Observed, spec: TenysonJobSpec) -> Pins | Finding:
     values: dict[str, Any] = {}
     runtime = observed.runtime
-    if finding := _unusable(spec, runtime):
+    if finding := _unusable(observed, spec):
         return finding
     if runtime is not None:
         values["runtime"] = {"kind": runtime.kind, "name": runtime.name, "spec": runtime.raw}
@@ -111,8 +111,11 @@ def _read(observed: Observed, spec: TenysonJobSpec) -> Pins | Finding:
     return Pins(text)
 
 
-def _unusable(spec: TenysonJobSpec, runtime: Runtime | None) -> Finding | None:
+def _unusable(observed: Observed, spec: TenysonJobSpec) -> Finding | None:
+    runtime = observed.runtime
     if runtime is None and (ref := spec.runtime_ref) is not None:
+        if ref.kind == names.CLUSTER_RUNTIME_KIND and observed.cluster_runtimes_hidden:
+            return refuse(Reason.RUNTIME_FORBIDDEN, name=ref.name)
         return refuse(Reason.RUNTIME_NOT_FOUND, kind=ref.kind, name=ref.name)
     if runtime is not None and runtime.spec is None:
         problems = runtime.problem[:2000]

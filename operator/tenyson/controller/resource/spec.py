@@ -113,7 +113,8 @@ class TenysonJobSpec(ApiModel):
     adapter_from: AdapterFrom | None = None
     """Starts from another run's adapter, once that run is Complete."""
     runtime_ref: RuntimeRef | None = None
-    """Runtime that brings defaults; null takes ClusterTenysonRuntime default, if there is one."""
+    """Runtime that brings defaults; null takes the TenysonRuntime default of the namespace, or else
+    the ClusterTenysonRuntime default, if there is one."""
     image: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
     """Image whose entrypoint is the runner; null takes the runtime's, or the controller's."""
     nodes: Annotated[int, Field(ge=1, le=64)] = 1
