@@ -9,6 +9,7 @@ those of TENYSON_NAMESPACES unless kopf's `-A` or `-n` names them.
 
 import os
 import signal
+import socket
 import sys
 from collections.abc import Mapping
 from typing import Any, NoReturn, cast
@@ -44,6 +45,9 @@ def _arguments(
 
 
 if __name__ == "__main__":
+    # For its name among peers, of which there are none, kopf looks up the user; in a container the
+    # user has no entry anywhere, and that would end kopf.
+    os.environ.setdefault("POD_ID", os.environ.get("POD_NAME") or socket.gethostname())
     try:
         kopf.cli.main(_arguments(sys.argv[1:], terminal=sys.stderr.isatty()))
     except Exception as error:

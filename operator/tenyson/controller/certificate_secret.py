@@ -121,7 +121,13 @@ class SecretCertificate:
             base = held or self._issued
             issued, why = renewed(base, self._hosts, self._now())
             if held is None or why:
-                await self._write(secret, issued, why or "it was gone or broken")
+                await self._write(secret, issued)
+                was_harmed = held is None and self._issued is not None
+                logger.log(
+                    logging.WARNING if was_harmed else logging.INFO,
+                    "The certificate in Secret %s/%s was written: %s",
+                    self._namespace, self._name, why or "it was gone or broken, and is as before",
+                )  # fmt: skip
             held = issued
         if held is not None:
             self._serving.use(held.served())
@@ -159,7 +165,7 @@ class SecretCertificate:
                                self._namespace, self._name, doing, error)  # fmt: skip
             return None
 
-    async def _write(self, secret: Object | None, issued: Issued, why: str) -> None:
+    async def _write(self, secret: Object | None, issued: Issued) -> None:
         texts = issued.data()
         data = {name: base64.b64encode(texts[name].encode()).decode() for name in FILES}
         body = {**(secret or self._body()), "data": data}
@@ -167,8 +173,6 @@ class SecretCertificate:
             await self._secrets.create(body)
         else:
             await self._secrets.replace(body)
-        logger.info("The certificate in Secret %s/%s was written: %s",
-                    self._namespace, self._name, why)  # fmt: skip
 
     def _body(self) -> Object:
         meta = {"name": self._name, "namespace": self._namespace, "labels": _OURS}
