@@ -4,6 +4,7 @@ The operator is a service account here, with the rights of `rbac/role.yaml` and 
 every test of this folder fails where a right is missing.
 """
 
+import contextlib
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,19 +24,26 @@ PLAYED_NODE: Final = "played"
 
 @pytest.fixture(scope="package")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A control plane without a node, on which the operator has its rights."""
+    with started_cluster(tmp_path_factory.mktemp("cluster")) as running:
+        running.kubectl("create", "serviceaccount", ACCOUNT, "-n", SYSTEM)
+        bind(running, cluster_wide(), ACCOUNT)
+        yield running
+
+
+@contextlib.contextmanager
+def started_cluster(folder: Path) -> Iterator[Any]:
     """A control plane without a node: the test plays the kubelet."""
     from hack.cluster.control_plane import Timing
     from hack.cluster.local import LocalCluster
 
     timing = Timing(eviction_seconds=3600)
-    with LocalCluster(tmp_path_factory.mktemp("cluster"), node=False, timing=timing) as running:
+    with LocalCluster(folder, node=False, timing=timing) as running:
         running.kubectl("apply", "--server-side", "-f", str(CRDS))
         admin = Api(running.kubeconfig)
         eventually(lambda: admin.get("/apis/tenyson.dev/v1alpha1/tenysonjobs"))
         admin.call("POST", "/api/v1/nodes", {"metadata": {"name": PLAYED_NODE}})
         running.kubectl("create", "namespace", SYSTEM)
-        running.kubectl("create", "serviceaccount", ACCOUNT, "-n", SYSTEM)
-        bind(running, cluster_wide(), ACCOUNT)
         yield running
 
 

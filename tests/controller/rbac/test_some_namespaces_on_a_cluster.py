@@ -8,7 +8,7 @@ import pytest
 
 from tenyson.controller import names
 from tests.controller.api import Api, Namespace, OperatorProcess, eventually, result
-from tests.controller.faults.fixtures import make_operator, start_proxy
+from tests.controller.faults.fixtures import make_operator, start_proxy, started_cluster
 from tests.controller.faults.life import lives
 from tests.controller.faults.proxy import FaultProxy
 from tests.controller.rbac.actions import ENVIRONMENT, live_through_all, make_namespace
@@ -19,6 +19,18 @@ pytestmark = pytest.mark.cluster
 ACCOUNT = "tenyson-of-some"
 SERVED = ("alpha", "beta")
 CLUSTER_RUNTIMES = f"/apis/{names.API_VERSION}/{names.CLUSTER_RUNTIME_PLURAL}"
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A cluster that no controller of all namespaces works on."""
+    with started_cluster(tmp_path_factory.mktemp("cluster")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def api(cluster: Any) -> Api:
+    return Api(cluster.kubeconfig)
 
 
 @pytest.fixture(scope="module")
