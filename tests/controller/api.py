@@ -76,7 +76,11 @@ class Namespace:
             found = condition({"conditions": [], **self.status(job)}, kind)
             return found if found.get("reason") == reason else None
 
-        return eventually(reached)
+        try:
+            return eventually(reached)
+        except AssertionError as error:
+            status = self.status(job)
+            raise AssertionError(f"{job} is not {kind} for {reason}: {status}") from error
 
     def events(self, reason: str) -> list[Object]:
         found = self.api.call("GET", f"{self.core}/events")["items"]

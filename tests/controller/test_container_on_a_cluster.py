@@ -83,7 +83,7 @@ def container(cluster: Any, api: Api, ns: Namespace, tmp_path: Path) -> Iterator
         "POD_NAME": "tenyson-0", "POD_NAMESPACE": SYSTEM, "POD_IP": "127.0.0.1",
         "TENYSON_NAMESPACES": ns.name,
         "TENYSON_PROGRESS_ADVERTISE": "tenyson-progress.tenyson-system.svc",
-        "TENYSON_PROGRESS_CERT_SECRET": "tenyson-progress-tls",
+        "TENYSON_PROGRESS_CERT_SECRET": "tenyson-progress-certificate",
         "TENYSON_PROGRESS_PORT": "0",
         "TENYSON_METRICS_PORT": str(status),
     }  # fmt: skip

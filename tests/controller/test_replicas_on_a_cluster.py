@@ -1,5 +1,6 @@
 """Two replicas on one cluster: one makes the passes, the other is ready to."""
 
+import base64
 import itertools
 import json
 import re
@@ -9,20 +10,25 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import urllib3
+from cryptography import x509
 
 from tenyson.contract import PROGRESS_AUDIENCE
-from tenyson.controller import certificate_folder, names
+from tenyson.controller import names
+from tenyson.controller.certificates import sign
+from tenyson.controller.rotation import SERVING_LIFE, Issued, read
 from tests.controller.api import Api, Namespace, OperatorProcess, eventually
 from tests.controller.reports import report
 
 pytestmark = pytest.mark.cluster
 
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/default/leases"
+SECRETS = "/api/v1/namespaces/default/secrets"
 CRDS = Path(__file__).parents[2] / "crds"
 _COUNT = itertools.count()
 
@@ -112,10 +118,8 @@ Pair = tuple[Replica, Replica]
 @pytest.fixture
 def pair(cluster: Any, api: Api, tmp_path: Path) -> Iterator[Pair]:
     """The leader and the standby."""
-    lease = f"lease-{next(_COUNT)}"
-    certificate_folder.obtain(
-        str(tmp_path / "tls"), "127.0.0.1"
-    )  # As from a Secret that both mount.
+    number = next(_COUNT)
+    lease = f"lease-{number}"
     started = []
     try:
         for name in ("one", "two"):
@@ -126,7 +130,8 @@ def pair(cluster: Any, api: Api, tmp_path: Path) -> Iterator[Pair]:
                     "POD_NAME": name, "TENYSON_LEASE_NAME": lease,
                     "TENYSON_METRICS_PORT": str(status), "TENYSON_METRICS_BIND": "127.0.0.1",
                     "TENYSON_PROGRESS_PORT": str(progress),
-                    "TENYSON_PROGRESS_CERT_DIR": str(tmp_path / "tls"),
+                    "TENYSON_PROGRESS_CERT_SECRET": f"tls-{number}",
+                    "TENYSON_PROGRESS_ADVERTISE": "127.0.0.1",
                 },
             )  # fmt: skip
             process.start()
@@ -218,7 +223,8 @@ def test_a_leader_that_stood_still_for_20_seconds_writes_nothing_when_it_wakes(
     since = cluster.control_plane.audit.end()
     leader.wake()
     eventually(leader.is_ready)
-    assert leader.metric("tenyson_leader") == 0
+    # It may answer a scrape before it has looked at the clock; it must not write before that.
+    eventually(lambda: leader.metric("tenyson_leader") == 0)
     time.sleep(3)
     assert writes(cluster, leader, since) == []
     assert leader.process.health()
@@ -238,6 +244,18 @@ def push(replica: Replica, ns: Namespace, child: str, token: str, step: int) -> 
     return int(pool.request("POST", url, body=json.dumps(report(step)), headers=headers).status)
 
 
+def held(api: Api, path: str) -> Issued:
+    """Returns what the Secret of the certificate holds."""
+    data = (api.get(path) or {})["data"]
+    return read({name: base64.b64decode(text).decode() for name, text in data.items()})
+
+
+def serial_shown(replica: Replica) -> int:
+    """Returns the serial number of the certificate that a replica shows."""
+    shown = ssl.get_server_certificate(("127.0.0.1", replica.progress_port))
+    return x509.load_pem_x509_certificate(shown.encode()).serial_number
+
+
 def test_a_standby_hands_progress_on_to_the_leader(cluster: Any, pair: Pair, ns: Namespace) -> None:
     leader, standby = pair
     since = cluster.control_plane.audit.end()
@@ -255,3 +273,26 @@ def test_a_standby_hands_progress_on_to_the_leader(cluster: Any, pair: Pair, ns:
     assert push(standby, ns, "j-a0", token, 5) == 503
     eventually(lambda: push(standby, ns, "j-a0", token, 6) == 200)
     eventually(lambda: ns.status("j").get("progress", {}).get("step") == 6)
+
+
+def test_a_certificate_that_is_due_is_renewed_and_shown_by_both_while_a_pod_reports(
+    api: Api, pair: Pair, ns: Namespace
+) -> None:
+    leader, standby = pair
+    ns.create("j")
+    token = ns.token(ns.run_pod("j-a0"), PROGRESS_AUDIENCE)
+    ns.phase("j", "Running")
+    eventually(lambda: push(leader, ns, "j-a0", token, 1) == 200)
+    eventually(lambda: push(standby, ns, "j-a0", token, 1) == 200)
+    path = f"{SECRETS}/{leader.process.environment['TENYSON_PROGRESS_CERT_SECRET']}"
+    authorities = held(api, path).authorities
+    began = datetime.now(UTC) - timedelta(days=61)
+    due = Issued(authorities, sign(authorities[0], ("127.0.0.1",), began, SERVING_LIFE))
+    data = {name: base64.b64encode(text.encode()).decode() for name, text in due.data().items()}
+    api.merge(path, {"data": data})
+    while held(api, path).data() == due.data():
+        assert [push(replica, ns, "j-a0", token, 2) for replica in pair] == [200, 200]
+        time.sleep(0.2)
+    renewed = held(api, path).serving.certificate.serial_number
+    eventually(lambda: {serial_shown(replica) for replica in pair} == {renewed})
+    assert [push(replica, ns, "j-a0", token, 3) for replica in pair] == [200, 200]

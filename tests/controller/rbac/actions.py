@@ -10,7 +10,7 @@ from tests.controller.faults.proxy import FaultProxy
 from tests.controller.rbac.roles import SYSTEM
 from tests.controller.reports import push_as
 
-CERTIFICATE: Final = "tenyson-progress-tls"
+CERTIFICATE: Final = "tenyson-progress-certificate"
 ENVIRONMENT: Final = {
     "TENYSON_PROGRESS_CERT_DIR": "",
     "TENYSON_PROGRESS_CERT_SECRET": CERTIFICATE,
