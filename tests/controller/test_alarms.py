@@ -22,6 +22,12 @@ STARTED = {
 }  # fmt: skip
 
 
+def test_the_pass_that_makes_a_child_is_followed_by_one_though_the_child_makes_no_pod() -> None:
+    made = plan(observe(make_job()), NOW)
+    assert made.create
+    assert made.requeue_after == 15
+
+
 @pytest.mark.parametrize(
     "spec",
     [{"activeDeadlineSeconds": 60}, {"budget": {"maxCost": 1, "pricePerHour": 60}}],

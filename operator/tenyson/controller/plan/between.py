@@ -28,6 +28,8 @@ _CHECKS: Final[tuple[Callable[[Observed, RunSpec], Finding | None], ...]] = (
     references.find,
 )
 """Asked in this order before each attempt."""
+_LOOK_AGAIN_SECONDS: Final = 15.0
+"""When a child that was just made is looked at, if nothing is heard of it before."""
 
 
 def plan(this: Pass) -> Plan:
@@ -108,4 +110,5 @@ def _start(this: Pass) -> Plan:
         this.draft.queued(run.spec.queue_name)
     else:
         this.draft.waiting(Reason.STARTING, Reason.STARTING.say(child=name))
-    return this.done(create=child.objects(start))
+    # Nothing may ever be heard of a child that makes no pod; it has a deadline all the same.
+    return this.done(create=child.objects(start), requeue_after=_LOOK_AGAIN_SECONDS)
