@@ -285,7 +285,7 @@ def test_an_attempt_starts_at_its_time_and_not_a_moment_before(seconds: int, mad
     status = {**RETRIED, "nextAttemptTime": time(seconds)}
     done = plan(observe(make_job(status=status)), NOW)
     assert bool(done.create) is made
-    assert done.requeue_after == (None if made else seconds)
+    assert done.requeue_after == (15 if made else seconds)
 
 
 def test_what_no_watch_tells_of_is_asked_for_again_and_a_wrong_spec_is_not() -> None:
