@@ -33,7 +33,7 @@ def _settings() -> list[tuple[str, ...]]:
         spans = re.findall(r"`(-[^`]+)`", text) if "helm install" in text else []
         lines = [shlex.split(span) for span in spans if re.match(r"--set|-f charts/", span)]
         installs = [it.words for it in commands_of(path) if it.words[0] == "helm"]
-        for words in [*lines, *(it for it in installs if any("tenyson" in word for word in it))]:
+        for words in [*lines, *(it for it in installs if any(_is_our_chart(word) for word in it))]:
             pairs = itertools.pairwise(words)
             given = [
                 (flag, str(ROOT / value) if flag == "-f" else value)
@@ -43,6 +43,10 @@ def _settings() -> list[tuple[str, ...]]:
             if given:
                 found.append(tuple(part for pair in given for part in pair))
     return list(dict.fromkeys(found))
+
+
+def _is_our_chart(word: str) -> bool:
+    return word.endswith("charts/tenyson")
 
 
 @pytest.mark.parametrize("command", _all("helm"), ids=str)
