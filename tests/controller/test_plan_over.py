@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from tenyson.controller import names
+from tenyson.controller.kept import keep_job
 from tenyson.controller.observed import Job
 from tenyson.controller.plan import Plan, plan
 from tenyson.controller.reading import read_job
@@ -56,6 +57,12 @@ def test_what_a_tool_would_make_again_is_not_deleted_and_says_whose_it_is(
 
 def test_any_other_mark_does_not_keep_a_job() -> None:
     assert plan(observe(over("app.kubernetes.io/name")), LATER).delete_job
+
+
+def test_a_job_with_a_generated_name_is_deleted_whatever_its_labels() -> None:
+    body = job_body()
+    body["metadata"] |= {"generateName": "j-", "labels": {"app.kubernetes.io/instance": "tenyson"}}
+    assert read_job(body).tracked_by == keep_job(body).read().tracked_by == ""
 
 
 def test_before_its_time_a_tracked_job_keeps_its_children() -> None:

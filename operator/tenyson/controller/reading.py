@@ -38,6 +38,8 @@ def job_of(body: Object, spec: TenysonJobSpec | None, problem: str) -> Job:
 
 def tracking_mark(meta: Object) -> str:
     """Returns the surest sign of a tool that would make the object again; empty without one."""
+    if meta.get("generateName"):
+        return ""  # Nothing brings back a name that the API server has made up.
     present = {*(meta.get("labels") or ()), *(meta.get("annotations") or ())}
     return next((mark for mark in names.TRACKING_MARKS if mark in present), "")
 

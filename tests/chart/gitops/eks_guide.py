@@ -37,4 +37,4 @@ def commands(program: str) -> list[list[str]]:
     nested = re.findall(rf"\$\(({program} [^)]*)\)", "\n".join(lines))
     whole = [re.sub(r'"\$\([^)]*\)"', "VALUE", line) for line in lines]
     found = [shlex.split(line, comments=True) for line in [*whole, *nested] if program in line]
-    return [words for words in found if words and words[0] == program]
+    return [words for words in found if len(words) > 1 and words[0] == program]

@@ -1,9 +1,12 @@
 """Where the CRDs of others come from: the Go modules that they are released as."""
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from hack.charttools.modules import Module
+from hack.cluster.errors import ClusterError
+from tests.controller.client import eventually
 
 ARGO_CD: Final = Module(
     "github.com/argoproj/argo-cd/v3", "3.5.7", "h1:Xm1BF+I5OgDKUG3SDK49vn2/Y5AMyaNVko+/JT08gj0="
@@ -34,10 +37,29 @@ KARPENTER_AWS: Final = Module(
 def crds_of_gitops() -> list[Path]:
     """Returns the folders with the CRDs of Argo CD and of Flux."""
     flux = (KUSTOMIZE_CONTROLLER, SOURCE_CONTROLLER, HELM_CONTROLLER)
-    argo = sorted((ARGO_CD.folder() / "manifests/crds").glob("*-crd.yaml"))
+    argo = [
+        ARGO_CD.folder() / f"manifests/crds/{kind}-crd.yaml"
+        for kind in ("application", "appproject")
+    ]
     return [*argo, *(module.folder() / "config/crd/bases" for module in flux)]
 
 
 def crds_of_karpenter() -> list[Path]:
     """Returns the folders with the CRDs of Karpenter and of its provider for AWS."""
     return [module.folder() / "pkg/apis/crds" for module in (KARPENTER, KARPENTER_AWS)]
+
+
+def establish(cluster: Any, crds: Iterable[Path]) -> None:
+    """Applies CRDs, and waits until their kinds are served."""
+    for path in crds:
+        cluster.kubectl("apply", "--server-side", "-f", str(path))
+    for path in crds:
+        eventually(lambda path=path: _is_established(cluster, path))  # type: ignore[misc]
+
+
+def _is_established(cluster: Any, path: Path) -> bool:
+    try:
+        cluster.kubectl("wait", "--for=condition=Established", "--timeout=10s", "-f", str(path))
+    except ClusterError:  # One that has no conditions at all yet, kubectl does not wait for.
+        return False
+    return True

@@ -1,6 +1,7 @@
 """docs/eks.md: what a reader copies out of it is taken by the API it is meant for."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import botocore.session
@@ -9,7 +10,7 @@ import yaml
 from botocore import xform_name
 
 from tests.chart.gitops.eks_guide import TEXT, commands, fences, manifests, objects, policies
-from tests.chart.gitops.modules import crds_of_karpenter
+from tests.chart.gitops.modules import crds_of_karpenter, establish
 from tests.chart.rendering import CHART, helm
 
 pytestmark = [pytest.mark.chart, pytest.mark.timeout(900)]
@@ -26,11 +27,11 @@ def test_every_block_has_the_name_by_which_the_commands_call_it() -> None:
 
 
 @pytest.fixture(scope="module")
-def with_karpenter(cluster: Any) -> Any:
-    for folder in crds_of_karpenter():
-        cluster.kubectl("apply", "--server-side", "-f", str(folder))
-        cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(folder))
-    return cluster
+def with_karpenter(cluster: Any) -> Iterator[Any]:
+    establish(cluster, crds_of_karpenter())
+    yield cluster
+    # Other tests of this cluster have jobs of these names.
+    cluster.kubectl("delete", "-f", "-", stdin=manifests()["job.yaml"])
 
 
 def test_the_manifests_are_applied_in_their_order(with_karpenter: Any) -> None:
@@ -78,7 +79,7 @@ def test_every_command_of_aws_is_one_with_its_options(aws: Any, words: list[str]
     if service == "s3":  # the client's own commands, which no model describes
         assert command in ("ls", "rb")
         return
-    model = aws.get_service_model(service)
+    model = aws.get_service_model({"s3api": "s3"}.get(service, service))
     operations = {xform_name(name, "-"): name for name in model.operation_names}
     assert command in operations
     shape = model.operation_model(operations[command]).input_shape

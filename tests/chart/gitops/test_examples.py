@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from hack.gitops.embedded import CONFIG, KEY, ROOT, SCRIPT
-from tests.chart.gitops.modules import crds_of_gitops
+from tests.chart.gitops.modules import crds_of_gitops, establish
+from tests.controller.differences import different
 
 pytestmark = [pytest.mark.chart, pytest.mark.timeout(900)]
 
@@ -20,10 +21,8 @@ JOBS = EXAMPLES / "jobs"
 @pytest.fixture(scope="module")
 def with_tools(cluster: Any) -> Any:
     """A cluster that knows the kinds of Argo CD and Flux."""
-    for path in crds_of_gitops():
-        cluster.kubectl("apply", "--server-side", "-f", str(path))
-        cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", str(path))
-    for namespace in ("argocd", "flux-system", "tenyson-system"):
+    establish(cluster, crds_of_gitops())
+    for namespace in ("argocd", "flux-system"):
         cluster.kubectl("create", "namespace", namespace)
     return cluster
 
@@ -74,3 +73,9 @@ def test_the_folder_of_jobs_is_applied_by_both_tools_without_a_conflict(cluster:
         "sft-lr-2e-4", "wordle-sft", "wordle-rl", "wordle-eval",
     }  # fmt: skip
     assert {job["metadata"]["generation"] for job in found} == {1}
+    wanted = yaml.safe_load_all(cluster.kubectl("kustomize", str(JOBS)))
+    specs = {
+        body["metadata"]["name"]: body["spec"] for body in wanted if body["kind"] == "TenysonJob"
+    }
+    for job in found:
+        assert different(specs[job["metadata"]["name"]], job["spec"]) == []

@@ -64,6 +64,9 @@ def judged(objects: dict[str, dict[str, Any]]) -> Verdicts:
 def objects() -> dict[str, dict[str, Any]]:
     """The TenysonJob of each state, as the API server had it."""
     shown, problems = tell(list(stories.ALL))
+    if problems:  # Eight at once were too many for a busy machine; the states are what counts here.
+        again, problems = tell([problem.partition(":")[0] for problem in problems])
+        shown |= again
     assert not problems
     return {name: printed.manifest for name, printed in shown.items()}
 

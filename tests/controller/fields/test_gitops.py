@@ -9,6 +9,7 @@ import pytest
 from tenyson.controller import names
 from tests.controller.api import Namespace, eventually, result
 from tests.controller.builders import condition
+from tests.controller.differences import different
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("operator")]
 
@@ -111,20 +112,6 @@ def test_what_is_in_the_cluster_is_what_is_in_git_lists_included(
     job = ns.job("j")
     assert job is not None
     assert different(ns.manifest("j", **spec), job) == []
-
-
-def different(wanted: Any, live: Any, path: str = "") -> list[str]:
-    """Returns where a merge patch of what is wanted would change what is there.
-
-    So Argo CD compares custom resources by default: objects key by key, and lists whole.
-    """
-    if not isinstance(wanted, dict) or not isinstance(live, dict):
-        return [] if wanted == live else [path]
-    return [
-        found
-        for key, value in wanted.items()
-        for found in different(value, live.get(key), f"{path}.{key}")
-    ]
 
 
 def test_an_edit_that_is_refused_leaves_the_run_alone_and_forced_makes_a_new_one(
