@@ -51,7 +51,7 @@ test-chart: check-system install cluster charttools ## Run the tests of the Helm
 	@$(BIN)/python -m pytest tests/chart -m chart $(OPTIONS)
 
 e2e: install cluster ## Run the tests on a real node with real images, as root (OPTIONS for pytest)
-	@$(BIN)/python -m pytest tests/kubelet -m kubelet -v --durations=0 $(OPTIONS)
+	@$(BIN)/python -m pytest tests/kubelet -m kubelet -v -s --durations=0 $(OPTIONS)
 
 images: install ## Build the images (IMAGE=controller or runner for one; BASE_IMAGE, IMAGE_PREFIX)
 	@$(BIN)/python -m hack.images $(IMAGE)

@@ -12,6 +12,7 @@ from hack.cluster.errors import ClusterError
 from hack.cluster.waiting import wait_for
 
 _ROOT = Path("/sys/fs/cgroup")
+_SHARES = {"cpu.shares": 1024, "cpu.weight": 100}  # the default of each version
 _COPIED = ("cpuset.cpus", "cpuset.mems")  # version 1 takes no process before they are set
 
 
@@ -23,6 +24,9 @@ def make_cgroup(name: str) -> None:
         for file in _COPIED:
             if (hierarchy / file).exists() and not (folder / file).read_text().strip():
                 (folder / file).write_text((hierarchy / file).read_text())
+        for file, share in _SHARES.items():
+            if (folder / file).exists():  # else all pods together get what one process gets
+                (folder / file).write_text(str(share * (os.cpu_count() or 1)))
 
 
 def kill_cgroup(name: str) -> None:

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 USER = 65532
 CLAIM = "tenyson-runs"
 TASK = "/tenyson/output/task/sum_task.py:SumTask"  # on the claim, as a pod sees it
+GREEDY_TASK = "/tenyson/output/task/greedy_task.py:GreedyTask"
 MODEL = "/tenyson/output/model"
 QUICK: Object = {
     "model": {"name": MODEL},
@@ -28,7 +29,7 @@ QUICK: Object = {
     "evaluation": {"max_new_tokens": 6},
 }
 LONG: Object = {
-    "training": {"max_steps": 2000, "learning_rate": 0.001, "logging_steps": 10},
+    "training": {"max_steps": 4000, "learning_rate": 0.001, "logging_steps": 10},
     "checkpoint": {"every_steps": 20, "every_seconds": None},
 }
 """Long enough to be interrupted, with checkpoints to go on from."""
@@ -125,7 +126,8 @@ def research(cluster: RealCluster, prefix: str, model: Path) -> Iterator[Researc
         folder = cluster.state_dir / "runs" / namespace.name
         shutil.copytree(model, folder / "model")
         (folder / "task").mkdir()
-        shutil.copy(ROOT / "tests/runtime/sum_task.py", folder / "task")
+        for task in ("runtime/sum_task.py", "kubelet/greedy_task.py"):
+            shutil.copy(ROOT / "tests" / task, folder / "task")
         for path in (folder, *folder.rglob("*")):
             shutil.chown(path, USER, USER)  # a kubelet leaves a host's folder as it is
         namespace.apply(*_claim(namespace.name, folder))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hack.node.real import RealCluster
-from tests.kubelet.stack import LONG, Object, Research, condition, research
+from tests.kubelet.stack import GREEDY_TASK, LONG, Object, Research, condition, research
 
 pytestmark = [pytest.mark.kubelet, pytest.mark.timeout(900)]
 
@@ -25,6 +25,10 @@ def went_on(status: Object, *, infra: int = 1) -> None:
     assert status["result"]["globalStep"] > status["attempts"][1]["resumedFromStep"]
 
 
+def step(status: Object) -> int:
+    return (status.get("progress") or {}).get("step") or 0
+
+
 def start(lab: Research, name: str, **spec: Any) -> str:
     """Returns the pod of a long run that has saved a checkpoint."""
     lab.apply(name, "SFT", LONG, **spec)
@@ -33,9 +37,9 @@ def start(lab: Research, name: str, **spec: Any) -> str:
 
 
 def end(lab: Research, name: str) -> Object:
-    """Returns the status of the run, which was told to stop once it made steps again."""
+    """Returns the status of the run, which was told to stop once it made new steps."""
     lab.wait(name, lambda s: s.get("attempt") == 1 and s.get("phase") == "Running", "going on")
-    lab.wait(name, lambda s: s["progress"]["step"] > s["attempts"][1]["resumedFromStep"], "ahead")
+    lab.wait(name, lambda s: step(s) > s["attempts"][0]["reachedStep"], "ahead")
     lab.patch(name, stop=True)
     return lab.wait_for_phase(name, "Stopped")
 
@@ -79,7 +83,8 @@ def test_draining_a_node_moves_the_run_to_the_other_one(lab: Research) -> None:
 
 
 def test_a_run_over_its_memory_limit_is_told_apart_as_out_of_memory(lab: Research) -> None:
-    lab.apply("greedy", resources={"cpu": "200m", "memory": "150Mi"}, retry={"maxRetries": 0})
+    limits = {"cpu": "200m", "memory": "2Gi"}
+    lab.apply("greedy", task=GREEDY_TASK, resources=limits, retry={"maxRetries": 0})
     status = lab.wait_for_phase("greedy", "Failed")
     first = status["attempts"][0]
     assert (first["class"], first["reason"], first["exitCode"]) == ("OOM", "OutOfMemory", 137)
@@ -93,8 +98,8 @@ def test_a_run_goes_on_while_its_kubelet_restarts(lab: Research) -> None:
     node.stop_kubelet()
     node.start_kubelet()
     node.wait_until_ready()
-    reached = lab.job("steady")["status"]["progress"]["step"]
-    lab.wait("steady", lambda s: s["progress"]["step"] > reached, "ahead")
+    reached = step(lab.job("steady")["status"])
+    lab.wait("steady", lambda s: step(s) > reached, "ahead")
     [after] = lab.pods("steady")
     assert after["metadata"]["uid"] == before["metadata"]["uid"]
     assert after["status"]["containerStatuses"][0]["restartCount"] == 0
