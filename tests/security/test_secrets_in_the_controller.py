@@ -4,12 +4,11 @@ import json
 from typing import Any
 
 import pytest
-import yaml
 from prometheus_client import CollectorRegistry
 
 from tenyson.controller import metrics
 from tenyson.controller.cluster import ApiError, Cluster
-from tests.controller.faults.fixtures import ROLE
+from tests.controller.rbac.roles import SYSTEM, cluster_wide
 
 CANARY = "Canary-of-a-secret-1"
 RIGHTS_TO_RIGHTS = {
@@ -49,7 +48,7 @@ async def test_no_value_of_a_secret_gets_further_than_the_call_that_reads_it() -
 def test_it_has_no_right_by_which_rights_are_had() -> None:
     granted = {
         (resource, verb)
-        for role in yaml.safe_load_all(ROLE.read_text())
+        for role in cluster_wide()
         for rule in role["rules"]
         for resource in rule["resources"]
         for verb in rule["verbs"]
@@ -57,8 +56,16 @@ def test_it_has_no_right_by_which_rights_are_had() -> None:
     assert {resource for resource, _ in granted} & (RIGHTS_TO_RIGHTS | {"*"}) == set()
     verbs = {verb for _, verb in granted}
     assert verbs & {"*", "escalate", "bind", "impersonate", "deletecollection", "approve"} == set()
-    assert {verb for resource, verb in granted if resource == "secrets"} == {"get"}
+    everywhere = [rule for role in cluster_wide()[:2] for rule in role["rules"]]
+    secrets = [set(rule["verbs"]) for rule in everywhere if "secrets" in rule["resources"]]
+    assert secrets == [{"get"}]
     assert {verb for resource, verb in granted if resource == "jobs"} & {"update", "patch"} == set()
+
+
+def test_of_its_own_namespace_it_reads_its_certificate_and_its_lease_alone() -> None:
+    (own,) = [role for role in cluster_wide() if role["metadata"].get("namespace") == SYSTEM]
+    for rule in own["rules"]:
+        assert rule["verbs"] == ["create"] or len(rule["resourceNames"]) == 1, rule
 
 
 def test_no_metric_names_a_job_or_a_namespace() -> None:
