@@ -11,7 +11,10 @@ cp /build/triton_cc.sh /opt/tenyson/venv/bin/triton-cc
 chmod 755 /opt/tenyson/venv/bin/triton-cc
 
 case "$1" in
-  cpu) $python /build/cpu_torch.py "$site"; exit ;;
+  cpu)
+    $python /build/cpu_torch.py "$site"
+    $python -c 'import torch; assert not torch.cuda.is_available(); torch.ones(2, 2) @ torch.ones(2, 2)'
+    exit ;;
   cuda) ;;
   *) echo "compile.sh: ACCELERATOR is '$1', and it must be cuda or cpu." >&2; exit 1 ;;
 esac

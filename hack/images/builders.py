@@ -64,7 +64,8 @@ class Builder:
         if self.name == "docker":
             return ["docker", "buildx", "build", "--load", "--provenance=false"]
         # Chroot and the host's network: they also work where namespaces and bridges cannot be made.
-        return [self.name, "build", "--layers", "--isolation=chroot", "--network=host"]
+        options = ("--layers", "--force-rm", "--isolation=chroot", "--network=host")
+        return [self.name, "build", *options]
 
 
 def find_builder(wanted: str | None, report: Report) -> Builder:
