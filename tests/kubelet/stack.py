@@ -58,7 +58,7 @@ class Research:
                 "task": TASK,
                 "config": wanted,
                 "env": [{"name": "OMP_NUM_THREADS", "value": "1"}],
-                "resources": {"cpu": "200m", "memory": "2Gi"},
+                "resources": {"cpu": "400m", "memory": "2Gi"},
                 "output": {"volumeClaim": CLAIM},
                 "retry": {"backoffSeconds": 1},
                 **spec,
@@ -76,7 +76,7 @@ class Research:
         return self.cluster.control_plane.admin.find(path) or {}
 
     def wait(
-        self, name: str, until: Callable[[Object], Any], what: str, seconds: float = 300
+        self, name: str, until: Callable[[Object], Any], what: str, seconds: float = 600
     ) -> Object:
         """Returns the job's status once the condition holds for it."""
 
@@ -94,10 +94,10 @@ class Research:
             shown = json.dumps(self.job(name).get("status"), indent=1)
             raise ClusterError(f"{error}; it is {shown}\n{pods[-4000:]}") from error
 
-    def succeeded(self, name: str, seconds: float = 300) -> Object:
+    def succeeded(self, name: str, seconds: float = 600) -> Object:
         return self.wait(name, lambda s: s.get("phase") == "Succeeded", "Succeeded", seconds)
 
-    def wait_for_phase(self, name: str, phase: str, seconds: float = 300) -> Object:
+    def wait_for_phase(self, name: str, phase: str, seconds: float = 600) -> Object:
         return self.wait(name, lambda s: s.get("phase") == phase, phase, seconds)
 
     def wait_for_checkpoint(self, name: str) -> None:

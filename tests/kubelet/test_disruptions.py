@@ -9,7 +9,7 @@ import pytest
 from hack.node.real import RealCluster
 from tests.kubelet.stack import GREEDY_TASK, LONG, Object, Research, condition, research
 
-pytestmark = [pytest.mark.kubelet, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.kubelet, pytest.mark.timeout(1500)]
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def test_draining_a_node_moves_the_run_to_the_other_one(lab: Research) -> None:
 
 
 def test_a_run_over_its_memory_limit_is_told_apart_as_out_of_memory(lab: Research) -> None:
-    limits = {"cpu": "200m", "memory": "2Gi"}
+    limits = {"cpu": "400m", "memory": "2Gi"}
     lab.apply("greedy", task=GREEDY_TASK, resources=limits, retry={"maxRetries": 0})
     status = lab.wait_for_phase("greedy", "Failed")
     first = status["attempts"][0]
