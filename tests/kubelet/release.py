@@ -30,6 +30,9 @@ class Release:
         values = {
             **_image("image", controller),
             **_image("runtime.image", runner),
+            # All pods share this machine's cores: threads that wait for each other would spin.
+            "runtime.env[0].name": "OMP_NUM_THREADS",
+            "runtime.env[0].value": "1",
         }
         sets = [f"--set-string={name}={value}" for name, value in values.items()]
         began = time.monotonic()

@@ -57,7 +57,6 @@ class Research:
                 "type": kind,
                 "task": TASK,
                 "config": wanted,
-                "env": [{"name": "OMP_NUM_THREADS", "value": "1"}],
                 "resources": {"cpu": "400m", "memory": "2Gi"},
                 "output": {"volumeClaim": CLAIM},
                 "retry": {"backoffSeconds": 1},

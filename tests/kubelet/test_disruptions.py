@@ -73,7 +73,7 @@ def test_draining_a_node_moves_the_run_to_the_other_one(lab: Research) -> None:
     drain = ("drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=150s")
     try:
         said = lab.cluster.kubectl(*drain)
-        assert f"{lab.namespace.name}/{name} evicted" in said
+        assert f"pod/{name} evicted" in said
         status = end(lab, "drained")
     finally:
         lab.cluster.kubectl("uncordon", node)
