@@ -74,6 +74,14 @@ def test_a_missing_kubeconfig_says_what_to_do(tmp_path: Path) -> None:
         credentials.load({"KUBECONFIG": str(tmp_path / "none")})
 
 
+def test_a_user_without_a_home_is_told_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pod without a token mounted, as a user that the image does not know."""
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 65532)
+    with pytest.raises(FileNotFoundError, match="Set KUBECONFIG"):
+        credentials.load({})
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "progress.tenyson.svc"])
 def test_a_made_certificate_is_good_for_its_host(host: str) -> None:
     made = certificates.make(host)

@@ -65,8 +65,9 @@ def load(environment: Mapping[str, str] = os.environ) -> Credentials:
     """
     if not environment.get("KUBECONFIG") and (_ACCOUNT / "token").exists():
         return _service_account(environment)
-    shown = environment.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
-    paths = [Path(part).expanduser() for part in shown.split(os.pathsep) if part]
+    # Unlike Path.home, expanduser lives with a user that has neither HOME nor an entry anywhere.
+    shown = environment.get("KUBECONFIG") or os.path.expanduser("~/.kube/config")
+    paths = [Path(os.path.expanduser(part)) for part in shown.split(os.pathsep) if part]
     if not any(path.exists() for path in paths):
         raise FileNotFoundError(
             f"No cluster to work in: {shown} does not exist and this is no pod. Set KUBECONFIG."
