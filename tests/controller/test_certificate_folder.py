@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from tenyson.controller.certificate_folder import FolderCertificate
+from tenyson.controller.certificate_secret import SecretCertificate
 from tenyson.controller.certificates import Certificate, make
+from tenyson.controller.observed import Object
 from tenyson.controller.serving_certificate import ServingCertificate
+from tenyson.controller.transport import ApiError
 
 HOST = "127.0.0.1"
 
@@ -137,3 +140,22 @@ async def test_a_folder_that_is_emptied_leaves_what_is_served(
         (tmp_path / "..data").unlink()
         await asyncio.sleep(0.2)
         assert await endpoint.shows(good)
+
+
+class CutShort:
+    """A Secret of which only half arrives."""
+
+    async def read(self, body: Object) -> Object:
+        raise ApiError(0, "Unreadable", '{"data": {"tls.key": "canary')
+
+    create = replace = read
+
+
+async def test_half_of_a_secret_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    serving = ServingCertificate()
+    kept = SecretCertificate(CutShort(), "ns", "tls", (HOST,), serving, lambda: True)
+    task = asyncio.create_task(kept.run())
+    await asyncio.sleep(0.1)
+    task.cancel()
+    assert "Secret ns/tls cannot be kept: the answer cannot be read" in caplog.text
+    assert "canary" not in caplog.text

@@ -96,14 +96,22 @@ class SecretCertificate:
             except NotLeaderError:
                 pass  # Another leads by now, and does it.
             except (ApiError, ForeignSecretError) as error:
-                # A conflict: somebody else was faster, and the next look shows what they wrote.
-                if getattr(error, "status", 0) != 409 and self._complaints.is_due(str(error)):
-                    logger.warning("The certificate in Secret %s/%s cannot be kept: %s",
-                                   self._namespace, self._name, error)  # fmt: skip
+                self._complain(error)
             except Exception:  # Whatever lies in the Secret must not end this.
                 logger.exception("The certificate in Secret %s/%s: this is a bug",
                                  self._namespace, self._name)  # fmt: skip
             await self._pause()
+
+    def _complain(self, error: ApiError | ForeignSecretError) -> None:
+        said = str(error)
+        if isinstance(error, ApiError):
+            if error.status == 409:
+                return  # Somebody else was faster, and the next look shows what they wrote.
+            if error.reason == "Unreadable":
+                said = "the answer cannot be read"  # Half of a Secret belongs in no log.
+        if self._complaints.is_due(said):
+            logger.warning("The certificate in Secret %s/%s cannot be kept: %s",
+                           self._namespace, self._name, said)  # fmt: skip
 
     async def _pause(self) -> None:
         # Until the first certificate is there pods cannot report, and on the leader nothing begins.

@@ -6,6 +6,7 @@ from typing import Final
 from tenyson.controller import names
 from tenyson.controller.calls import ELECTION, EVENT, READ
 from tenyson.controller.observed import Child
+from tenyson.controller.paths import job_path, kind_path, path_of, resource_path
 from tenyson.controller.transport import (
     ApiError,
     NotLeaderError,
@@ -21,8 +22,6 @@ PAGE: Final = 100
 largest page is never given back: over 1 500 jobs a restart took 178 MB, with 100 it takes 114."""
 _APPLY: Final = "application/apply-patch+yaml"
 _MERGE: Final = "application/merge-patch+json"
-_PLURALS: Final = {"Job": "jobs", "Service": "services", "Secret": "secrets",
-                   "ConfigMap": "configmaps"}  # fmt: skip
 
 
 class Cluster(Transport):
@@ -77,7 +76,7 @@ class Cluster(Transport):
             ApiError: It does not exist (404), or may not be read (403).
         """
         try:
-            found = await self.request("GET", f"{_path('v1', kind, namespace)}/{name}")
+            found = await self.request("GET", f"{kind_path('v1', kind, namespace)}/{name}")
         except ApiError as error:
             if kind != "Secret" or error.status != 0:
                 raise
@@ -101,7 +100,7 @@ class Cluster(Transport):
 
     async def read(self, body: Object) -> Object:
         """Returns the object that has the kind, the namespace and the name of this one."""
-        return await self.request("GET", f"{_path_of(body)}/{body['metadata']['name']}")
+        return await self.request("GET", f"{path_of(body)}/{body['metadata']['name']}")
 
     async def child(self, namespace: str, name: str) -> Object:
         """Returns a Job as it is now, whatever the watches have told.
@@ -109,7 +108,7 @@ class Cluster(Transport):
         Raises:
             ApiError: It does not exist (404), or cannot be read.
         """
-        return await self.request("GET", f"{_path('batch/v1', 'Job', namespace)}/{name}")
+        return await self.request("GET", f"{kind_path('batch/v1', 'Job', namespace)}/{name}")
 
     async def pods(self, namespace: str, labels: Mapping[str, str]) -> list[Object]:
         """Returns the pods with these labels as they are now, whatever the watches have told."""
@@ -141,7 +140,7 @@ class Cluster(Transport):
             ApiError: One of this name exists (409), perhaps made by a try of this very call whose
                 answer was lost: `read` tells whose it is. Or it was refused.
         """
-        return await self.request("POST", f"{_path_of(body)}?fieldManager={_MANAGER}", body)
+        return await self.request("POST", f"{path_of(body)}?fieldManager={_MANAGER}", body)
 
     async def replace(self, body: Object) -> Object:
         """Returns an object as replaced, if nobody has changed it since it was read.
@@ -149,7 +148,7 @@ class Cluster(Transport):
         Raises:
             ApiError: Somebody has (409), it is gone (404), or it was refused.
         """
-        path = f"{_path_of(body)}/{body['metadata']['name']}?fieldManager={_MANAGER}"
+        path = f"{path_of(body)}/{body['metadata']['name']}?fieldManager={_MANAGER}"
         return await self.request("PUT", path, body)
 
     async def delete_child(self, child: Child) -> None:
@@ -162,14 +161,14 @@ class Cluster(Transport):
         """
         preconditions = {"uid": child.uid, "resourceVersion": str(child.resource_version)}
         options = {"propagationPolicy": "Foreground", "preconditions": preconditions}
-        path = f"{_path('batch/v1', 'Job', child.namespace)}/{child.name}"
+        path = f"{kind_path('batch/v1', 'Job', child.namespace)}/{child.name}"
         await self._delete(path, options, (404,))
 
     async def delete_job(self, namespace: str, name: str, uid: str) -> None:
         """Deletes a TenysonJob; what it owns follows."""
         options = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
         # Gone already, or another of the same name: either way not ours to delete any more.
-        await self._delete(_job_path(namespace, name), options, (404, 409))
+        await self._delete(job_path(namespace, name), options, (404, 409))
 
     async def _delete(self, path: str, options: Object, fine: tuple[int, ...]) -> None:
         body = {"apiVersion": "v1", "kind": "DeleteOptions", **options}
@@ -197,7 +196,7 @@ class Cluster(Transport):
         }
         query = f"?fieldManager={_MANAGER}&force=true"
         return await self.request(
-            "PATCH", f"{_job_path(namespace, name)}/status{query}", body, _APPLY
+            "PATCH", f"{job_path(namespace, name)}/status{query}", body, _APPLY
         )
 
     # Events
@@ -258,21 +257,3 @@ class Cluster(Transport):
 
 _LEASES: Final = "coordination.k8s.io/v1"
 _MANAGER: Final = names.FIELD_MANAGER
-
-
-def resource_path(api: str, plural: str, namespace: str | None) -> str:
-    """Returns the path of a kind of resource, in one namespace or in all."""
-    root = f"/api/{api}" if api == "v1" else f"/apis/{api}"
-    return f"{root}/namespaces/{namespace}/{plural}" if namespace else f"{root}/{plural}"
-
-
-def _path(api: str, kind: str, namespace: str) -> str:
-    return resource_path(api, _PLURALS[kind], namespace)
-
-
-def _path_of(body: Object) -> str:
-    return _path(body["apiVersion"], body["kind"], body["metadata"]["namespace"])
-
-
-def _job_path(namespace: str, name: str) -> str:
-    return f"{resource_path(names.API_VERSION, names.PLURAL, namespace)}/{name}"
