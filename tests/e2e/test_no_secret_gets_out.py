@@ -19,7 +19,7 @@ from tenyson.cli import main as tenyson
 from tenyson.controller import names
 from tests.e2e.conftest import ROOT, Stack
 
-pytestmark = [pytest.mark.cluster, pytest.mark.train, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.cluster, pytest.mark.train, pytest.mark.timeout(1800)]
 
 TASK = f"{ROOT}/tests/e2e/telling_task.py:TellingTask"
 TOLD = ("judge", "aws", "hub", "config", "database")
