@@ -149,6 +149,29 @@ def test_a_job_that_is_taken_out_of_git_saves_and_goes_without_another_attempt(
     assert ns.child("j-a0"), "back in Git it is a new run"
 
 
+# Waiting
+
+
+@pytest.mark.parametrize(("code", "phase"), [(0, "Succeeded"), (64, "Failed")])
+def test_kubectl_waits_for_either_end(
+    cluster: Any, ns: Namespace, apply: Apply, code: int, phase: str
+) -> None:
+    apply(MANAGERS[0])
+    ns.run_to_end("j-a0", code, result(status="success" if code == 0 else "failed"))
+    wait = ("wait", "tj/j", "-n", ns.name, "--timeout=60s")
+    cluster.kubectl(*wait, "--for=jsonpath={.status.completionTime}")
+    assert ns.status("j")["phase"] == phase
+    cluster.kubectl(*wait, f"--for=condition={'Complete' if code == 0 else 'Failed'}")
+
+
+def test_kubectl_does_not_take_a_job_that_nobody_has_seen_for_one_that_is_over(
+    ns: Namespace,
+) -> None:
+    path = f"{ns.jobs_path}?dryRun=All"
+    unseen = ns.api.call("POST", path, ns.manifest("unseen"))
+    assert unseen["status"] == {"observedGeneration": -1}
+
+
 # Time to live
 
 
