@@ -8,7 +8,7 @@ CLUSTER ?= local
 .PHONY: help check-system install demo demo-down test test-fast test-runtime test-vllm bench-operator bench-runtime bench-telemetry dashboards chart charttools test-chart images e2e dist lint types verify audit crds operator-doc lock format cluster clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(BIN)/.installed ## Make .venv, with everything, from the lock
 
