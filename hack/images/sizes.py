@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tarfile
 from collections import Counter
 from dataclasses import dataclass
@@ -76,5 +77,5 @@ def _mb(size_bytes: int) -> str:
 
 
 def _short(made_by: str) -> str:
-    words = made_by.replace("/bin/sh -c #(nop) ", "").replace("|", " ").split()
-    return " ".join(words)[:80]
+    told = re.sub(r"/bin/sh -c |#\(nop\)|(dir|file):[0-9a-f]{64}|\|", " ", made_by)
+    return " ".join(told.split())[:80]
