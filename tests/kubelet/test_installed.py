@@ -50,4 +50,4 @@ def test_a_job_in_a_restricted_namespace_trains_and_reports_over_the_network(
 
 def test_helm_test_trains_something_and_passes(installed: Release) -> None:
     said = installed.helm("test", "tenyson", "--logs", "--timeout=10m")
-    assert "Phase:          Succeeded" in said
+    assert "Complete=True Succeeded" in said
