@@ -120,7 +120,7 @@ def test_it_works_without_a_writable_disk_and_ends_in_seconds_when_told_to(
 ) -> None:
     assert eventually(lambda: ready(container))
     eventually(lambda: (api.get(LEASE) or {})["spec"]["holderIdentity"] == "tenyson-0")
-    assert container.terminate() < 5
+    assert container.terminate() < 10
     assert container.process is not None
     assert container.process.returncode == 0
     assert (api.get(LEASE) or {})["spec"]["holderIdentity"] == ""
@@ -129,9 +129,20 @@ def test_it_works_without_a_writable_disk_and_ends_in_seconds_when_told_to(
     assert {line["severity"] for line in lines} <= {"info"}, "nothing to warn of"
 
 
-@pytest.mark.parametrize("seconds", [0.5, 1.0])
-def test_it_can_be_ended_while_it_still_starts(container: Container, seconds: float) -> None:
-    time.sleep(seconds)
-    assert container.terminate() < 5
-    assert container.process is not None
-    assert container.process.returncode == 0
+def test_it_can_be_ended_while_it_still_starts(tmp_path: Path) -> None:
+    """A container's first process ignores SIGTERM until it has a handler: here, in mid import."""
+    from hack.cluster.system import BUBBLEWRAP, ensure_programs
+
+    ensure_programs([BUBBLEWRAP])
+    (tmp_path / "kopf").mkdir()
+    (tmp_path / "kopf" / "__init__.py").touch()
+    told = "import os, signal, time\nos.kill(os.getpid(), signal.SIGTERM)\ntime.sleep(60)\n"
+    (tmp_path / "kopf" / "cli.py").write_text(told)
+    path = f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"
+    command = [
+        "bwrap", "--unshare-all", "--as-pid-1", "--die-with-parent", "--ro-bind", "/", "/",
+        "--dev", "/dev", "--proc", "/proc", "--setenv", "PYTHONPATH", path,
+        sys.executable, "-m", "tenyson.controller",
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, timeout=40)
+    assert (done.returncode, done.stderr) == (0, b"")
