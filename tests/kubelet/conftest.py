@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCluster]:
     state_dir = tmp_path_factory.mktemp("real")
     with RealCluster(state_dir, nodes=2, timing=timing, report=to_terminal) as running:
         yield running
+    for folder in state_dir.glob("node*"):  # the images: gigabytes, which pytest would keep
+        shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")
