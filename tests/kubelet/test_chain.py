@@ -14,7 +14,7 @@ from hack.node.real import RealCluster
 from tests.kubelet.release import Release
 from tests.kubelet.stack import ROOT, Research, research
 
-pytestmark = [pytest.mark.kubelet, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.kubelet, pytest.mark.timeout(3600)]  # the first builds the images
 
 EXPERIMENT = ROOT / "tasks/tenyson/examples/wordle/experiment.yaml"
 
