@@ -105,3 +105,11 @@ def release(helm: Helm) -> Iterator[Release]:
     release = Release(helm, f"tenyson-system-{next(_COUNT)}")
     yield release
     release.clean_up()
+
+
+@pytest.fixture
+def system(helm: Helm) -> Iterator[Release]:
+    """The release that docs/install.md installs; removed afterwards."""
+    release = Release(helm, "tenyson-system")
+    yield release
+    release.clean_up()

@@ -26,7 +26,7 @@ CONFIG = {
     "training": {"max_steps": STEPS, "learning_rate": 0.01},
 }
 _SIZE = {"storage": "5Gi"}
-SECONDS = 240.0
+SECONDS = 480.0
 """For a run's start or its end: a runner imports for ten seconds, and the machine may be busy."""
 
 

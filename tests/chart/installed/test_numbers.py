@@ -9,7 +9,7 @@ import pytest
 from tests.chart.installed.helm import Release
 from tests.chart.installed.jobs import ROOT, Jobs
 
-pytestmark = [pytest.mark.chart, pytest.mark.cluster, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.chart, pytest.mark.cluster, pytest.mark.timeout(1200)]
 
 FIRST_CHILD_SECONDS = 30.0
 """On an idle machine; where three processes wait for each core, three times as long."""

@@ -6,7 +6,7 @@ from hack.cluster.waiting import wait_for
 from tests.chart.installed.helm import CRDS, Helm, Release
 from tests.chart.installed.jobs import Jobs, went_on_undisturbed
 
-pytestmark = [pytest.mark.chart, pytest.mark.cluster, pytest.mark.train, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.chart, pytest.mark.cluster, pytest.mark.train, pytest.mark.timeout(1200)]
 
 
 def crds(helm: Helm) -> set[str]:

@@ -4,7 +4,7 @@ import pytest
 
 from tests.chart.installed.helm import HelmError, Release
 
-pytestmark = [pytest.mark.chart, pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.chart, pytest.mark.cluster, pytest.mark.timeout(1200)]
 
 
 def test_a_runner_image_that_does_not_exist_fails_the_test_and_is_named(release: Release) -> None:

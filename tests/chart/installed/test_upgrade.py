@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.chart.installed.helm import CHART, Release
-from tests.chart.installed.jobs import Jobs, went_on_undisturbed
+from tests.chart.installed.jobs import Jobs, now, went_on_undisturbed
 
-pytestmark = [pytest.mark.chart, pytest.mark.cluster, pytest.mark.train, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.chart, pytest.mark.cluster, pytest.mark.train, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture
@@ -38,3 +38,21 @@ def test_runs_go_on_over_an_upgrade_and_a_rollback(
     for name in ("one", "two"):
         assert went_on_undisturbed(jobs.finish(name))
     assert jobs.pods("one") == [pod]
+
+
+def test_the_endpoint_of_progress_is_the_same_after_an_upgrade(
+    release: Release, jobs: Jobs, previous: Path
+) -> None:
+    """A pod knows its address and its authority from its start, and reports to whoever is there."""
+    release.install("--set", "settings.progressInterval=1", chart=previous)
+    jobs.apply("one")
+    jobs.running_pod("one")
+    release.upgrade("--reset-then-reuse-values")
+    upgraded_at = now()
+    jobs.release("one")
+    reported = jobs.wait(
+        "one",
+        lambda status: (status.get("progress") or {}).get("updatedAt", "") > upgraded_at,
+        "reporting to the new controller",
+    )
+    assert reported["attempt"] == 0
