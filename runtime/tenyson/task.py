@@ -4,7 +4,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -125,6 +125,13 @@ class TaskPlugin:
         Per-row numbers are what makes paired comparisons of two models possible.
         """
         raise _missing(self, "compute_metrics")
+
+    def get_lower_is_better(self, config: Mapping[str, Any]) -> Collection[str]:
+        """Returns the names of per-row numbers of which less is better; of all others more is.
+
+        Optional. A comparison of two models calls a fall of these improved.
+        """
+        return ()
 
     def redact(self, text: str) -> str:
         """Returns what telemetry may keep of a text: a prompt, a completion, an expected answer.

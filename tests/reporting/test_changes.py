@@ -30,6 +30,18 @@ def test_a_loss_is_regressed_and_no_change_is_not_shown() -> None:
     assert (same.verdict, same.prompts_needed) == ("not shown", None)
 
 
+def test_a_fall_of_what_should_be_low_is_improved_and_its_wins_are_the_falls() -> None:
+    columns = {"errors": (ones(60, 100), ones(40, 100)), "right": (ones(60, 100), ones(40, 100))}
+    found = changes_of(columns, lower_is_better=["errors"])
+
+    assert (found["errors"].verdict, found["right"].verdict) == ("improved", "regressed")
+    assert (found["errors"].won, found["errors"].lost) == (20, 0)
+    assert (found["right"].won, found["right"].lost) == (0, 20)
+    assert found["errors"].difference.value == pytest.approx(-0.2)
+    rise = changes_of({"errors": (ones(40, 100), ones(60, 100))}, lower_is_better=["errors"])
+    assert rise["errors"].verdict == "regressed"
+
+
 def test_a_small_gain_tells_what_could_be_shown_and_what_it_takes() -> None:
     change = changes_of({"a": (ones(50, 100), ones(52, 100))})["a"]
 

@@ -204,6 +204,19 @@ def test_other_scoring_or_loading_is_refused(name: str, old: Any, new: Any, pair
         delta_report(write(before, rows), after)
 
 
+def test_other_code_of_the_task_that_scores_is_refused(pair: Any) -> None:
+    def scored_by(code: str) -> Change:
+        return everywhere(fingerprints={"scoring": code})
+
+    before, after = pair(scored_by("c0de"))
+    delta_report(before, after)  # a file from before it was written does not tell
+
+    rows = [json.loads(line) for line in before.read_text().splitlines()]
+    scored_by("0ther")(rows)
+    with pytest.raises(ComparisonError, match="code of the task that scores"):
+        delta_report(write(before, rows), after)
+
+
 def test_scorers_that_are_not_compared_may_differ(pair: Any) -> None:
     change = everywhere(settings={"scorer": ["exact", "numeric"]}, scores={"numeric": 1.0})
 
@@ -234,6 +247,23 @@ def test_an_evaluation_set_is_told_from_answers(pair: Any, tmp_path: Path) -> No
 
     with pytest.raises(RowsError, match="an evaluation set has no answers yet"):
         delta_report(before, asked)
+
+
+def test_of_a_score_that_should_be_low_the_falls_are_gains(pair: Any) -> None:
+    def lower(rows: list[dict[str, Any]]) -> None:
+        for one in rows:
+            one["settings"] = {**one["settings"], "lower_is_better": ["exact"]}
+
+    before, after = pair(lower)  # 20 of 100 rise from 0 to 1
+    write(before, [{**one, "settings": {**one["settings"], "lower_is_better": ["exact"]}}
+                   for one in map(json.loads, before.read_text().splitlines())])  # fmt: skip
+
+    report = delta_report(before, after)
+
+    assert report.changes["exact"].verdict == "regressed"
+    assert len(report.regressions) == 5
+    assert not report.gains
+    assert "| exact | 0 | 20 | 80 |" in report.markdown()
 
 
 def test_samples_of_a_prompt_are_compared_by_their_mean(tmp_path: Path) -> None:

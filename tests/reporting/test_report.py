@@ -221,6 +221,16 @@ def test_runs_of_one_name_have_columns_and_files_of_their_own(own_chain: Any) ->
     assert f"{RL}.manifest.json" in files
 
 
+def test_of_a_number_that_should_be_low_a_rise_is_a_regression(own_chain: Any) -> None:
+    lower = """json_set(manifest, '$.lower_is_better', json('["correct"]'))"""
+    told = made(own_chain(f"UPDATE runs SET manifest = {lower}"), RL).markdown
+    assert told.splitlines()[2].startswith("- RL against base: **regressed**, +")
+    assert re.search(r"\| base → RL \| \+.*\| 0 / [1-9]\d* / \d+ \|", told)
+    lost = told.split("### Most lost")[1]
+    assert ": 0 → 1" in lost
+    assert ": 1 → 0" not in lost
+
+
 def test_other_settings_of_an_evaluation_are_told_first(report: Report, own_chain: Any) -> None:
     assert "beside the training" not in report.markdown
     url = own_chain(

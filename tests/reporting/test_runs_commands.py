@@ -157,6 +157,15 @@ def test_compare_tells_of_other_settings_first(
     )
 
 
+def test_compare_calls_a_rise_of_what_should_be_low_a_regression(
+    own_chain: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    lower = """json_set(manifest, '$.lower_is_better', json('["correct"]'))"""
+    monkeypatch.setenv(Env.TELEMETRY_DB_URL, own_chain(f"UPDATE runs SET manifest = {lower}"))
+    assert main(["runs", "compare", SFT, RL]) == 0
+    assert "B against A, correct: regressed." in capsys.readouterr().out
+
+
 def test_compare_concludes_nothing_without_evaluations(tenyson: Any) -> None:
     said = tenyson("runs", "compare", RL, "wordle-broken")[1]
     assert "Run B lacks evaluations with per-prompt scores: nothing may be concluded." in said

@@ -52,6 +52,9 @@ class SumTask:
     def get_reward_weights(self, config: Any) -> Any:
         return config["task"].get("weights")
 
+    def get_lower_is_better(self, config: Any) -> Any:
+        return config["task"].get("lower_is_better", ())
+
     def make_env(self, config: Any) -> Any:
         kind = config["task"].get("environment")
         return ENVIRONMENTS[kind]() if kind else None

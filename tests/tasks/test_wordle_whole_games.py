@@ -91,10 +91,17 @@ def test_metrics_play_the_transcript_again() -> None:
 
     assert scored["metrics"]["win_rate"] == pytest.approx(1 / 3)
     assert scored["metrics"]["trained_win_rate"] == scored["metrics"]["win_rate"]
-    assert scored["metrics"]["guesses"] == 3
-    # A score of which more is better; that of guesses would call the worse player improved.
-    assert not any("guesses" in row for row in scored["detailed_results"])
+    assert scored["metrics"]["guesses"] == 5
+    assert [row["guesses"] for row in scored["detailed_results"]] == [3, 6, 6]
     assert scored["detailed_results"][0]["valid_share"] == pytest.approx(2 / 3)
+
+
+def test_of_guesses_fewer_are_better_and_of_nothing_else() -> None:
+    config = parse_config(yaml.safe_load(CONFIG.read_text("utf-8")), JobType.RL).model_dump()
+    one_guess = {**config, "task": {**config["task"], "game": False}}
+
+    assert list(WordleTask().get_lower_is_better(config)) == ["guesses"]
+    assert list(WordleTask().get_lower_is_better(one_guess)) == []
 
 
 def test_no_game_is_trained_on_a_held_out_secret() -> None:

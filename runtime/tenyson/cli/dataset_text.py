@@ -9,6 +9,7 @@ from tenyson.datasets.loading import NamedDataset
 from tenyson.datasets.manifest import DatasetManifest
 from tenyson.manifest.table import aligned
 from tenyson.reporting.harmless import visible
+from tenyson.reporting.numbers import bytes_text
 
 _SHOWN_CHARACTERS = 400
 
@@ -35,7 +36,7 @@ def list_text(manifests: Sequence[DatasetManifest], store: str) -> str:
         (
             manifest.key,
             str(manifest.rows),
-            size_text(manifest.bytes),
+            bytes_text(manifest.bytes),
             manifest.created_at,
             ", ".join(str(source["source"]) for source in manifest.sources),
         )
@@ -48,7 +49,7 @@ def show_text(dataset: NamedDataset, rows: int) -> str:
     """Returns what a data set was built from, and its first rows."""
     manifest = dataset.manifest
     lines = [
-        f"{manifest.key}: {_rows(manifest.rows)}, {size_text(manifest.bytes)}, "
+        f"{manifest.key}: {_rows(manifest.rows)}, {bytes_text(manifest.bytes)}, "
         f"built {manifest.created_at}",
         *_facts(manifest),
         f"  fields    {', '.join(_field(*item) for item in manifest.fields.items())}",
@@ -60,16 +61,6 @@ def show_text(dataset: NamedDataset, rows: int) -> str:
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
             lines.append(f"  {name}: {_short(text)}")
     return printable_lines(lines)
-
-
-def size_text(size: int) -> str:
-    """Returns a number of bytes as a person reads it: `912 B`, `3.1 MiB`."""
-    value, unit = float(size), "B"
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if value < 1024 or unit == "TiB":
-            break
-        value /= 1024
-    return f"{size} B" if unit == "B" else f"{value:.1f} {unit}"
 
 
 def printable_lines(lines: Sequence[str]) -> str:

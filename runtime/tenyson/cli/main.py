@@ -1,6 +1,5 @@
 """The `tenyson` command: finds the word's module, and says what went wrong in a sentence."""
 
-import difflib
 import importlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -8,6 +7,7 @@ from typing import cast
 
 from tenyson.contract import ExitCode
 from tenyson.errors import TenysonError
+from tenyson.near_names import near_name
 
 COMMANDS: Mapping[str, str] = {
     "run": "run one attempt at an SFT, RL or Eval job, as python -m tenyson.runner does",
@@ -35,8 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.write(f"tenyson {version('tenyson')}\n")
         return int(ExitCode.DONE)
     if given[0] not in COMMANDS:
-        near = difflib.get_close_matches(given[0], COMMANDS, n=1)
-        meant = f" Did you mean {near[0]!r}?" if near else ""
+        near = near_name(given[0], COMMANDS)
+        meant = f" Did you mean {near!r}?" if near else ""
         sys.stderr.write(f"tenyson has no command {given[0]!r}.{meant}\n\n{_help()}")
         return int(ExitCode.CONFIG)
     module = importlib.import_module(f"tenyson.cli.{given[0]}")

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from tenyson.cli.terminal import cell, console, heading, status_cell, table
 from tenyson.reporting import queries
 from tenyson.reporting.lineage import shown_type
+from tenyson.reporting.numbers import bytes_text
 from tenyson.reporting.records import Checkpoint, Event, Point, Run
 from tenyson.reporting.report.panels import WANTED, reward_metrics
-from tenyson.reporting.report.words import duration, moment, money, number, size
+from tenyson.reporting.report.words import duration, moment, money, number
 from tenyson.reporting.sparkline import sparkline
 from tenyson.reporting.steps import last_steps
 from tenyson.reporting.tables import first_metrics
@@ -131,7 +132,7 @@ def _attempts(run: Run) -> Any:
             number(a.global_step),
             moment(a.started_at),
             duration(a.took),
-            size(a.peak_memory.get("rss")),
+            bytes_text(a.peak_memory.get("rss")),
             a.stop_reason or a.failure.get("message") or "",
         )
         for a in run.attempts
@@ -159,7 +160,7 @@ def _checkpoints(found: Sequence[Checkpoint]) -> Any:
         (
             number(c.step),
             "final" if c.is_final else "",
-            size(c.bytes),
+            bytes_text(c.bytes),
             duration(c.seconds),
             c.uri or c.path,
         )

@@ -1,6 +1,5 @@
 """What pydantic found wrong, in a person's words: the path, what was given, the nearest name."""
 
-import difflib
 from collections.abc import Iterator
 from typing import Any, Final, cast, get_args
 
@@ -9,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 from tenyson.config.models import JobConfig
 from tenyson.config.reading import may_hold_a_password
 from tenyson.errors import Problem
+from tenyson.near_names import near_name
 
 _SHOWN_CHARACTERS: Final = 80
 _MEMBERS: Final = ("int", "float", "str", "bool")
@@ -48,8 +48,8 @@ def unknown_key(path: str) -> str:
     """Returns what to say about a key that its section does not have."""
     *parents, key = path.split(".")
     section = _section_at(parents)
-    if section and (near := difflib.get_close_matches(key, list(section.model_fields), n=1)):
-        return f"unknown key; did you mean {near[0]!r}?"
+    if section and (near := near_name(key, section.model_fields)):
+        return f"unknown key; did you mean {near!r}?"
     if homes := [place for place in _paths() if place.rpartition(".")[2] == key]:
         return f"unknown key; did you mean {homes[0]!r}?"
     known = ", ".join(section.model_fields) if section else ""

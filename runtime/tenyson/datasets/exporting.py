@@ -7,10 +7,10 @@ from pathlib import Path
 
 from tenyson.datasets.errors import DatasetRequestError, saying_where
 from tenyson.datasets.formats import FORMATS
-from tenyson.datasets.keys import near_names
 from tenyson.datasets.loading import NamedDataset, StoreName, open_dataset
 from tenyson.datasets.rows import row_line
 from tenyson.files import sync_folder
+from tenyson.near_names import near_names
 
 
 def export_dataset(

@@ -1,8 +1,6 @@
 """`hcd_baseline-v1`: the key of a data set, made of its name and its version."""
 
-import difflib
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tenyson.datasets.errors import DatasetRequestError
@@ -47,9 +45,3 @@ class DatasetKey:
                 hint="tenyson dataset list shows those that there are.",
             )
         return cls(name, version)
-
-
-def near_names(name: str, known: Iterable[str]) -> str:
-    """Returns a sentence with the known names most like `name`; empty where none is."""
-    near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
-    return f"Did you mean {' or '.join(map(repr, near))}?" if near else ""

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tenyson.datasets.errors import DatasetError, DatasetNotFoundError
-from tenyson.datasets.keys import DatasetKey, near_names
+from tenyson.datasets.keys import DatasetKey
 from tenyson.datasets.manifest import DATA_FILE, MANIFEST_FILE, DatasetManifest, parse_manifest
 from tenyson.datasets.rows import parse_row
 from tenyson.datasets.sources.files import lines_of
 from tenyson.datasets.store import DatasetStore, open_store
 from tenyson.files import sha256_of_file
+from tenyson.near_names import near_names
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -6,11 +6,11 @@ from typing import IO, Any
 
 from tenyson.datasets.errors import DatasetError, DatasetRequestError
 from tenyson.datasets.filters import MISSING, field_of, keys_of
-from tenyson.datasets.keys import near_names
 from tenyson.datasets.recipe import Recipe, content_of, renamed, with_id
 from tenyson.datasets.rows import checked_row, row_digest, row_line
 from tenyson.datasets.selection import choose, require_all_times, time_of
 from tenyson.datasets.sources import Source
+from tenyson.near_names import near_names
 
 _KNOWN_FIELDS = 1_000
 """Names of fields that are remembered for a message."""

@@ -6,9 +6,9 @@ from typing import Any
 
 from tenyson.datasets.errors import DatasetError, DatasetRequestError
 from tenyson.datasets.filters import Filter
-from tenyson.datasets.keys import near_names
 from tenyson.datasets.rows import row_digest
 from tenyson.datasets.selection import require_strategy
+from tenyson.near_names import near_names
 
 READABLE = ("prompt", "messages", "text", "input_ids")
 """Fields of which a job needs one."""

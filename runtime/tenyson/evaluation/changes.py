@@ -1,7 +1,7 @@
 """What became of each metric from one model to another, on the same prompts."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
 from tenyson.evaluation.clustered import (
     Samples,
@@ -47,15 +47,32 @@ class Change:
     """Whether so few prompts show no difference, however large."""
     prompts_needed: int | None
     """Prompts that show a difference of the size found in 8 of 10 evaluations; None: no number."""
+    lower_is_better: bool = False
+    """Whether a fall is what is wanted."""
 
     @property
     def verdict(self) -> Verdict:
         """`improved`, `regressed` or `not shown`."""
-        return verdict_of(self.difference.value, self.p_adjusted)
+        return verdict_of(
+            self.difference.value, self.p_adjusted, lower_is_better=self.lower_is_better
+        )
+
+    @property
+    def won(self) -> int:
+        """On how many prompts the later model is better."""
+        return self.test.worse if self.lower_is_better else self.test.better
+
+    @property
+    def lost(self) -> int:
+        """On how many it is worse."""
+        return self.test.better if self.lower_is_better else self.test.worse
 
 
 def changes_of(
-    columns: Mapping[str, tuple[Samples, Samples]], *, alpha: float = SIGNIFICANT
+    columns: Mapping[str, tuple[Samples, Samples]],
+    *,
+    alpha: float = SIGNIFICANT,
+    lower_is_better: Collection[str] = (),
 ) -> dict[str, Change]:
     """Returns each metric's change.
 
@@ -64,6 +81,7 @@ def changes_of(
             of its samples.
         alpha: What the smallest detectable differences are of: less where these are some of the
             comparisons that a verdict is adjusted for.
+        lower_is_better: Metrics of which less is better.
 
     Raises:
         ValueError: There are no prompts, not the same number, or a score is not finite.
@@ -75,7 +93,10 @@ def changes_of(
     tests = {name: paired_test(*pair) for name, pair in means.items()}
     adjusted = holm([test.p_value for test in tests.values()])
     return {
-        name: _change(*columns[name], test, p, alpha=alpha / len(tests))
+        name: replace(
+            _change(*columns[name], test, p, alpha=alpha / len(tests)),
+            lower_is_better=name in lower_is_better,
+        )
         for (name, test), p in zip(tests.items(), adjusted, strict=True)
     }
 

@@ -7,8 +7,7 @@
       scorer: [exact, "regex:answer is (.*)"]
 """
 
-import difflib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,8 @@ from tenyson.errors import ConfigError, Problem, TaskError
 from tenyson.evaluation.evalset import EvalRow, read_eval_set
 from tenyson.evaluation.rows_file import LineProblem, RowsError
 from tenyson.evaluation.scorers import Scorer, make_scorers
-from tenyson.task import TaskPlugin, load_task
+from tenyson.near_names import near_name
+from tenyson.task import TaskPlugin, has_hook, load_task
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -140,6 +140,20 @@ class EvalSetTask(TaskPlugin):
         )
         return _with_task_scores(metrics, details, told)
 
+    def scoring_task(self, config: Mapping[str, Any]) -> Any:
+        """Returns the task whose `compute_metrics` scores, too; None where none does."""
+        settings = read_settings(config["task"])
+        return _task_of(settings) if TASK_SCORER in settings.scorer else None
+
+    def get_lower_is_better(self, config: Mapping[str, Any]) -> Collection[str]:
+        """Returns what the task that scores says; of the scorers more is better."""
+        scoring = self.scoring_task(config)
+        if not has_hook(scoring, "get_lower_is_better"):
+            return ()
+        inner = {**config, "task": dict(config["task"].get("task") or {})}
+        told: Collection[str] = scoring.get_lower_is_better(inner)
+        return told
+
     def get_base_model(self, config: Mapping[str, Any], name: str) -> Any:
         """Returns the folder of a model that `task_module` brings."""
         settings = read_settings(config["task"])
@@ -200,6 +214,6 @@ def _loaded(spec: str) -> Any:
 
 
 def _unknown(key: str, known: list[str]) -> Problem:
-    near = difflib.get_close_matches(key, known, n=1)
-    meant = f"; did you mean {near[0]}?" if near else f"; known: {', '.join(known)}"
+    near = near_name(key, known)
+    meant = f"; did you mean {near}?" if near else f"; known: {', '.join(known)}"
     return Problem(f"task.{key}", f"is not known here{meant}")

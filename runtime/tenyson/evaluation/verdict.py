@@ -8,13 +8,14 @@ SIGNIFICANT = 0.05
 Verdict = Literal["improved", "regressed", "not shown"]
 
 
-def verdict_of(difference: float, p_adjusted: float) -> Verdict:
+def verdict_of(difference: float, p_adjusted: float, *, lower_is_better: bool = False) -> Verdict:
     """Returns `improved`, `regressed` or `not shown`; not shown is not the same as no difference.
 
     Args:
         difference: Of the means, after minus before.
         p_adjusted: Of the paired test, adjusted for the number of comparisons.
+        lower_is_better: Whether a fall is what is wanted.
     """
     if p_adjusted >= SIGNIFICANT:
         return "not shown"
-    return "improved" if difference > 0 else "regressed"
+    return "improved" if (difference > 0) is not lower_is_better else "regressed"

@@ -20,6 +20,8 @@ from tenyson.manifest.secret import (
 )
 
 SCHEMA_VERSION = 2
+LOWER_IS_BETTER = "lower_is_better"
+"""Of an evaluation: the numbers of which less is better, where the task names any."""
 
 
 @dataclass(frozen=True)

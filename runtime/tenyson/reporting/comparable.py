@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tenyson.manifest import LOWER_IS_BETTER
 from tenyson.reporting.eval_outputs import EvalOutputs
 from tenyson.reporting.evaluations import ComparisonError
 
 _OTHER_SETTINGS = ("engine", "scorer")
 """Settings that may differ: the engine follows from model and machine; of the scorers only those
 of the compared scores count."""
-_LATER_SETTINGS = ("task_module", "task", "loader", "dtype")
+_LATER_SETTINGS = ("task_module", "task", "loader", "dtype", LOWER_IS_BETTER)
 """Settings that older files have not."""
 
 
@@ -67,6 +68,12 @@ def differences_of(before: EvalOutputs, after: EvalOutputs, scores: Sequence[str
     used_before, used_after = _scorers(before, scores), _scorers(after, scores)
     if used_before != used_after:
         found.append(f"scorer is {used_before!r} before and {used_after!r} after")
+    old, new = (outputs.fingerprints.get("scoring") for outputs in (before, after))
+    if None not in (old, new) and old != new:
+        found.append(
+            f"the code of the task that scores is another one: its fingerprint is {str(old)[:12]} "
+            f"before and {str(new)[:12]} after"
+        )
     old, new = (outputs.fingerprints.get("eval_set") for outputs in (before, after))
     if old != new:
         found.append(

@@ -31,11 +31,15 @@ class Comparison:
     test: PairedTest
     p_adjusted: float
     """The p-value adjusted for the number of comparisons (Holm)."""
+    lower_is_better: bool = False
+    """Whether a fall is what is wanted."""
 
     @property
     def verdict(self) -> Verdict:
         """`improved`, `regressed` or `not shown`."""
-        return verdict_of(self.difference.value, self.p_adjusted)
+        return verdict_of(
+            self.difference.value, self.p_adjusted, lower_is_better=self.lower_is_better
+        )
 
 
 def compare(evaluations: Sequence[Evaluation]) -> list[Comparison]:
@@ -54,7 +58,14 @@ def compare(evaluations: Sequence[Evaluation]) -> list[Comparison]:
     tests = [paired_test(columns[a.name], columns[b.name]) for a, b in pairs]
     adjusted = holm([test.p_value for test in tests])
     return [
-        Comparison(a.name, b.name, paired_difference(columns[a.name], columns[b.name]), test, p)
+        Comparison(
+            a.name,
+            b.name,
+            paired_difference(columns[a.name], columns[b.name]),
+            test,
+            p,
+            a.lower_is_better or b.lower_is_better,
+        )
         for (a, b), test, p in zip(pairs, tests, adjusted, strict=True)
     ]
 
@@ -118,7 +129,7 @@ def _comparisons_table(comparisons: Sequence[Comparison], binary: bool) -> str:
             f"{c.before} → {c.after}",
             difference_text(c.difference.value, binary),
             interval_text(c.difference, binary, signed=True),
-            f"{c.test.better} / {c.test.worse} / {c.test.same}",
+            _outcomes(c),
             p_text(c.test.p_value),
             p_text(c.p_adjusted),
             c.verdict,
@@ -126,6 +137,13 @@ def _comparisons_table(comparisons: Sequence[Comparison], binary: bool) -> str:
         for c in comparisons
     ]
     return markdown_table(header, rows)
+
+
+def _outcomes(comparison: Comparison) -> str:
+    test = comparison.test
+    counts = [test.better, test.worse]
+    better, worse = reversed(counts) if comparison.lower_is_better else counts
+    return f"{better} / {worse} / {test.same}"
 
 
 def _method(comparisons: Sequence[Comparison]) -> str:

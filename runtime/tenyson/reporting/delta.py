@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from tenyson.evaluation.changes import Change, changes_of
 from tenyson.files import write_atomically
+from tenyson.manifest import LOWER_IS_BETTER
 from tenyson.reporting.comparable import require_comparable, require_same_rows, shared_scores
 from tenyson.reporting.eval_outputs import Answers, EvalOutputs, read_outputs
 
@@ -95,13 +96,16 @@ def delta_report(
     differences = require_comparable(old, new, names, allow=allow_differences)
     columns = {name: (old.column(name, ids), new.column(name, ids)) for name in names}
     found = [_example(old, new, row_id, names[0]) for row_id in ids]
+    rises, falls = _most(found, "rises"), _most(found, "falls")
+    lower = {*_lower_is_better(old), *_lower_is_better(new)}
+    is_lower = names[0] in lower
     return DeltaReport(
         before=old,
         after=new,
         prompts=len(ids),
-        changes=changes_of(columns),
-        regressions=_most(found, "regressions")[:examples],
-        gains=_most(found, "gains")[:examples],
+        changes=changes_of(columns, lower_is_better=lower),
+        regressions=(rises if is_lower else falls)[:examples],
+        gains=(falls if is_lower else rises)[:examples],
         differences=differences,
     )
 
@@ -115,8 +119,13 @@ def _mean(answers: Answers, score: str) -> float:
     return sum(scores[score] for scores in answers.scores) / len(answers.scores)
 
 
-def _most(examples: Sequence[Example], what: Literal["regressions", "gains"]) -> list[Example]:
+def _lower_is_better(outputs: EvalOutputs) -> Sequence[str]:
+    found = outputs.settings.get(LOWER_IS_BETTER)
+    return found if isinstance(found, list) else ()
+
+
+def _most(examples: Sequence[Example], what: Literal["rises", "falls"]) -> list[Example]:
     """Returns those that changed in one direction, the most first; equal ones in their order."""
-    sign = 1 if what == "gains" else -1
+    sign = 1 if what == "rises" else -1
     changed = [e for e in examples if sign * (e.new - e.old) > 0]
     return sorted(changed, key=lambda e: -abs(e.new - e.old))

@@ -118,7 +118,7 @@ def _side(name: str, outputs: EvalOutputs) -> list[str]:
         path = code(str(outputs.model.get("name")))
         model = f"adapter {path} ({code(str(adapter)[:12])}) on {model}"
     settings = ", ".join(
-        f"{key} {value}" for key, value in outputs.settings.items() if value not in (None, False)
+        f"{key} {value}" for key, value in outputs.settings.items() if value not in (None, False, [])
     )
     return [
         f"{name}: {model}",
@@ -170,8 +170,7 @@ def _smallest(change: Change) -> str:
 
 def _wins(report: DeltaReport) -> str:
     rows = [
-        (name, change.test.better, change.test.worse, change.test.same)
-        for name, change in report.changes.items()
+        (name, change.won, change.lost, change.test.same) for name, change in report.changes.items()
     ]
     return markdown_table(("Score", "Won", "Lost", "Tied"), rows)
 

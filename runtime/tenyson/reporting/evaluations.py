@@ -27,6 +27,8 @@ class Evaluation:
     """Id of the prompt to its score; the mean over its samples where there were several."""
     prompts: Mapping[str, str]
     """Id to the prompt's SHA-256."""
+    lower_is_better: bool = False
+    """Whether less of this score is better."""
 
     @property
     def is_binary(self) -> bool:

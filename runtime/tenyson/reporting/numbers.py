@@ -1,4 +1,6 @@
-"""Numbers of a comparison as a person reads them: shares in percent, differences in points."""
+"""Numbers as a person reads them: shares in percent, differences in points, sizes of files."""
+
+from typing import Any
 
 from tenyson.evaluation.statistics import Estimate
 
@@ -31,3 +33,15 @@ def interval_text(found: Estimate, is_share: bool, *, signed: bool = False) -> s
 def p_text(value: float) -> str:
     """Returns a p-value."""
     return f"{value:.1e}" if value < 0.001 else f"{value:.3f}"
+
+
+def bytes_text(count: Any) -> str:
+    """Returns a number of bytes: `912 B`, `3.1 MiB`; `–` for none."""
+    if not isinstance(count, int | float):
+        return "–"
+    value, unit = float(count), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if value < 1024:
+            break
+        value, unit = value / 1024, larger
+    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"

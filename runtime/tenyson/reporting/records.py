@@ -185,6 +185,8 @@ class ModelScores:
     """Row id to the prompt's hash."""
     samples: int = 1
     """Most completions for one prompt."""
+    lower_is_better: frozenset[str] = frozenset()
+    """Metrics of which less is better, as the task says."""
 
 
 @dataclass(frozen=True)

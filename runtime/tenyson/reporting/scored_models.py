@@ -29,7 +29,8 @@ class ScoredModel:
 
     def evaluation(self, metric: str) -> Evaluation:
         """Returns its scores of one metric, as comparisons take them."""
-        return Evaluation(self.name, self.found.scores[metric], self.found.prompts)
+        lower = metric in self.found.lower_is_better
+        return Evaluation(self.name, self.found.scores[metric], self.found.prompts, lower)
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,11 @@ class ScoredSet:
         shared = set.intersection(*(set(model.found.scores) for model in self.models))
         return sorted(shared, key=self._rank)
 
+    @property
+    def lower_is_better(self) -> frozenset[str]:
+        """Metrics of which less is better."""
+        return frozenset().union(*(model.found.lower_is_better for model in self.models))
+
     def evaluations(self, metric: str) -> list[Evaluation]:
         """Returns the models' scores of one metric."""
         return [model.evaluation(metric) for model in self.models]
@@ -67,6 +73,7 @@ class ScoredSet:
                 for name in metrics
             },
             alpha=alpha,
+            lower_is_better=self.lower_is_better,
         )
 
     def _rank(self, metric: str) -> tuple[int, bool, str]:

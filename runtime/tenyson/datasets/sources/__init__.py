@@ -1,13 +1,13 @@
 """Where rows come from: files, the Hub, the telemetry database, tasks, generators, data sets."""
 
 from tenyson.datasets.errors import DatasetRequestError
-from tenyson.datasets.keys import near_names
 from tenyson.datasets.sources.code import GeneratorSource, TaskSource
 from tenyson.datasets.sources.files import FileSource
 from tenyson.datasets.sources.hub import HubSource
 from tenyson.datasets.sources.named import NamedSource
 from tenyson.datasets.sources.source import PlacedRow, Source
 from tenyson.datasets.sources.telemetry import TelemetrySource
+from tenyson.near_names import near_names
 
 __all__ = ["WORDS", "PlacedRow", "Source", "parse_source"]
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Select, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from tenyson.datasets.errors import DatasetRequestError
-from tenyson.datasets.keys import near_names
+from tenyson.near_names import near_names
 from tenyson.telemetry.reading import cannot_open, open_database
 from tenyson.telemetry.tables import TABLES
 

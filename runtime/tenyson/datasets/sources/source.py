@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qsl
 
 from tenyson.datasets.errors import DatasetRequestError
-from tenyson.datasets.keys import near_names
 from tenyson.manifest.secret import hide_password
+from tenyson.near_names import near_names
 
 PlacedRow = tuple[str, Mapping[str, Any]]
 """Where a row was found, for messages, and the row."""

@@ -1,6 +1,5 @@
 """From what a configuration names to scorers."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
@@ -12,6 +11,7 @@ from tenyson.evaluation.scorers.expression import ExpressionScorer
 from tenyson.evaluation.scorers.numeric import NumericScorer
 from tenyson.evaluation.scorers.pattern import PatternScorer
 from tenyson.evaluation.scorers.scorer import Scorer
+from tenyson.near_names import near_name
 
 SCORERS: Mapping[str, str] = {
     "exact": "the whole completion (exact:ignore_case)",
@@ -53,8 +53,8 @@ def _make(spec: str) -> Any:
         return PatternScorer.of(more)
     if name == "math" and not has_more:
         return ExpressionScorer.of()
-    near = difflib.get_close_matches(name, SCORERS, n=1)
-    meant = f"; did you mean {near[0]!r}?" if near and near[0] != name else ""
+    near = near_name(name, SCORERS)
+    meant = f"; did you mean {near!r}?" if near not in (None, name) else ""
     known = "; ".join(f"{scorer}: {what}" for scorer, what in SCORERS.items())
     raise ConfigError(
         [Problem("task.scorer", f"there is no scorer {spec!r}{meant}")],

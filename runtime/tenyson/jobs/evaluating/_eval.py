@@ -26,12 +26,19 @@ from tenyson.jobs.evaluating._eval_models import (
     open_engine,
 )
 from tenyson.jobs.evaluating._eval_outputs import write_outputs
-from tenyson.jobs.evaluating._eval_results import AnswerSet, score, telemetry_samples, write_results
+from tenyson.jobs.evaluating._eval_results import (
+    AnswerSet,
+    lower_is_better,
+    score,
+    telemetry_samples,
+    write_results,
+)
 from tenyson.jobs.evaluating.answered_rows import ANSWERED_SHARE, AnsweredRows, answered_rows
 from tenyson.jobs.models._models import load_model_config, load_tokenizer, locate_model
 from tenyson.jobs.outcome._description import describe_run
 from tenyson.jobs.sampling._episodes import reset
 from tenyson.jobs.sampling._stage import environment_of
+from tenyson.manifest import LOWER_IS_BETTER
 from tenyson.seeding import seed_everything
 
 
@@ -57,6 +64,8 @@ def evaluate(context: RunContext) -> None:
     described = SimpleNamespace(config=model_config)
     further = {m.name: m.adapter for m in models[1:] if m.adapter is not None}
     data = {"eval": facts_of(dataset)}
+    if lower := lower_is_better(context):
+        context.notes[LOWER_IS_BETTER] = lower
     describe_run(context, described, source, data, main, tokenizer, further)
     longest = max(len(request.ids) for request in prepared.requests)
     engine = open_engine(

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from tenyson.contract import File
+from tenyson.evaluation.evalset_task import EvalSetTask
 from tenyson.evaluation.intervals import number_names
 from tenyson.files import sha256_of_file
 from tenyson.jobs.context import RunContext
 from tenyson.jobs.evaluating._eval_results import AnswerSet, Rows, Scored
 from tenyson.jobs.evaluating.answers_recipe import model_identity
-from tenyson.manifest import sha256_of_json, without_secrets
+from tenyson.manifest import LOWER_IS_BETTER, sha256_of_json, task_facts, without_secrets
 from tenyson.numbers import is_number
 
 
@@ -80,11 +81,13 @@ def _common(context: RunContext, answers: AnswerSet) -> dict[str, Any]:
             **_scoring_task(task),
             "loader": context.config.model.loader,
             "dtype": context.config.model.dtype,
+            LOWER_IS_BETTER: manifest.get(LOWER_IS_BETTER, []),
             "engine": answers.facts.get("engine"),
         },
         "fingerprints": {
             "eval_set": manifest["datasets"]["eval"]["fingerprint"],
             "task": manifest["task"].get("fingerprint"),
+            "scoring": _scoring_fingerprint(context, manifest),
         },
         "run_id": context.result.run_id,
     }
@@ -96,6 +99,14 @@ def _scoring_task(section: Mapping[str, Any]) -> dict[str, Any]:
         return {"task_module": None, "task": None}
     own = without_secrets(dict(section.get("task") or {}))
     return {"task_module": section.get("task_module"), "task": sha256_of_json(own)[:12]}
+
+
+def _scoring_fingerprint(context: RunContext, manifest: Mapping[str, Any]) -> Any:
+    """Returns the fingerprint of the task's code that scores; None where scorers alone do."""
+    if not isinstance(context.task, EvalSetTask):
+        return manifest["task"].get("fingerprint")
+    scoring = context.task.scoring_task(context.plain_config)
+    return None if scoring is None else task_facts(scoring)["fingerprint"]
 
 
 def _name(context: RunContext, answers: AnswerSet) -> str:

@@ -1,7 +1,7 @@
 """What an evaluation leaves: the task's metrics with their intervals, a row for every prompt."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,6 +74,21 @@ def score(context: RunContext, tokenizer: Any, rows: Rows, answers: AnswerSet) -
         metrics |= {name: estimate.value for name, estimate in at_k.items()}
         intervals |= {name: found for name, found in at_k.items() if found.low is not None}
     return Scored(answers, metrics, details, scores, intervals)
+
+
+def lower_is_better(context: RunContext) -> list[str]:
+    """Returns the numbers of which less is better, as the task names them.
+
+    Raises:
+        TaskError: It names something else.
+    """
+    told = call_hook(context, "get_lower_is_better", context.plain_config) or ()
+    is_names = isinstance(told, Collection) and not isinstance(told, str | bytes | Mapping)
+    if not is_names or not all(isinstance(name, str) for name in told):
+        raise TaskError(
+            f"get_lower_is_better returned {told!r}; expected a list of the names of numbers."
+        )
+    return sorted(told)
 
 
 def write_results(context: RunContext, rows: Rows, ids: Sequence[Any], scored: Scored) -> None:

@@ -1,6 +1,5 @@
 """`trainer_args` against the installed TRL: each name and type is checked, none is dropped."""
 
-import difflib
 import re
 import types
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from tenyson.config.trainer_arguments import OWNED, OWNED_BY_RL, problems_of_names
 from tenyson.errors import ConfigError, Problem
 from tenyson.jobs.training._compat import FORMER, argument_names, spelled
+from tenyson.near_names import near_name
 
 _ANY_CLASS = ConfigDict(arbitrary_types_allowed=True)
 _EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
@@ -75,11 +75,11 @@ def _unknown(kind: type, name: str, known: list[str]) -> str:
         remark = f"; {former.remark}" if former.remark else ""
         field = OWNED.get(former.today or "", "")
         return f"{today} ({versions}){remark}{f': set {field}' if field else ''}"
-    near = difflib.get_close_matches(name, known, n=1)
-    if not near:
+    near = near_name(name, known)
+    if near is None:
         return f"{kind.__name__} has no such argument ({versions})"
-    owner = OWNED.get(near[0])
-    meant = f"{near[0]!r}, the field {owner}" if owner else repr(near[0])
+    owner = OWNED.get(near)
+    meant = f"{near!r}, the field {owner}" if owner else repr(near)
     return f"{kind.__name__} has no such argument ({versions}); did you mean {meant}?"
 
 

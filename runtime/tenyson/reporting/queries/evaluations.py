@@ -3,14 +3,17 @@
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, func, select
 
+from tenyson.manifest import LOWER_IS_BETTER
 from tenyson.reporting.records import Answer, ModelScores
 from tenyson.telemetry.tables import TABLES
 
 _SAMPLES, _GENERATIONS = TABLES["eval_samples"], TABLES["generations"]
+_RUNS = TABLES["runs"]
 
 
 def model_scores(connection: Connection, run_id: str) -> list[ModelScores]:
@@ -27,7 +30,11 @@ def model_scores(connection: Connection, run_id: str) -> list[ModelScores]:
     newest: dict[str, dict[tuple[str, int], Any]] = defaultdict(dict)
     for row in connection.execute(query):
         newest[row.model or ""][row.row_id, row.sample_index] = row
-    return [_scores(run_id, label, list(newest[label].values())) for label in sorted(newest)]
+    lower = _lower_is_better(connection, run_id)
+    return [
+        replace(_scores(run_id, label, list(newest[label].values())), lower_is_better=lower)
+        for label in sorted(newest)
+    ]
 
 
 def answers(
@@ -50,6 +57,12 @@ def answers(
         row.row_id: Answer(row.row_id, row.prompt, row.expected_answer, row.completion or "")
         for row in connection.execute(query)
     }
+
+
+def _lower_is_better(connection: Connection, run_id: str) -> frozenset[str]:
+    """What the task named when it was run; a run of before that was asked named nothing."""
+    manifest = connection.scalar(select(_RUNS.c.manifest).where(_RUNS.c.run_id == run_id))
+    return frozenset((manifest or {}).get(LOWER_IS_BETTER) or ())
 
 
 def _scores(run_id: str, label: str, rows: Sequence[Any]) -> ModelScores:

@@ -8,8 +8,8 @@ from typing import Any
 from tenyson.manifest.differences import flat
 from tenyson.reporting.harmless import Markdown, code, fence, plain
 from tenyson.reporting.lineage import own_names
+from tenyson.reporting.numbers import bytes_text
 from tenyson.reporting.records import Run
-from tenyson.reporting.report.words import size
 from tenyson.reporting.tables import markdown_table
 
 VERSION_NAMES = ("tenyson", "torch", "transformers", "trl", "peft", "vllm", "datasets", "python")
@@ -96,7 +96,7 @@ def _facts(run: Run) -> dict[str, str]:
 
 
 def _sized(name: str, value: Any) -> Any:
-    return size(value) if name.endswith("_bytes") else value
+    return bytes_text(value) if name.endswith("_bytes") else value
 
 
 def _short_key(key: str | None) -> str | None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from tenyson.contract import ExitCode, JobType
-from tenyson.datasets.keys import near_names
 from tenyson.errors import TenysonError
+from tenyson.near_names import near_names
 from tenyson.reporting import queries
 from tenyson.reporting.lineage import in_order, is_eval
 from tenyson.reporting.records import Answer, Component, Event, Group, Point, Run
@@ -159,9 +159,11 @@ def _changed(
     first, last = sets[0].models[0], sets[0].models[-1]
     metric = metric if metric in sets[0].metrics else sets[0].metrics[0]
     before, after = first.found.scores[metric], last.found.scores[metric]
-    by_change = sorted(before, key=lambda row_id: (before[row_id] - after[row_id], row_id))
-    gained = [i for i in by_change if after[i] > before[i]][:SHOWN_ANSWERS]
-    lost = [i for i in reversed(by_change) if after[i] < before[i]][:SHOWN_ANSWERS]
+    sign = -1 if metric in sets[0].lower_is_better else 1
+    gain = {row_id: sign * (after[row_id] - before[row_id]) for row_id in before}
+    by_change = sorted(before, key=lambda row_id: (-gain[row_id], row_id))
+    gained = [i for i in by_change if gain[i] > 0][:SHOWN_ANSWERS]
+    lost = [i for i in reversed(by_change) if gain[i] < 0][:SHOWN_ANSWERS]
     answered = [_answers(connection, model, [*gained, *lost]) for model in (first, last)]
     gains, losses = (
         [Changed(i, before[i], after[i], answered[0].get(i), answered[1].get(i)) for i in row_ids]

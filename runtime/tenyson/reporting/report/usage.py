@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from tenyson.reporting.harmless import plain
+from tenyson.reporting.numbers import bytes_text
 from tenyson.reporting.records import Run
-from tenyson.reporting.report.words import duration, money, number, share, size
+from tenyson.reporting.report.words import duration, money, number, share
 from tenyson.reporting.tables import markdown_table
 
 PHASES = ("load", "data", "generate", "reward", "sync", "forward_backward", "save", "eval")
@@ -43,7 +44,7 @@ def _speed(runs: Sequence[Run]) -> str:
                 plain(run.name),
                 number(run.last.result.get("tokens_per_second") if run.last else None),
                 *(number(tokens.get(name)) for name in ("prompt", "completion", "trained")),
-                *(size(max((m.get(n) or 0 for m in memory), default=0) or None)
+                *(bytes_text(max((m.get(n) or 0 for m in memory), default=0) or None)
                   for n in ("rss", "cuda")),
                 duration(run.took),
                 money(run.cost),

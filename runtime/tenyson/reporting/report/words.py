@@ -39,18 +39,6 @@ def duration(value: timedelta | float | None) -> str:
     return f"{minutes // 60:,} h {minutes % 60} min"
 
 
-def size(count: Any) -> str:
-    """Returns bytes as KiB, MiB or GiB."""
-    if not isinstance(count, int | float):
-        return "–"
-    value, unit = float(count), "B"
-    for larger in ("KiB", "MiB", "GiB", "TiB"):
-        if value < 1024:
-            break
-        value, unit = value / 1024, larger
-    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-
-
 def money(cost: Any) -> str:
     """Returns what a run has cost; `–` without a price."""
     amount = cost.get("amount") if cost else None

@@ -44,19 +44,17 @@ def game_metrics(
 ) -> dict[str, Any]:
     """Returns the metrics of games by their transcripts, and one row of numbers a game.
 
-    The number of guesses is in no row: of scores more counts as better, and of guesses fewer are.
-
     `win_rate` is over all secrets, `held_out_win_rate` over those that no game was trained on: a
     model may come to know which words are the secret without reading marks any better.
     """
     details = [
-        {"id": secret, **replayed(text_of(completion), secret, words)}
+        {"id": secret, **_counted(replayed(text_of(completion), secret, words))}
         for completion, secret in zip(completions, secrets, strict=True)
     ]
-    count, guesses = len(details), [row.pop("guesses") for row in details]
+    count = len(details)
     metrics = {
         "win_rate": sum(row["won"] for row in details) / count,
-        "guesses": sum(guesses) / count,
+        "guesses": sum(row["guesses"] for row in details) / count,
         "consistent_share": sum(row["consistent_share"] for row in details) / count,
         "valid_share": sum(row["valid_share"] for row in details) / count,
     }
@@ -65,6 +63,11 @@ def game_metrics(
         if games:
             metrics[f"{name}_win_rate"] = sum(row["won"] for row in games) / len(games)
     return {"metrics": metrics, "detailed_results": details}
+
+
+def _counted(info: Info) -> Info:
+    """Counts all guesses of a game that was not won: who falls silent early is no better for it."""
+    return info if info["won"] else {**info, "guesses": GUESSES}
 
 
 def replayed(transcript: str, secret: str, words: Collection[str]) -> Info:

@@ -116,6 +116,10 @@ class WordleTask(TaskPlugin):
         ]
         return _dataset(rows)
 
+    def get_lower_is_better(self, config: Mapping[str, Any]) -> tuple[str, ...]:
+        """Returns a game's guesses: who needs fewer plays better."""
+        return ("guesses",) if settings_of(config).game else ()
+
     def compute_metrics(
         self,
         prompts: list[Any],
