@@ -117,9 +117,8 @@ def _side(name: str, outputs: EvalOutputs) -> list[str]:
     if adapter:
         path = code(str(outputs.model.get("name")))
         model = f"adapter {path} ({code(str(adapter)[:12])}) on {model}"
-    settings = ", ".join(
-        f"{key} {value}" for key, value in outputs.settings.items() if value not in (None, False, [])
-    )
+    told = {k: v for k, v in outputs.settings.items() if v not in (None, False, [])}
+    settings = ", ".join(f"{key} {value}" for key, value in told.items())
     return [
         f"{name}: {model}",
         f"{name}: {code(outputs.place)}, run {code(str(outputs.run_id))}, "

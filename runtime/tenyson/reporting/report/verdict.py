@@ -1,6 +1,7 @@
 """What may be concluded: the models of the lineage on the same prompts."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import fmean
 
 from tenyson.evaluation.verdict import SIGNIFICANT
@@ -88,7 +89,7 @@ def _metric(facts: ReportFacts, scored: ScoredSet) -> str:
 
 
 def _harmless(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
-    return [Evaluation(plain(e.name), e.scores, e.prompts) for e in evaluations]
+    return [replace(e, name=plain(e.name)) for e in evaluations]
 
 
 def _without_comparison(facts: ReportFacts) -> str:
