@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -60,6 +60,7 @@ def test_nothing_harmful_is_left(text: str) -> None:
 
 
 @given(ANYTHING | NASTY)
+@example("__0__ ___a_b__c")
 def test_text_in_markdown_is_shown_letter_by_letter_and_is_nothing_else(text: str) -> None:
     for inline in (plain(text), code(text)):
         html = rendered(f"x {inline} y")
@@ -68,6 +69,7 @@ def test_text_in_markdown_is_shown_letter_by_letter_and_is_nothing_else(text: st
 
 
 @given(st.lists(ANYTHING | NASTY, min_size=2, max_size=2))
+@example(["", "__0__"])
 def test_a_table_keeps_its_cells_whatever_is_in_them(texts: list[str]) -> None:
     html = rendered(markdown_table(("a", "b"), [texts, [code(text) for text in texts]]))
     assert html.count("<tr>") == 3

@@ -241,6 +241,6 @@ def test_processes_that_start_together_all_find_their_tables(target: Any, tmp_pa
         )
         for name in ("one", "two", "three", "four")
     ]
-    said = [process.communicate(timeout=60)[0].strip() for process in started]
+    said = [process.communicate(timeout=240)[0].strip() for process in started]
     assert said == [str({"written": 100, "spooled": 0})] * 4
     assert len(target.rows("generations")) == 200

@@ -11,7 +11,7 @@ import unicodedata
 _KEPT = "\u200c\u200d"
 """Joiners: invisible, and needed by Persian, Hindi and emoji."""
 _SHOWN_CATEGORIES = ("Zs", "Co", "Cn")
-_SPECIAL = re.compile(r"[\\`*\[\]<>|~$&]|(?<!\w)_|_(?!\w)|(?<=:)//|(?<=www)\.")
+_SPECIAL = re.compile(r"[\\`*\[\]<>|~$&]|(?<![^\W_])_|_(?![^\W_])|(?<=:)//|(?<=www)\.")
 _AT_START = re.compile(r"^(?:#{1,6}|[-+=]|\d{1,9}[.)])(?=\s|$)")
 _NOT_IN_CODE = re.compile(r"[`|\\]")
 LONG_TEXT = 1200
