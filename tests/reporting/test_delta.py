@@ -83,6 +83,10 @@ def test_the_verdict_comes_first_with_its_numbers(pair: Any) -> None:
     assert "McNemar, exact, two-sided" in text
 
 
+def test_a_temperature_of_0_is_told_among_the_settings(pair: Any) -> None:
+    assert "temperature 0.0" in delta_report(*pair()).markdown()
+
+
 def test_what_is_not_shown_says_what_it_would_take(pair: Any) -> None:
     text = delta_report(*pair(right=43)).markdown()
 

@@ -117,8 +117,9 @@ def _side(name: str, outputs: EvalOutputs) -> list[str]:
     if adapter:
         path = code(str(outputs.model.get("name")))
         model = f"adapter {path} ({code(str(adapter)[:12])}) on {model}"
-    told = {k: v for k, v in outputs.settings.items() if v not in (None, False, [])}
-    settings = ", ".join(f"{key} {value}" for key, value in told.items())
+    # Told by what it is, not by ==: a temperature of 0 is told, too.
+    told = {k: v for k, v in outputs.settings.items() if v is not None and v is not False}
+    settings = ", ".join(f"{key} {value}" for key, value in told.items() if value != [])
     return [
         f"{name}: {model}",
         f"{name}: {code(outputs.place)}, run {code(str(outputs.run_id))}, "
