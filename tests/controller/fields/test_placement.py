@@ -101,10 +101,12 @@ def test_the_jobs_affinity_replaces_the_runtimes_and_the_topology_key_is_added(
 
 def test_a_runtime_class_and_a_priority_class_are_passed_on(ns: Namespace) -> None:
     make_runtime(ns, pod={"runtimeClassName": "nvidia"})
-    ns.create("j", runtimeRef=TEAM, placement={"priorityClassName": "system-node-critical"})
+    priority = {"metadata": {"name": "research"}, "value": 1000}
+    ns.api.call("POST", "/apis/scheduling.k8s.io/v1/priorityclasses", priority)
+    ns.create("j", runtimeRef=TEAM, placement={"priorityClassName": "research"})
     spec = pod_spec(ns)
     assert spec["runtimeClassName"] == "nvidia"
-    assert spec["priorityClassName"] == "system-node-critical"
+    assert spec["priorityClassName"] == "research"
 
 
 def test_an_affinity_that_no_pod_can_have_is_shown_on_the_job(ns: Namespace) -> None:
