@@ -19,7 +19,6 @@ from hack.images.plan import ROOT, Image
 
 LOCAL_BASE = "localhost/tenyson-base:bookworm"
 PULL_SECONDS = 600
-_MIRROR = "http://deb.debian.org/debian"
 
 
 def base_arguments(
@@ -68,9 +67,7 @@ def make_local_base(builder: Builder, report: Report) -> str:
         TemporaryDirectory(prefix="tenyson-base-") as folder,
         step(report, "making a base image (Debian 12, 60 s)"),
     ):
-        run(
-            [str(ROOT / "hack/images/debian-base"), folder, _MIRROR], what="debootstrap", quiet=True
-        )
+        run([str(ROOT / "hack/images/debian-base"), folder], what="debootstrap", quiet=True)
         Path(folder, "Dockerfile").write_text(
             'FROM scratch\nADD rootfs.tar /\nCMD ["/bin/sh"]\n', encoding="utf-8"
         )
