@@ -23,6 +23,7 @@ class Release:
     def __init__(self, cluster: RealCluster) -> None:
         self.cluster = cluster
         self.install_seconds = 0.0
+        self.placed_on: set[str] = set()
 
     def install(self, controller: Archive, runner: Archive) -> None:
         """Installs the chart as the README does, with images that the nodes have."""
@@ -39,6 +40,8 @@ class Release:
         quick = "--set=settings.progressInterval=1"
         self.helm("install", "tenyson", str(CHART), "--wait", "--timeout=5m", quick, *sets)
         self.install_seconds = time.monotonic() - began
+        # A test that drains a node moves them, and nothing moves them back.
+        self.placed_on = {pod["spec"]["nodeName"] for pod in self.pods()}
 
     def helm(self, *arguments: str) -> str:
         """Returns what helm prints."""
