@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import select
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from hack.cluster.processes import Supervised
@@ -16,18 +17,18 @@ from hack.cluster.teardown import stop_cluster
 _CHECKOUT = Path(__file__).resolve().parents[2]
 
 
-def start_guardian(state_dir: Path) -> None:
-    """Have the cluster of the state folder stopped when this process ends."""
-    argv = [sys.executable, "-m", "hack.cluster.guardian", str(os.getpid()), str(state_dir)]
+def start_guardian(state_dir: Path, module: str = "hack.cluster.guardian") -> None:
+    """Have the cluster of the state folder stopped by that module when this process ends."""
+    argv = [sys.executable, "-m", module, str(os.getpid()), str(state_dir)]
     environment = {**os.environ, "PYTHONPATH": str(_CHECKOUT)}
     Supervised(state_dir, "guardian").start(argv, env=environment)
 
 
-def main(owner: int, state_dir: Path) -> None:
+def main(owner: int, state_dir: Path, stop: Callable[..., None] = stop_cluster) -> None:
     """Wait for the owner's end, then stop what it left."""
     wait_for_end(owner)
     if state_dir.exists():
-        stop_cluster(state_dir, spare_guardian=True)
+        stop(state_dir, spare_guardian=True)
         Supervised(state_dir, "guardian").record_path.unlink(missing_ok=True)
 
 
