@@ -251,7 +251,7 @@ def test_a_bad_runtime_is_refused_by_name(
 
 
 def test_anything_may_change_before_the_start(ns: Namespace) -> None:
-    ns.create("j")
+    ns.create("j", suspend=True)  # else an operator of other tests may start it meanwhile
     ns.edit("j", type="RL", config={"training": {"seed": 7}})
 
 
