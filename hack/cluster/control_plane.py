@@ -100,10 +100,6 @@ class ControlPlane:
         stop_all([*self._clients, self._apiserver], timeout_seconds=5.0)
         self._etcd.stop()
 
-    def stop_apiserver(self) -> None:
-        """Stop the apiserver alone, as an upgrade would."""
-        self._apiserver.stop()
-
     def kill_apiserver(self) -> None:
         """Kill the apiserver alone, as a crash would."""
         self._apiserver.kill()

@@ -43,21 +43,6 @@ class Kubelet:
         nodes = [self._api.find(f"/api/v1/nodes/{node}") or {} for node in NODES]
         return all(node and not node["spec"].get("taints") for node in nodes)
 
-    def lose(self, node: str, seconds: int) -> None:
-        """Has a node's pods deleted as those of a lost node are, by a taint that they cannot bear.
-
-        Args:
-            node: The node.
-            seconds: How long ago it was lost; pods endure that for a while.
-        """
-        since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - seconds))
-        taint = {"key": "node.example/lost", "effect": "NoExecute", "timeAdded": since}
-        self._api.request("PATCH", f"/api/v1/nodes/{node}", {"spec": {"taints": [taint]}}, _MERGE)
-
-    def find_back(self, node: str) -> None:
-        """Takes that taint away."""
-        self._api.request("PATCH", f"/api/v1/nodes/{node}", {"spec": {"taints": None}}, _MERGE)
-
     # Pods
 
     def run(self, pod: Object) -> None:

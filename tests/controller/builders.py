@@ -6,7 +6,7 @@ from typing import Any
 
 from tenyson.controller import names
 from tenyson.controller.observed import Child, Defaults, Job, Observed, Pod, Reference
-from tenyson.controller.reading import read_child, read_job, read_pod
+from tenyson.controller.reading import job_of, read_child, read_pod, read_spec
 from tenyson.controller.times import format_time
 
 NOW = datetime(2030, 1, 1, 12, 0, 0, tzinfo=UTC)
@@ -37,6 +37,11 @@ def job_body(name: str = "j", uid: str = "", status: Any = None, **spec: Any) ->
         "spec": job_spec(**spec),
         **({"status": status} if status else {}),
     }  # fmt: skip
+
+
+def read_job(body: dict[str, Any]) -> Job:
+    """Returns the job in an API object, without the cache between them."""
+    return job_of(body, *read_spec(body.get("spec") or {}))
 
 
 def make_job(name: str = "j", status: Any = None, **spec: Any) -> Job:

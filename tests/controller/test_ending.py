@@ -152,6 +152,11 @@ def outcome(kind: Kind) -> Outcome:
     return Outcome(0, kind, "the pod's words", exit_code=75)
 
 
+def under_way(reason: Reason, message: str = "") -> dict[str, str]:
+    """Returns an ending as the status holds it."""
+    return {"reason": reason.word, "message": message}
+
+
 @pytest.mark.parametrize(
     ("reason", "attempt_class", "counted_as"),
     [
@@ -167,7 +172,7 @@ def outcome(kind: Kind) -> Outcome:
 def test_what_the_controller_did_is_nobodys_failure(
     reason: Reason, attempt_class: str, counted_as: Reason
 ) -> None:
-    counted = ending.counted(outcome(BY_EXIT_CODE[75]), ending.Ending(reason, "").to_status())
+    counted = ending.counted(outcome(BY_EXIT_CODE[75]), under_way(reason))
     assert (counted.kind.attempt_class, counted.kind.reason) == (attempt_class, counted_as)
     assert counted.exit_code == 75
 
@@ -176,13 +181,13 @@ def test_what_the_controller_did_is_nobodys_failure(
 def test_an_attempt_that_was_over_by_itself_keeps_its_own_outcome(code: int) -> None:
     own = outcome(BY_EXIT_CODE[code])
     for reason in (Reason.SUSPENDING, Reason.STOPPING, Reason.HANGING):
-        assert ending.counted(own, ending.Ending(reason, "").to_status()) == own
+        assert ending.counted(own, under_way(reason)) == own
     assert ending.counted(own, None) == own
 
 
 def test_what_a_run_waited_for_in_vain_is_told_with_its_end() -> None:
-    under_way = ending.Ending(Reason.PENDING_TOO_LONG, "It waited for a GPU.").to_status()
-    assert "waited for a GPU" in ending.counted(outcome(BY_EXIT_CODE[75]), under_way).message
+    waited = under_way(Reason.PENDING_TOO_LONG, "It waited for a GPU.")
+    assert "waited for a GPU" in ending.counted(outcome(BY_EXIT_CODE[75]), waited).message
 
 
 def test_an_ending_that_is_under_way_is_not_decided_anew() -> None:
@@ -235,7 +240,7 @@ def test_an_attempt_that_was_ended_says_what_it_saved(
 ) -> None:
     result = None if step is None else {"globalStep": step}
     own = replace(outcome(BY_EXIT_CODE[code]), exit_code=code, result=result)
-    assert ending.counted(own, ending.Ending(Reason.SUSPENDING, "").to_status()).detail == said
+    assert ending.counted(own, under_way(Reason.SUSPENDING)).detail == said
 
 
 def test_pods_that_have_all_ended_are_lost_no_more() -> None:

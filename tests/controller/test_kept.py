@@ -8,8 +8,7 @@ import orjson
 
 from tenyson.controller.cache import Cache
 from tenyson.controller.kept import keep_job
-from tenyson.controller.reading import read_job
-from tests.controller.builders import conditions, job_body
+from tests.controller.builders import conditions, job_body, read_job
 
 CONFIG = {
     "model": {"name": "Qwen/Qwen3-0.6B", "revision": "main"},

@@ -9,9 +9,8 @@ from tenyson.controller import nesting
 from tenyson.controller.kept import keep_job
 from tenyson.controller.observed import Reference
 from tenyson.controller.plan import plan
-from tenyson.controller.reading import read_job
 from tenyson.controller.transport import parsed
-from tests.controller.builders import CONFIG, NOW, condition, job_body, observe
+from tests.controller.builders import CONFIG, NOW, condition, job_body, observe, read_job
 
 
 def nested(levels: int) -> Any:

@@ -9,7 +9,6 @@ from tenyson.controller import names
 from tenyson.controller.kept import keep_job
 from tenyson.controller.observed import Job
 from tenyson.controller.plan import Plan, plan
-from tenyson.controller.reading import read_job
 from tests.controller.builders import (
     NOW,
     condition,
@@ -17,6 +16,7 @@ from tests.controller.builders import (
     job_body,
     make_child,
     observe,
+    read_job,
     time,
 )
 from tests.controller.plans import wanted

@@ -13,7 +13,7 @@ from tenyson.contract import File, JobType
 from tenyson.examples.wordle import base_model
 from tenyson.examples.wordle.environment import GUESSES, WordleGame
 from tenyson.examples.wordle.game import default_words, is_held_out
-from tenyson.examples.wordle.game_model import GameRecipe, held_out_secrets, training_secrets
+from tenyson.examples.wordle.game_model import GameRecipe, training_secrets
 from tenyson.examples.wordle.game_rewards import GAME_REWARDS, WEIGHTS, game_metrics
 from tenyson.examples.wordle.wordle_task import WordleTask
 from tenyson.jobs.eval import EvalJob
@@ -113,9 +113,8 @@ def test_no_game_is_trained_on_a_held_out_secret() -> None:
 
     assert trained <= set(training_secrets(WORDS))
     assert asked == set(WORDS)
-    assert trained.isdisjoint(held_out_secrets(WORDS))
     assert not any(map(is_held_out, trained))
-    assert len(held_out_secrets(WORDS)) >= 10
+    assert sum(map(is_held_out, WORDS)) >= 10
 
 
 @pytest.fixture(scope="module")

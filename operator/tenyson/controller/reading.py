@@ -14,11 +14,6 @@ _ON_ITS_WAY: Final = ("ContainerCreating", "PodInitializing")
 """Reasons of every container that is about to run: an image is pulled, a volume is mounted."""
 
 
-def read_job(body: Object) -> Job:
-    """Returns the TenysonJob in an API object."""
-    return job_of(body, *read_spec(body.get("spec") or {}))
-
-
 def job_of(body: Object, spec: TenysonJobSpec | None, problem: str) -> Job:
     """Returns the TenysonJob of an API object's metadata and status and of a spec read before."""
     meta = body["metadata"]

@@ -1,7 +1,6 @@
 """A TLS proxy before the API server, which answers some requests wrongly when a test says so."""
 
 import asyncio
-import contextlib
 import ssl
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
@@ -86,16 +85,6 @@ class FaultProxy:
         rule = Rule(fault, verb, resource, **where)
         self._rules = [rule, *self._rules]
         return rule
-
-    @contextlib.contextmanager
-    def injected(self, fault: Fault, verb: str = "", resource: str = "", **where: Any) -> Any:
-        """Has a fault befall requests within the block."""
-        rule = self.inject(fault, verb, resource, **where)
-        try:
-            yield rule
-        finally:
-            self._rules = [other for other in self._rules if other is not rule]
-            self.cut_watches(of=rule)
 
     def clear(self) -> None:
         """Takes all faults back."""

@@ -114,10 +114,6 @@ class Replica:
                 store.drop(at, uid)
         self.heard[kind] = position
 
-    def knows_all(self) -> bool:
-        """Whether it has heard of everything."""
-        return all(self.heard[kind] == len(self.server.log[kind]) for kind in WATCHED)
-
     # Passes
 
     @property

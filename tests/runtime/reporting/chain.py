@@ -7,7 +7,7 @@ of RL hold what models may produce. Everything is drawn from a seed, so a test m
 import math
 import random
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -360,9 +360,3 @@ def _add_failure(chain: Chain, run: str, minute: float) -> None:
         failure={"type": "RewardError", "message": message, "hint": "Mend the reward."},
     )  # fmt: skip
     _add_event(chain, run, minute, 3, "state", "error", "failed", message)
-
-
-def tables_of(rows: Sequence[Row]) -> Iterator[tuple[str, int]]:
-    """Yields each table that has rows, and how many."""
-    names = dict.fromkeys(row.table for row in rows)
-    yield from ((name, sum(row.table == name for row in rows)) for name in names)

@@ -25,10 +25,6 @@ class Ending:
     reason: Reason
     message: str
 
-    def to_status(self) -> dict[str, str]:
-        """Returns it as the status holds it."""
-        return {"reason": self.reason.word, "message": self.message}
-
 
 @dataclass(frozen=True, slots=True)
 class _Moment:

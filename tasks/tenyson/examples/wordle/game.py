@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import resources
 
-WORD_LENGTH = 5
 HELD_OUT_SHARE = 10
 """One history in this many is never trained on."""
 

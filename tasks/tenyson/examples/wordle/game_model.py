@@ -50,8 +50,3 @@ class GameRecipe(Recipe):
 def training_secrets(words: Sequence[str]) -> list[str]:
     """Returns the words that games are trained on; all may be guessed."""
     return [word for word in words if not is_held_out(word)]
-
-
-def held_out_secrets(words: Sequence[str]) -> list[str]:
-    """Returns the words that no game was trained on."""
-    return [word for word in words if is_held_out(word)]
