@@ -29,7 +29,7 @@ cluster: install ## Get the Kubernetes binaries (built once, about 9 minutes on 
 	@$(BIN)/python -m hack.cluster build
 
 test: check-system install lint types cluster ## Run every test
-	@hack/test
+	@$(BIN)/python -m hack.suite
 
 test-fast: install ## Run the tests that need neither a cluster nor training
 	@$(BIN)/python -m pytest -m "not cluster and not train and not long and not gpu"
