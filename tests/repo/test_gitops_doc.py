@@ -54,9 +54,22 @@ def test_the_folder_of_jobs_names_all_its_files_and_everything_that_the_checks_w
         body["metadata"]["name"] for name in files for body in documents(EXAMPLES / "jobs" / name)
     }
     waited = [check for body in documents(EXAMPLES / "flux/jobs.yaml")
-              for check in body["spec"].get("healthChecks", ())]  # fmt: skip
+              for check in body.get("spec", {}).get("healthChecks", ())]  # fmt: skip
     assert {check["name"] for check in waited} <= jobs
     assert waited
+
+
+def test_the_team_puts_in_what_its_project_and_its_role_let_it_and_nothing_of_the_cluster() -> None:
+    """With its namespace's label in its own hands, a team could run any pod there."""
+    projects = documents(EXAMPLES / "argocd/projects.yaml")
+    (project,) = (it["spec"] for it in projects if "namespaceResourceWhitelist" in it["spec"])
+    assert project["clusterResourceWhitelist"] == []
+    allowed = {kind["kind"] for kind in project["namespaceResourceWhitelist"]}
+    folder = [path for path in (EXAMPLES / "jobs").glob("*.yaml") if "kustomiz" not in path.name]
+    assert {body["kind"] for path in folder for body in documents(path)} <= allowed
+    (role,) = (body for body in documents(EXAMPLES / "flux/jobs.yaml") if body["kind"] == "Role")
+    resources = {name for rule in role["rules"] for name in rule["resources"]}
+    assert resources == {f"{kind.lower()}s" for kind in allowed}
 
 
 def test_the_document_names_every_mark_that_keeps_a_job() -> None:

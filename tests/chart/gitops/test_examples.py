@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
+from hack.cluster.errors import ClusterError
 from hack.gitops.embedded import CONFIG, KEY, ROOT, SCRIPT
 from tests.chart.gitops.modules import crds_of_gitops, establish
+from tests.chart.rendering import CHART, helm
 from tests.controller.differences import different
 
 pytestmark = [pytest.mark.chart, pytest.mark.timeout(900)]
@@ -16,14 +18,17 @@ pytestmark = [pytest.mark.chart, pytest.mark.timeout(900)]
 EXAMPLES = ROOT / "examples/gitops"
 TOOLS = sorted(path for name in ("argocd", "flux") for path in (EXAMPLES / name).glob("*.yaml"))
 JOBS = EXAMPLES / "jobs"
+TEAM = "--as=system:serviceaccount:flux-system:research"
+"""Whose rights Flux applies the team's folder with."""
 
 
 @pytest.fixture(scope="module")
 def with_tools(cluster: Any) -> Any:
-    """A cluster that knows the kinds of Argo CD and Flux."""
+    """A cluster that knows the kinds of Argo CD and Flux, and what the platform gives the team."""
     establish(cluster, crds_of_gitops())
     for namespace in ("argocd", "flux-system"):
         cluster.kubectl("create", "namespace", namespace)
+    applied(cluster, EXAMPLES / "flux/jobs.yaml")
     return cluster
 
 
@@ -48,6 +53,23 @@ def test_a_field_that_a_tool_does_not_know_would_be_seen(with_tools: Any, tmp_pa
         applied(with_tools, wrong, "--dry-run=server")
 
 
+def test_the_platforms_project_allows_every_namespace_that_the_chart_puts_something_into(
+    tmp_path: Path,
+) -> None:
+    projects, (app,) = (
+        list(yaml.safe_load_all((EXAMPLES / "argocd" / name).read_text(encoding="utf-8")))
+        for name in ("projects.yaml", "tenyson.yaml")
+    )
+    values = tmp_path / "values.yaml"
+    values.write_text(yaml.safe_dump(app["spec"]["source"]["helm"]["valuesObject"]))
+    place = ("--namespace", app["spec"]["destination"]["namespace"])
+    text = helm("template", "tenyson", CHART, *place, "--values", values).stdout
+    touched = {body["metadata"].get("namespace") for body in yaml.safe_load_all(text) if body}
+    (project,) = (p for p in projects if p["metadata"]["name"] == app["spec"]["project"])
+    allowed = {destination["namespace"] for destination in project["spec"]["destinations"]}
+    assert touched - {None} <= allowed
+
+
 def test_the_health_script_is_patched_in_beside_what_argo_cd_has(with_tools: Any) -> None:
     with_tools.kubectl(
         "create", "configmap", "argocd-cm", "-n", "argocd", "--from-literal=url=https://argo"
@@ -61,12 +83,23 @@ def test_the_health_script_is_patched_in_beside_what_argo_cd_has(with_tools: Any
     assert found["data"] == {"url": "https://argo", KEY: SCRIPT.read_text(encoding="utf-8")}
 
 
-def test_the_folder_of_jobs_is_applied_by_both_tools_without_a_conflict(cluster: Any) -> None:
+def test_the_team_may_put_jobs_into_its_namespace_and_change_nothing_else(with_tools: Any) -> None:
+    with_tools.kubectl("apply", "--server-side", "--dry-run=server", TEAM, "-k", str(JOBS))
+    level = "pod-security.kubernetes.io/enforce=privileged"
+    with pytest.raises(ClusterError, match="forbidden"):
+        with_tools.kubectl("label", "namespace", "research", "--overwrite", level, TEAM)
+    for kind in ("pods", "jobs.batch", "secrets", "rolebindings", "clustertenysonruntimes"):
+        with pytest.raises(ClusterError):
+            with_tools.kubectl("auth", "can-i", "create", kind, "-n", "research", TEAM)
+
+
+def test_the_folder_of_jobs_is_applied_by_both_tools_without_a_conflict(with_tools: Any) -> None:
     """By server-side apply, with neither forcing the other."""
-    for manager in ("argocd-controller", "kustomize-controller", "argocd-controller"):
+    cluster, argo_cd, flux = with_tools, ("argocd-controller",), ("kustomize-controller", TEAM)
+    for manager, *account in (argo_cd, flux, argo_cd):
         cluster.kubectl(
             "apply", "--server-side", "--validate=strict", f"--field-manager={manager}",
-            "-k", str(JOBS),
+            *account, "-k", str(JOBS),
         )  # fmt: skip
     found = json.loads(cluster.kubectl("get", "tj", "-n", "research", "-o", "json"))["items"]
     assert {job["metadata"]["name"] for job in found} == {
