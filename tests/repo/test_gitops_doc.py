@@ -62,7 +62,7 @@ def test_the_folder_of_jobs_names_all_its_files_and_everything_that_the_checks_w
 def test_the_team_puts_in_what_its_project_and_its_role_let_it_and_nothing_of_the_cluster() -> None:
     """With its namespace's label in its own hands, a team could run any pod there."""
     projects = documents(EXAMPLES / "argocd/projects.yaml")
-    (project,) = (it["spec"] for it in projects if "namespaceResourceWhitelist" in it["spec"])
+    (project,) = (p["spec"] for p in projects if "namespaceResourceWhitelist" in p.get("spec", {}))
     assert project["clusterResourceWhitelist"] == []
     allowed = {kind["kind"] for kind in project["namespaceResourceWhitelist"]}
     folder = [path for path in (EXAMPLES / "jobs").glob("*.yaml") if "kustomiz" not in path.name]
