@@ -33,8 +33,8 @@ HEARTBEAT_SECONDS = 30.0
 class Progress:
     """How far a run has come."""
 
-    step: int
-    """Optimiser steps done; in an Eval job, rows."""
+    step: int | None
+    """Optimiser steps done; in an Eval job, rows. None while nobody knows: before it is loaded."""
     total_steps: int
     """0 while nobody knows: before the data is loaded, where the run is given in epochs."""
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -44,9 +44,16 @@ class Progress:
     """For a reader: what the run has cost, where there is a price."""
 
     @property
+    def is_last(self) -> bool:
+        """Whether there is nothing left to do."""
+        return self.step is not None and self.step >= self.total_steps
+
+    @property
     def percentage(self) -> int:
         """Whole percent, at most 100."""
-        return min(100, 100 * self.step // self.total_steps) if self.total_steps else 0
+        if not self.step or not self.total_steps:
+            return 0
+        return min(100, 100 * self.step // self.total_steps)
 
 
 class StepClock:
@@ -164,7 +171,9 @@ class ProgressPusher:
 
 def wire_format(progress: Progress) -> dict[str, Any]:
     """Returns the body of a push, as Kubeflow Trainer defines it."""
-    metrics: dict[str, float] = {"step": progress.step}
+    metrics: dict[str, float] = {}
+    if progress.step is not None:
+        metrics["step"] = progress.step
     if progress.total_steps:
         metrics["total_steps"] = progress.total_steps
     metrics |= {n: progress.metrics[n] for n in SHOWN_METRICS if n in progress.metrics}

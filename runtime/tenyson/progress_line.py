@@ -37,7 +37,7 @@ class ProgressLine:
         self._now = now
         self._lines = 0
         self._written_at = 0.0
-        self._last_step = -1
+        self._last_step: int | None = -1
 
     def update(self, progress: Progress) -> None:
         """Shows the progress, where it is time for that."""
@@ -56,8 +56,9 @@ class ProgressLine:
             return False
         # The start, then the first step, which shows whether it trains at all.
         is_first = self._lines < 2
-        is_last = progress.step >= progress.total_steps
-        return is_first or is_last or self._now() - self._written_at >= SECONDS_BETWEEN_LINES
+        return (
+            is_first or progress.is_last or self._now() - self._written_at >= SECONDS_BETWEEN_LINES
+        )
 
 
 def describe(progress: Progress, label: str, unit: str) -> str:
@@ -72,7 +73,7 @@ def details(progress: Progress) -> list[str]:
     parts = [f"{name} {metrics[name]:.4g}" for name in SHOWN if name in metrics]
     if speed := _speed(metrics):
         parts.append(speed)
-    if progress.remaining_seconds is not None and progress.step < progress.total_steps:
+    if progress.remaining_seconds is not None and not progress.is_last:
         parts.append(f"ETA {duration(progress.remaining_seconds)}")
     if progress.note:
         parts.append(progress.note)

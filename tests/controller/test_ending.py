@@ -228,7 +228,7 @@ def test_what_is_told_of_an_ending_holds_the_numbers_that_led_to_it() -> None:
     ("code", "step", "said"),
     [
         (75, 7, "It saved its state at step 7."),
-        (75, 0, "It saved its state at step 0."),
+        (75, 0, "the pod's words"),
         (75, None, "the pod's words"),
         (137, 7, "It was killed before it had saved (exit code 137)."),
         (143, None, "It was killed before it had saved (exit code 143)."),

@@ -1,5 +1,6 @@
 """The pass that records an attempt, and what follows from how it ended."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -172,6 +173,17 @@ def test_an_attempt_that_reported_nothing_reached_no_step(attempt: int) -> None:
     done = plan(observe(make_job(status=status), child, make_pod(attempt=1, code=137)), NOW)
     assert wanted(done)["attempts"][-1]["number"] == 1
     assert "reachedStep" not in wanted(done)["attempts"][-1]
+
+
+def test_an_attempt_that_knew_no_step_takes_nothing_back() -> None:
+    """It was stopped while it loaded, and only its pod's reports told of a step."""
+    status = {**RUNNING, "progress": {"step": 7, "updatedAt": time()}}
+    said = json.dumps({"run_id": "r", "status": "stopped"})
+    pod = make_pod(code=75, message=said)
+    done = plan(observe(make_job(status=status), make_child(ended="Failed"), pod), NOW)
+    assert wanted(done)["attempts"][0]["reachedStep"] == 7
+    assert wanted(done)["progress"]["step"] == 7
+    assert "CheckpointAvailable" not in {c["type"] for c in wanted(done)["conditions"]}
 
 
 def test_the_end_takes_the_newest_progress_along() -> None:

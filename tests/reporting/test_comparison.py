@@ -134,7 +134,7 @@ def test_the_results_table_holds_how_each_job_ended() -> None:
         }
     )
     assert "| wordle-sft |  | success | 100 | 9.0 s | loss 0.5123 |" in table
-    assert "failed: RewardError: Reward 'a&#124;b' raised KeyError" in table
+    assert "failed: RewardError: Reward 'a&#124;b' raised KeyError |  | 1.0 s" in table
 
 
 def test_a_run_without_metrics_has_an_empty_curve(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from tenyson.checkpoints.rotation import Verified, surplus_in_mirror
 from tenyson.checkpoints.store import CheckpointStore
 from tenyson.contract import File
 from tenyson.errors import CheckpointError, CredentialsError, DependencyError, SupersededError
+from tenyson.jobs.training.going_back import GoBack, expected_start, find_start
 
 
 def save(store: CheckpointStore, step: int, text: str = "weights") -> Path:
@@ -397,3 +398,44 @@ def test_in_the_mirror_the_newest_finished_ones_stay() -> None:
     assert surplus_in_mirror(places[::-1], 1, pinned_step=None) == places[:2]
     assert surplus_in_mirror(places, 1, pinned_step=1) == places[1:2]
     assert surplus_in_mirror(places, 5, pinned_step=None) == []
+
+
+@pytest.mark.parametrize(
+    ("resume", "back", "step"),
+    [
+        ("auto", None, 6),
+        ("never", None, 0),
+        (4, None, 4),
+        (5, None, None),
+        ("auto", GoBack(before_step=6), 4),
+        ("auto", GoBack(before_step=1), 0),
+        (6, GoBack(before_step=6), 4),
+        ("never", GoBack(), 6),
+    ],
+)
+def test_where_a_training_will_start_is_told_by_names_alone(
+    resume: Any, back: GoBack | None, step: int | None, tmp_path: Path
+) -> None:
+    store = open_store(tmp_path / "run", mirror=Mirror(f"file://{tmp_path}/bucket"))
+    for saved in (2, 4, 6):
+        save(store, saved)
+    shutil.rmtree(tmp_path / "run" / "attempt-0" / "checkpoint-6")  # the mirror has it
+    (tmp_path / "run" / "attempt-0" / "checkpoint-8").mkdir()  # never finished
+
+    assert expected_start(store, resume, back) == step
+
+    found = find_start(store, resume, back) if step is not None else None
+    assert (found.step if found else 0) == (step or 0), "and so it does"
+
+
+def test_where_a_training_will_start_is_not_known_while_the_storage_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store(tmp_path / "run", mirror=Mirror(f"file://{tmp_path}/bucket"))
+    save(store, 2)
+
+    def away(_: Any) -> list[str]:
+        raise DependencyError("The storage does not answer.")
+
+    monkeypatch.setattr(Mirror, "finished_folders", away)
+    assert expected_start(store, "auto", None) is None

@@ -151,6 +151,10 @@ def test_the_total_is_left_out_while_nobody_knows_it() -> None:
     assert metrics == [{"name": "step", "value": "0"}]
 
 
+def test_a_step_that_nobody_knows_is_not_told() -> None:
+    assert metrics_of(wire_format(Progress(None, 300))) == {"total_steps": "300"}
+
+
 def test_the_time_left_is_the_pace_of_this_attempt_alone() -> None:
     times = iter([100.0, 108.0])
     clock = StepClock(50, 100, now=lambda: next(times))
@@ -281,5 +285,5 @@ def test_an_evaluation_reports_rows_from_the_start(
 
     EvalJob(make_config(), sum_task, output_dir=tmp_path, options=options).run()
 
-    assert metrics_of(listener.got[0][1]) == {"step": "0"}
+    assert metrics_of(listener.got[0][1]) == {}  # which rows are answered, nobody knows yet
     assert metrics_of(listener.got[-1][1]) == {"step": "10", "total_steps": "10"}

@@ -124,10 +124,19 @@ class CheckpointStore:
         """Returns where the folder has checkpoints, finished or not, the oldest first."""
         return self._files.places()
 
-    def expected_step(self) -> int:
-        """Returns the newest checkpoint's step by its name alone; 0 where there is none."""
-        places = self.places()
-        return places[-1].step if places else 0
+    def finished_steps(self, *, before: int | None = None, is_own: bool = False) -> list[int]:
+        """Returns the steps of what `newest` would look at, the newest first, by names alone.
+
+        Nothing is verified or fetched, and checkpoints that were never finished do not count.
+
+        Raises:
+            DependencyError: The mirror cannot be reached.
+            CredentialsError: The mirror refuses the credentials.
+        """
+        finished = {*self._finished(), *self._mirrored()}
+        return [
+            place.step for place in self._wanted(sorted(finished, reverse=True), before, is_own)
+        ]
 
     def newest(self, *, before: int | None = None, is_own: bool = False) -> Checkpoint | None:
         """Returns the newest checkpoint that verifies, or None; older ones fill in, and it says so.
@@ -139,13 +148,7 @@ class CheckpointStore:
             before: Only those of earlier steps count; None counts all.
             is_own: Whether only this attempt's count.
         """
-        places = [
-            place
-            for place in self._all_places()
-            if (before is None or place.step < before)
-            and (not is_own or place.attempt == self._fence.attempt)
-        ]
-        return next(self._verified(places), None)
+        return next(self._verified(self._wanted(self._all_places(), before, is_own)), None)
 
     def at_step(self, step: int) -> Checkpoint:
         """Returns the newest attempt's checkpoint of a step.
@@ -179,6 +182,14 @@ class CheckpointStore:
                 for place in self._mirrored():
                     if place.step > step:
                         self._mirror.remove(place.name)
+
+    def _wanted(self, places: list[Place], before: int | None, is_own: bool) -> list[Place]:
+        return [
+            place
+            for place in places
+            if (before is None or place.step < before)
+            and (not is_own or place.attempt == self._fence.attempt)
+        ]
 
     def _all_places(self) -> list[Place]:
         """Returns the places in the folder and those in the mirror, the newest first."""

@@ -60,7 +60,9 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
 def _named(letter: str, run: Outcome) -> list[str]:
     told = [f"run {run.manifest.get('run_id')}", str(run.manifest.get("job_type"))]
     if run.result is not None:
-        told += [run.result.status, f"step {run.result.global_step}"]
+        told.append(run.result.status)
+        if run.result.global_step is not None:
+            told.append(f"step {run.result.global_step}")
     return [f"{letter}  {run.place} ({', '.join(told)})"]
 
 

@@ -20,7 +20,7 @@ from tenyson.jobs.recording.record import Record
 from tenyson.jobs.result import JobResult
 from tenyson.jobs.sampling.engines import Choice
 from tenyson.jobs.training.amendments import Amendments
-from tenyson.jobs.training.going_back import GoBack
+from tenyson.jobs.training.going_back import GoBack, expected_start
 from tenyson.phases import Phases
 from tenyson.progress import CHECKPOINT_STEP, Progress, ProgressEndpoint, ProgressPusher
 from tenyson.progress_bar import progress_display
@@ -107,14 +107,25 @@ def checkpoint_store(context: RunContext) -> CheckpointStore:
 
 def announce_start(context: RunContext) -> None:
     """Tells the controller where the attempt will start, before anything heavy is loaded."""
-    if context.job_type is JobType.EVAL:
-        context.reporter.announce(Progress(0, 0))
+    if context.job_type is JobType.EVAL:  # which answers it goes on from, its model's weights tell
+        context.reporter.announce(Progress(None, 0))
         return
-    resume, step = context.config.checkpoint.resume, 0
-    if resume != "never":
-        step = resume if isinstance(resume, int) else checkpoint_store(context).expected_step()
+    step = expect_start(context)
     metrics = {CHECKPOINT_STEP: step} if step else {}
     context.reporter.announce(Progress(step, context.config.training.max_steps or 0, metrics))
+
+
+def expect_start(context: RunContext) -> int | None:
+    """Returns where the training will start, None if that is not known, and notes it.
+
+    An attempt that is stopped while it loads then says where the next one goes on.
+    """
+    if context.ranks.is_main:  # the checkpoints lie in its folder
+        resume = context.config.checkpoint.resume
+        context.result.global_step = expected_start(
+            checkpoint_store(context), resume, context.go_back
+        )
+    return context.result.global_step
 
 
 class Reporter:

@@ -187,7 +187,7 @@ class Job(ABC):
                 upload_results(mirror, fence, context.record.watcher)
             push(context)
             if context.budget_spent:
-                raise budget_reached(self.job_type, result.global_step, context.budget_spent)
+                raise budget_reached(self.job_type, result.global_step or 0, context.budget_spent)
         ranks.finish()
 
     def _claim(self, result: JobResult) -> tuple[Fence, Mirror | None]:

@@ -54,10 +54,12 @@ class JobResult:
     failure: Failure | None = None
     """None when the run succeeded."""
     stop_reason: str | None = None
-    global_step: int = 0
-    """Optimiser steps done over all attempts."""
-    resumed_from_step: int = 0
-    """Step of the checkpoint that this attempt started from; 0 for a fresh start."""
+    global_step: int | None = None
+    """Optimiser steps done over all attempts; an evaluation's rows. None where the attempt ended
+    before it knew. One that ended while it loaded has the step that it would have gone on from."""
+    resumed_from_step: int | None = None
+    """Step of the checkpoint that this attempt started from; 0 for a fresh start, None where it
+    ended before it started from anything."""
     output_uri: str | None = None
     adapter_sha256: str | None = None
     """Hash of the adapter that was trained or evaluated; None for a base model or full weights."""

@@ -20,7 +20,7 @@ class Status:
     """How a run ended."""
 
     status: str
-    global_step: int
+    global_step: int | None
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def read_outcome(place: Path) -> Outcome:
     manifest = read_manifest(place)
     folder = place if place.is_dir() else place.parent
     result = _json_of(folder / File.JOB_RESULT)
-    status = Status(str(result.get("status")), int(result.get("global_step") or 0))
+    status = Status(str(result.get("status")), result.get("global_step"))
     return Outcome(
         place=place,
         manifest=manifest,

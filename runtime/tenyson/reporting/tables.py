@@ -68,7 +68,7 @@ def _result_row(name: str, result: JobResult) -> tuple[str, ...]:
         name,
         result.job_type or "",
         status,
-        f"{result.global_step:,}",
+        "" if result.global_step is None else f"{result.global_step:,}",
         f"{result.total_time_seconds:.1f} s",
         metrics or "none",
     )

@@ -116,6 +116,7 @@ class Attempt:
 
 def be_deaf() -> None:
     """Hangs in the start, and swallows whatever is raised there."""
+    from tenyson.jobs.evaluating import _eval
     from tenyson.jobs.training import _sft
 
     def hang(*args: Any) -> Any:
@@ -124,7 +125,7 @@ def be_deaf() -> None:
                 os.write(2, b"hanging\n")  # in here: the signal comes as soon as it is read
                 time.sleep(60)
 
-    _sft.locate_model = hang
+    _sft.locate_model = _eval.locate_models = hang
 
 
 def hang_in_the_last_upload() -> None:

@@ -97,6 +97,41 @@ def test_a_start_that_swallows_the_stop_is_ended_at_the_deadline(start: Any) -> 
     assert "SIGTERM" in attempt.result.stop_reason
 
 
+@pytest.mark.parametrize("where", ["the output folder", "the mirror alone"])
+def test_a_stop_while_it_loads_says_where_the_next_attempt_goes_on(
+    where: str, start: Any, tmp_path: Path
+) -> None:
+    env = {Env.OUTPUT_URI: f"file://{tmp_path}/bucket"} if where == "the mirror alone" else {}
+    first = start(sections=steps_and_saves(2), run="0" if env else "run", **env)
+    assert first.end() == 0, first.log
+    again = {"run": "1" if env else "run", "sections": steps_and_saves(4), **env}
+    loading = start(1, sabotage="deaf", **again, **{Env.GRACE_SECONDS: "3"})
+    loading.wait_until(lambda: "hanging" in loading.log)
+
+    loading.send(signal.SIGTERM)
+
+    assert loading.end(30) == ExitCode.STOPPED
+    assert (loading.message.global_step, loading.message.resumed_from_step) == (2, None)
+    assert loading.result == loading.message
+    resumed = start(2, **again)
+    assert resumed.end() == 0, resumed.log
+    assert (resumed.result.resumed_from_step, resumed.result.global_step) == (2, 4)
+
+
+def steps_and_saves(steps: int) -> dict[str, Any]:
+    return {"training": {"max_steps": steps}, "checkpoint": {"every_steps": 2}}
+
+
+def test_an_evaluation_that_is_stopped_while_it_loads_claims_no_rows(start: Any) -> None:
+    attempt = start(job_type="eval", sabotage="deaf", **{Env.GRACE_SECONDS: "3"})
+    attempt.wait_until(lambda: "hanging" in attempt.log)
+
+    attempt.send(signal.SIGTERM)
+
+    assert attempt.end(30) == ExitCode.STOPPED
+    assert (attempt.message.global_step, attempt.message.resumed_from_step) == (None, None)
+
+
 def test_a_stop_in_the_last_upload_ends_in_time_and_the_next_attempt_only_uploads(
     start: Any, tmp_path: Path
 ) -> None:

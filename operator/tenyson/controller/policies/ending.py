@@ -77,7 +77,7 @@ def counted(outcome: Outcome, ending: dict[str, str] | None) -> Outcome:
 
 def _what_was_saved(outcome: Outcome) -> str:
     step = (outcome.result or {}).get("globalStep")
-    if outcome.exit_code == ExitCode.STOPPED and step is not None:
+    if outcome.exit_code == ExitCode.STOPPED and step:
         return f"It saved its state at step {step}."
     if outcome.exit_code in _KILLED:
         return f"It was killed before it had saved (exit code {outcome.exit_code})."

@@ -63,7 +63,7 @@ def describe_run(
             adapter_parent=_adapter_facts(context.adapter_source, adapter),
             evaluated_adapters=_evaluated_facts(context, evaluated or {}),
             parent_runs=parents_of(adapter),
-            resumed_from_step=result.resumed_from_step,
+            resumed_from_step=result.resumed_from_step or 0,
             ranks=context.ranks.size,
             command=context.options.command,
             engine=asdict(context.engine) if context.engine else None,

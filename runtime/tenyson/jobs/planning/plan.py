@@ -99,6 +99,8 @@ def _attempt_of(path: Path) -> int:
 
 def step_seconds(result: JobResult) -> float | None:
     """Returns what a step of an attempt took; None where it did none."""
+    if result.global_step is None or result.resumed_from_step is None:
+        return None
     done = result.global_step - result.resumed_from_step
     if done <= 0:
         return None

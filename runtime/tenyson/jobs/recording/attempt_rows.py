@@ -84,7 +84,7 @@ class AttemptRows:
         ]
         if result.job_type == JobType.EVAL:  # a training logs its metrics on the way
             now = datetime.now(UTC)
-            rows += metric_rows(self._run, result.global_step, {"eval": result.metrics}, now)
+            rows += metric_rows(self._run, result.global_step or 0, {"eval": result.metrics}, now)
         self._telemetry.record([*rows, attempt_row(self._run, ended(self._facts, result, stop))])
 
     def _put_run(self) -> None:
@@ -124,11 +124,7 @@ def _copy_of(artifact: Mapping[str, Any], uri: str | None) -> str | None:
 
 
 def ended(facts: AttemptFacts, result: JobResult, stop: StopRequest) -> AttemptFacts:
-    """Returns what is known of an attempt at its end.
-
-    The result says step 0 of one that ended before it knew where to start; that one undid nothing.
-    """
-    has_started = facts.resumed_from_step is not None
+    """Returns what is known of an attempt at its end."""
     return replace(
         facts,
         ended_at=datetime.now(UTC),
@@ -136,7 +132,7 @@ def ended(facts: AttemptFacts, result: JobResult, stop: StopRequest) -> AttemptF
         exit_code=result.exit_code,
         stop_reason=result.stop_reason,
         global_step=result.global_step,
-        resumed_from_step=result.resumed_from_step if has_started else None,
+        resumed_from_step=result.resumed_from_step,
         wandb_url=result.wandb_url,
         phase_seconds=result.phase_seconds,
         tokens=result.tokens,

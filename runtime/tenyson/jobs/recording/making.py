@@ -36,7 +36,7 @@ def make_record(context: RunContext, started: float) -> None:
         retention=Retention(settings.keep, settings.keep_every),
         redact=redact,
     )
-    events = Events(telemetry, lambda: context.result.global_step)
+    events = Events(telemetry, lambda: context.result.global_step or 0)
     telemetry.listen(lambda reason: tell_of_database(events, reason))
     began = datetime.now(UTC) - timedelta(seconds=time.monotonic() - started)
     rows = AttemptRows(telemetry, events, describe(context), began, redact)

@@ -18,7 +18,7 @@ from tenyson.checkpoints.layout import attempt_folder
 from tenyson.config import JobConfig
 from tenyson.contract import ExitCode, File, JobType
 from tenyson.errors import DivergedError, OutOfMemoryError, SupersededError, TenysonError
-from tenyson.jobs.context import RunContext
+from tenyson.jobs.context import RunContext, expect_start
 from tenyson.jobs.result import JobResult
 from tenyson.jobs.training.amendments import Amendments, roll_back, shrink
 from tenyson.jobs.training.going_back import GoBack, wants_rollback
@@ -54,6 +54,7 @@ def train_and_recover(context: RunContext, train: Callable[[RunContext], None]) 
         _release_memory()
         context.go_back = GoBack(before_step)
         context.amendments = amended
+        expect_start(context)
         LOG.warning("%s", said)
         kind: Kind = "oom" if before_step is None else "guard"
         context.warn(

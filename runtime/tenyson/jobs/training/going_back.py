@@ -6,7 +6,7 @@ from typing import Literal
 from tenyson.checkpoints.layout import Checkpoint
 from tenyson.checkpoints.store import CheckpointStore
 from tenyson.config import JobConfig
-from tenyson.errors import DivergedError
+from tenyson.errors import DivergedError, TenysonError
 
 
 @dataclass(frozen=True)
@@ -42,3 +42,26 @@ def find_start(
     if resume == "auto":
         return store.newest(before=before)
     return store.at_step(resume) if before is None or resume < before else None
+
+
+def expected_start(
+    store: CheckpointStore, resume: Literal["auto", "never"] | int, back: GoBack | None
+) -> int | None:
+    """Returns the step at which `find_start` would start, as far as names tell.
+
+    None where they do not: the storage is away, or there is no checkpoint of the step asked for.
+    """
+    before = back.before_step if back else None
+    try:
+        if back is not None and (own := store.finished_steps(before=before, is_own=True)):
+            return own[0]
+        if resume == "never":
+            return 0
+        steps = store.finished_steps(before=before)
+    except TenysonError:
+        return None  # the start itself meets it, too, and says so
+    if resume == "auto":
+        return steps[0] if steps else 0
+    if before is not None and resume >= before:
+        return 0
+    return resume if resume in steps else None
