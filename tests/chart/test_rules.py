@@ -4,8 +4,10 @@ import statistics
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
+import yaml
 
 from tests.chart.rendering import (
     applied_later,
@@ -14,6 +16,7 @@ from tests.chart.rendering import (
     objects,
     pod_specs,
     presets,
+    rendered,
     template_command,
 )
 
@@ -95,6 +98,26 @@ def test_no_object_is_there_twice(preset: str) -> None:
         for it in objects(preset)
     )
     assert not [name for name, count in names.items() if count > 1]
+
+
+@pytest.mark.parametrize("preset", presets())
+def test_no_key_is_there_twice(preset: str) -> None:
+    """Helm takes the last of them; Flux and kustomize refuse the object."""
+    documents = list(
+        yaml.compose_all(rendered(preset), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    )
+    assert documents
+    assert [key for document in documents for key in _repeated(document)] == []
+
+
+def _repeated(node: yaml.Node | None) -> Iterator[str]:
+    """Yields the keys that a mapping has more than once, with their lines."""
+    if isinstance(node, yaml.MappingNode):
+        names = Counter(key.value for key, _ in node.value)
+        yield from (f"{name} {node.start_mark}" for name, count in names.items() if count > 1)
+    for item in node.value if isinstance(node, yaml.CollectionNode) else ():
+        for inner in item if isinstance(item, tuple) else (item,):
+            yield from _repeated(inner)
 
 
 @pytest.mark.parametrize("preset", presets())

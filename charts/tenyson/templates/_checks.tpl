@@ -13,4 +13,7 @@
 {{- if and .Values.postgresql.embedded .Values.telemetry.databaseSecretRef.name -}}
 {{- fail (printf "postgresql.embedded is true and telemetry.databaseSecretRef.name is %q: that is two databases. Leave one out." .Values.telemetry.databaseSecretRef.name) -}}
 {{- end -}}
+{{- if and .Values.postgresql.embedded (eq .Values.telemetry.databaseSecretRef.key "password") -}}
+{{- fail "telemetry.databaseSecretRef.key is \"password\", under which postgresql.embedded keeps the password itself; choose another, such as \"url\"." -}}
+{{- end -}}
 {{- end }}

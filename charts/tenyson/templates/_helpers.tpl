@@ -20,25 +20,36 @@
 {{ include "tenyson.fullname" . }}-controller
 {{- end }}
 
-{{/* Labels of an object; give it (list . "component"). */}}
+{{/*
+Labels of an object; give it (list . "component"), and further ones as a third. Each key is there once,
+and what finds an object stays what it is, whatever the values say.
+*/}}
 {{- define "tenyson.labels" -}}
 {{- $root := index . 0 -}}
-helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
-app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ $root.Release.Service }}
-app.kubernetes.io/part-of: tenyson
-{{ include "tenyson.selectorLabels" . }}
-{{- with $root.Values.commonLabels }}
-{{ toYaml . }}
+{{- $own := include "tenyson.selectorLabels" . | fromYaml -}}
+{{- $further := ternary dict (last .) (lt (len .) 3) | default dict -}}
+{{- $usual := dict
+  "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-")
+  "app.kubernetes.io/version" $root.Chart.AppVersion
+  "app.kubernetes.io/managed-by" $root.Release.Service
+  "app.kubernetes.io/part-of" "tenyson" -}}
+{{- toYaml (merge $own $further ($root.Values.commonLabels | default dict) $usual) -}}
 {{- end }}
+
+{{/* Labels of a pod that another object makes; give it the same. */}}
+{{- define "tenyson.podLabels" -}}
+{{- $further := ternary dict (last .) (lt (len .) 3) | default dict -}}
+{{- toYaml (merge (include "tenyson.selectorLabels" . | fromYaml) $further ((index . 0).Values.commonLabels | default dict)) -}}
 {{- end }}
 
 {{/* Labels that a component is found by; they never change. */}}
 {{- define "tenyson.selectorLabels" -}}
 {{- $root := index . 0 -}}
-app.kubernetes.io/name: {{ include "tenyson.name" $root }}
-app.kubernetes.io/instance: {{ $root.Release.Name }}
-app.kubernetes.io/component: {{ index . 1 }}
+{{- $found := dict
+  "app.kubernetes.io/name" (include "tenyson.name" $root)
+  "app.kubernetes.io/instance" $root.Release.Name
+  "app.kubernetes.io/component" (index . 1) -}}
+{{- toYaml $found -}}
 {{- end }}
 
 {{/* An image; give it (list . .Values.image). */}}

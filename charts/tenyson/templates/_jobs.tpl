@@ -1,18 +1,17 @@
 {{/* The pods that the chart itself runs for a moment: the controller's image with another command. */}}
 
-{{/* Pod spec up to the container's own part; give it (list . "container's name"). */}}
+{{/* Pod spec up to the container's own part. */}}
 {{- define "tenyson.commandPod" -}}
-{{- $root := index . 0 -}}
 restartPolicy: Never
 enableServiceLinks: false
-securityContext: {{- toYaml $root.Values.podSecurityContext | nindent 2 }}
-{{- with $root.Values.imagePullSecrets }}
+securityContext: {{- toYaml .Values.podSecurityContext | nindent 2 }}
+{{- with .Values.imagePullSecrets }}
 imagePullSecrets: {{- toYaml . | nindent 0 }}
 {{- end }}
-{{- with $root.Values.nodeSelector }}
+{{- with .Values.nodeSelector }}
 nodeSelector: {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with $root.Values.tolerations }}
+{{- with .Values.tolerations }}
 tolerations: {{- toYaml . | nindent 0 }}
 {{- end }}
 {{- end }}

@@ -10,7 +10,9 @@ metadata:
   {{- with $namespace }}
   namespace: {{ . }}
   {{- end }}
-  labels: {{- include "tenyson.labels" (list $root "runtime") | nindent 4 }}
+  {{- /* By `instance` Argo CD before version 3 knows its own, and would prune what no manifest has. */}}
+  {{- $labels := omit (include "tenyson.labels" (list $root "runtime") | fromYaml) "app.kubernetes.io/instance" }}
+  labels: {{- toYaml $labels | nindent 4 }}
 spec: {{- include "tenyson.runtimeSpec" $root | nindent 2 }}
 {{- end }}
 
