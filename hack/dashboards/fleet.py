@@ -1,8 +1,9 @@
 """The dashboard of everything: runs and what they cost, and the operator that starts them."""
 
 from hack.dashboards.attempts import COST_SO_FAR, SPENT, ended, is_newest, status
-from hack.dashboards.model import Dashboard, PromQl, Section, Sql
-from hack.dashboards.panels import STATUS_COLOURS, chosen, over_time, percentiles, stat, table
+from hack.dashboards.fleet_operator import OPERATOR, counted_once, now
+from hack.dashboards.model import Dashboard, Section, Sql
+from hack.dashboards.panels import STATUS_COLOURS, chosen, over_time, stat, table
 from hack.dashboards.run import UID as RUN_UID
 
 UID = "tenyson-fleet"
@@ -33,16 +34,13 @@ _NOW = Section(
     (
         stat(
             "Running jobs",
-            PromQl('sum(tenyson_jobs{phase="Running"}) or vector(0)', instant=True),
+            now(counted_once('tenyson_jobs{phase="Running"}')),
             "TenysonJobs in the phase Running, as the operator sees them.",
             unit="none",
         ),
         stat(
             "Waiting jobs",
-            PromQl(
-                'sum(tenyson_jobs{phase=~"New|Queued|Pending|Starting|Suspended"}) or vector(0)',
-                instant=True,
-            ),
+            now(counted_once('tenyson_jobs{phase=~"New|Queued|Pending|Starting|Suspended"}')),
             "TenysonJobs that have not begun, or wait to go on.",
             unit="none",
         ),
@@ -72,17 +70,15 @@ FROM (
             "Of attempts that ended in the chosen time, by their configured rates.",
         ),
         stat(
-            "Leaders",
-            PromQl("sum(tenyson_leader)", instant=True),
-            "Replicas of the operator that lead: one, but for the seconds of a takeover.",
+            "GPUs in use",
+            now(counted_once('tenyson_gpus{phase=~"Running|Stopping"}')),
+            "Of jobs whose pods run.",
             unit="none",
         ),
         stat(
-            "Refused by the API server",
-            PromQl(
-                "sum(increase(tenyson_api_forbidden_total[$__range])) or vector(0)", instant=True
-            ),
-            "Requests answered with 403 in the chosen time: a rule of RBAC is missing.",
+            "GPUs asked for",
+            now(counted_once("tenyson_gpus")),
+            "Of all jobs that are not over, those in use among them.",
             unit="none",
         ),
     ),
@@ -225,109 +221,11 @@ ORDER BY a.started_at DESC LIMIT 200""",
     ),
 )
 
-_RATE = "$__rate_interval"
-
-_OPERATOR = Section(
-    "Operator",
-    (
-        over_time(
-            "Jobs by phase",
-            PromQl("sum by (phase) (tenyson_jobs)", "{{phase}}"),
-            "TenysonJobs in the cluster.",
-        ),
-        over_time(
-            "Attempts that ended, by class",
-            PromQl(f"sum by (class) (increase(tenyson_attempts_total[{_RATE}]))", "{{class}}"),
-            "App, Infra, Preempted, OOM, Hang, as the operator judges them.",
-            bars=True,
-        ),
-        over_time(
-            "Passes",
-            PromQl(f"sum by (result) (rate(tenyson_reconciles_total[{_RATE}]))", "{{result}}"),
-            "Passes of the operator per second, by how they ended.",
-            unit="ops",
-        ),
-        over_time(
-            "Queue",
-            (
-                PromQl("sum(tenyson_queue_depth)", "waiting"),
-                PromQl("max(tenyson_queue_oldest_seconds)", "oldest, s"),
-                PromQl(f"sum(increase(tenyson_queue_retries_total[{_RATE}]))", "retries"),
-            ),
-            "Jobs that wait for a pass, how long the oldest waits, passes tried again.",
-        ),
-        over_time(
-            "Queue latency",
-            percentiles("tenyson_queue_latency_seconds", 0.5, 0.99),
-            "Seconds from asking for a pass to its begin.",
-            unit="s",
-        ),
-        over_time(
-            "Reconcile",
-            percentiles("tenyson_reconcile_seconds", 0.5, 0.99),
-            "Seconds that a pass takes.",
-            unit="s",
-        ),
-        over_time(
-            "API calls",
-            PromQl(
-                f"sum by (verb, resource) (rate(tenyson_api_calls_total[{_RATE}]))",
-                "{{verb}} {{resource}}",
-            ),
-            "Requests to the API server per second.",
-            unit="reqps",
-        ),
-        over_time(
-            "API calls that failed",
-            PromQl(
-                f'sum by (code) (rate(tenyson_api_calls_total{{code=~"0|4..|5.."}}[{_RATE}]))',
-                "{{code}}",
-            ),
-            "By answer; 0 is none. 404 and 409 occur in a healthy cluster, too.",
-            unit="reqps",
-        ),
-        over_time(
-            "Held back by the client's rate limit",
-            percentiles("tenyson_limiter_wait_seconds", 0.5, 0.99),
-            "Seconds that a request waited for the limiter.",
-            unit="s",
-        ),
-        over_time(
-            "Leader",
-            (
-                PromQl("tenyson_leader", "{{instance}}"),
-                PromQl("max(tenyson_leader_transitions)", "changes of hands"),
-            ),
-            "Which replica leads, and how often the lease has changed hands.",
-        ),
-        over_time(
-            "Watches and reports",
-            (
-                PromQl("max by (kind) (tenyson_watch_age_seconds)", "watch of {{kind}}"),
-                PromQl("max(tenyson_progress_staleness_seconds)", "most silent job"),
-            ),
-            "Age of the newest word of the API server, and of that of a running job.",
-            unit="s",
-        ),
-        over_time(
-            "Cached objects and progress reports",
-            (
-                PromQl("max by (kind) (tenyson_cached_objects)", "{{kind}}"),
-                PromQl(
-                    f"sum by (code) (rate(tenyson_progress_reports_total[{_RATE}]))",
-                    "reports/s answered {{code}}",
-                ),
-            ),
-            "What the operator holds in memory, and the reports it gets.",
-        ),
-    ),
-)
-
 FLEET = Dashboard(
     UID,
     "Tenyson / Fleet",
     "All runs of the telemetry database, and the operator's own metrics.",
     (chosen("experiment", "Experiment", _EXPERIMENTS, has_all=True),),
-    (_NOW, _RUNS, _OPERATOR),
+    (_NOW, _RUNS, OPERATOR),
     time=("now-7d", "now"),
 )

@@ -24,14 +24,20 @@ STATUS_COLOURS = {
 
 
 def stat(
-    title: str, query: Query, description: str, *, unit: str = "short", width: int = 4
+    title: str,
+    query: Query,
+    description: str,
+    *,
+    unit: str = "short",
+    width: int = 4,
+    text: str = "value",
 ) -> Panel:
-    """Returns a panel with one value; text is shown, too."""
+    """Returns a panel with one value, which may be a text; or with the `name` of each series."""
     return Panel(
         title, "stat", (query,), description, width=width, height=4,
         options={
             "reduceOptions": {"calcs": ["lastNotNull"], "fields": "/.*/", "values": False},
-            "colorMode": "none", "graphMode": "none", "textMode": "value", "justifyMode": "auto",
+            "colorMode": "none", "graphMode": "none", "textMode": text, "justifyMode": "auto",
         },
         defaults={"unit": unit},
     )  # fmt: skip

@@ -1,5 +1,6 @@
 """What machines are told about the controller: metrics, alive, ready."""
 
+import re
 import socket
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -54,11 +55,12 @@ async def ask(port: int, path: str) -> tuple[int, str]:
 
 async def test_a_scrape_shows_jobs_by_type_and_phase_and_no_name(parts: Parts, port: int) -> None:
     running = {"phase": "Running", "startTime": "2030-01-01T00:00:00Z"}
-    parts.cache.put_job(job_body("secret-name", status=running))
+    gpus = {"nodes": 3, "resources": {"gpus": 2}}
+    parts.cache.put_job(job_body("secret-name", status=running, **gpus))
     parts.cache.put_job(job_body("other-name", status=running))
     parts.cache.put_job(job_body("new-name"))
     ended = {"phase": "Succeeded", "conditions": conditions(Complete="True")}
-    parts.cache.put_job(job_body("done-name", status=ended))
+    parts.cache.put_job(job_body("done-name", status=ended, **gpus))
     parts.reports["n", "secret-name"] = Report(0, datetime.now(UTC) - timedelta(seconds=90))
     parts.reports["n", "done-name"] = Report(0, datetime.now(UTC) - timedelta(days=9))
     await parts.server.start("127.0.0.1", port)
@@ -67,6 +69,12 @@ async def test_a_scrape_shows_jobs_by_type_and_phase_and_no_name(parts: Parts, p
     assert 'tenyson_jobs{phase="Running",type="SFT"} 2.0' in text
     assert 'tenyson_jobs{phase="New",type="SFT"} 1.0' in text
     assert "tenyson_leader " in text
+    assert 'tenyson_gpus{phase="Running"} 6.0' in text
+    assert 'tenyson_gpus{phase="New"} 0.0' in text
+    assert 'tenyson_gpus{phase="Succeeded"' not in text
+    assert re.search(
+        r'^tenyson_build_info\{python="3[^}]+version="[^"]+"\} 1.0$', text, re.MULTILINE
+    )
     assert "-name" not in text
     (staleness,) = (
         float(line.split()[1])

@@ -204,6 +204,14 @@ def test_every_phase_that_is_asked_for_is_one_of_the_controllers() -> None:
     assert [word for word in asked if f'"{word}"' not in sources] == []
 
 
+def test_what_every_replica_counts_is_asked_of_the_leader_alone() -> None:
+    """A standby has the same jobs in its memory: a plain sum would show each of them twice."""
+    counted = [e for e in promql() if re.search(r"\btenyson_(jobs|gpus)\b", e)]
+    assert len(counted) >= 6
+    for expression in counted:
+        assert "* on (instance) group_left () tenyson_leader" in expression
+
+
 def _exposed() -> dict[str, tuple[str, ...]]:
     """Names of time series as Prometheus stores them, with their labels."""
     from tenyson.controller.cache import Cache
@@ -219,7 +227,11 @@ def _exposed() -> dict[str, tuple[str, ...]]:
     for metric in REGISTRY._collector_to_names:
         for family in metric.collect():
             labels = tuple(getattr(metric, "_labelnames", ()))
-            ends = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}
+            ends = {
+                "counter": ["_total"],
+                "histogram": ["_bucket", "_sum", "_count"],
+                "info": ["_info"],
+            }
             for end in ends.get(family.type, [""]):
                 series[family.name + end] = labels
     for family in snapshot.collect():

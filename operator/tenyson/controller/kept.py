@@ -20,7 +20,8 @@ from tenyson.controller.reading import job_of, read_spec, tracking_mark
 from tenyson.controller.resource.spec import TenysonJobSpec
 
 _METADATA: Final = (
-    "namespace", "name", "uid", "generation", "resourceVersion", "deletionTimestamp",
+    "namespace", "name", "uid", "generation", "resourceVersion", "creationTimestamp",
+    "deletionTimestamp",
 )  # fmt: skip
 _NO_PARENTS: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -37,6 +38,8 @@ class KeptJob:
     """Metadata that a pass needs, and the status."""
     type: str
     """SFT, RL or Eval; empty where the spec cannot be read."""
+    gpus: int
+    """Of all its nodes, once it runs."""
     phase: str
     """Empty before the first pass."""
     parents: Mapping[str, str]
@@ -63,9 +66,11 @@ def keep_job(body: Object, known: KeptJob | None = None) -> KeptJob:
         spec = _written(body.get("spec") or {})
         job = job_of(body, *_read(spec))
         type_: str = job.spec.type if job.spec is not None else ""
+        gpus = job.spec.resources.gpus * job.spec.nodes if job.spec is not None else 0
         parents, runtimes = job.parents() or _NO_PARENTS, _runtimes_of(job)
     else:
-        spec, type_, parents, runtimes = known.spec, known.type, known.parents, known.runtimes
+        spec, type_, gpus = known.spec, known.type, known.gpus
+        parents, runtimes = known.parents, known.runtimes
     return KeptJob(
         uid=uid,
         generation=generation,
@@ -73,6 +78,7 @@ def keep_job(body: Object, known: KeptJob | None = None) -> KeptJob:
         spec=spec,
         body=_written(kept | {"status": status}),
         type=type_,
+        gpus=gpus,
         phase=sys.intern(status.get("phase") or ""),
         parents=parents,
         runtimes=runtimes,

@@ -4,13 +4,40 @@ What can be counted when it is asked for (jobs by phase, the age of a watch) is 
 the way: `snapshot.py` reads it off the cache at each scrape.
 """
 
+import os
+import platform
+from importlib import metadata
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+
+from tenyson.contract import Env
 
 REGISTRY: Final = CollectorRegistry()
 
 _FAST: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60)
+_HOUR: Final = 3600
+_LONG: Final = (
+    *(1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800),
+    *(_HOUR, 4 * _HOUR, 12 * _HOUR, 24 * _HOUR, 72 * _HOUR),
+)
+
+
+def _version() -> str:
+    try:
+        return metadata.version("tenyson")
+    except metadata.PackageNotFoundError:  # started from sources that nobody has installed
+        return "unknown"
+
+
+BUILD = Info("tenyson_build", "Which controller this is; always 1.", registry=REGISTRY)
+BUILD.info(
+    {
+        "version": _version(),
+        "revision": os.environ.get(Env.GIT_SHA) or "unknown",
+        "python": platform.python_version(),
+    }
+)
 
 QUEUE_LATENCY_SECONDS = Histogram(
     "tenyson_queue_latency_seconds",
@@ -34,6 +61,20 @@ ATTEMPTS = Counter(
     "tenyson_attempts",
     "Attempts that were recorded as ended, by class (App, Infra, Preempted, OOM, Hang, …).",
     ["class"],
+    registry=REGISTRY,
+)
+ATTEMPT_SECONDS = Histogram(
+    "tenyson_attempt_seconds",
+    "Seconds that the pod of an ended attempt ran, by class.",
+    ["class"],
+    buckets=_LONG,
+    registry=REGISTRY,
+)
+JOB_START_SECONDS = Histogram(
+    "tenyson_job_start_seconds",
+    "Seconds from a job's creation until its pods ran for the first time.",
+    ["type"],
+    buckets=_LONG,
     registry=REGISTRY,
 )
 API_CALLS = Counter(

@@ -30,6 +30,7 @@ class Job:
     """None when the controller cannot read it; `problem` says why."""
     problem: str
     status: Object
+    created_at: str = ""
     tracked_by: str = ""
     """The label or annotation of a tool that would make the job again if it were deleted."""
 

@@ -27,6 +27,7 @@ def job_of(body: Object, spec: TenysonJobSpec | None, problem: str) -> Job:
         spec=spec,
         problem=problem,
         status=body.get("status") or {},
+        created_at=meta.get("creationTimestamp") or "",
         tracked_by=tracking_mark(meta),
     )
 

@@ -19,6 +19,7 @@ from tenyson.controller.observed import Child, Defaults, Job, Observed, Report
 from tenyson.controller.plan import Plan, child_refused, name_taken, plan
 from tenyson.controller.queue import WorkQueue
 from tenyson.controller.reading import read_child
+from tenyson.controller.timings import seconds_of_last_attempt, seconds_to_first_run
 
 logger = logging.getLogger(__name__)
 
@@ -151,8 +152,7 @@ class Reconciler:
             raise
         self._written_at[job.key] = time.monotonic()
         self._cache.put_job(written, wake=False)
-        if wanted.recorded:
-            metrics.ATTEMPTS.labels(wanted.recorded).inc()
+        _measure(job, wanted)
         ended = wanted.status.get("attempts")
         if ended:
             self._cache.forget_ended_pods(job.key, ended[-1]["number"])
@@ -197,3 +197,14 @@ class Reconciler:
                 raise
         if kind == "Job":
             self._cache.put_child(created, wake=False)
+
+
+def _measure(job: Job, wanted: Plan) -> None:
+    """Counts what a plan whose status has been written began and ended."""
+    status = wanted.status or {}
+    if wanted.recorded:
+        metrics.ATTEMPTS.labels(wanted.recorded).inc()
+        if (ran := seconds_of_last_attempt(status)) is not None:
+            metrics.ATTEMPT_SECONDS.labels(wanted.recorded).observe(ran)
+    if (waited := seconds_to_first_run(job, status)) is not None and job.spec is not None:
+        metrics.JOB_START_SECONDS.labels(job.spec.type).observe(waited)

@@ -13,6 +13,9 @@ from tenyson.controller.names import Key
 from tenyson.controller.observed import Report
 from tenyson.controller.queue import WorkQueue
 
+_Counted = Mapping[tuple[str, ...], float]
+"""By labels."""
+
 
 class Snapshot(Collector):
     """What the queue, the watches, the cache and the reports look like now."""
@@ -45,23 +48,28 @@ class Snapshot(Collector):
             ["kind"],
             {(kind,): len(self._cache.known(kind)) for kind in ("job", "child", "pod")},
         )
-        jobs, running = self._jobs()
+        jobs, gpus, running = self._jobs()
         yield _gauges("tenyson_jobs", "TenysonJobs.", ["type", "phase"], jobs)
+        yield _gauges("tenyson_gpus", "GPUs that jobs which are not over ask for.", ["phase"], gpus)
         yield _gauge(
             "tenyson_progress_staleness_seconds",
             "Age of the newest report of that running job which has been silent for longest.",
             self._staleness(running),
         )
 
-    def _jobs(self) -> tuple[Mapping[tuple[str, ...], float], list[Key]]:
-        """Returns how many jobs there are of each type and phase, and those that run."""
+    def _jobs(self) -> tuple[_Counted, _Counted, list[Key]]:
+        """Returns how many jobs of each type and phase there are, their GPUs, and which run."""
         counts: Counter[tuple[str, ...]] = Counter()
+        gpus: Counter[tuple[str, ...]] = Counter()
         running = []
         for key, job in self._cache.jobs():
-            counts[job.type or "Unreadable", job.phase or "New"] += 1
-            if job.phase == "Running":
+            phase = job.phase or "New"
+            counts[job.type or "Unreadable", phase] += 1
+            if not job.ended_as:
+                gpus[(phase,)] += job.gpus
+            if phase == "Running":
                 running.append(key)
-        return counts, running
+        return counts, gpus, running
 
     def _staleness(self, running: Iterable[Key]) -> float:
         now = datetime.now(UTC)
@@ -73,9 +81,7 @@ def _gauge(name: str, text: str, value: float) -> Metric:
     return _gauges(name, text, [], {(): value})
 
 
-def _gauges(
-    name: str, text: str, labels: list[str], values: Mapping[tuple[str, ...], float]
-) -> Metric:
+def _gauges(name: str, text: str, labels: list[str], values: _Counted) -> Metric:
     metric = GaugeMetricFamily(name, text, labels=labels)
     for under, value in values.items():
         metric.add_metric(list(under), value)
