@@ -5,18 +5,13 @@ from contextlib import closing
 from types import SimpleNamespace
 from typing import Any
 
-from datasets import Dataset
-
-from tenyson.errors import ConfigError, Problem, TaskError
-from tenyson.evaluation.completions import SAMPLED, Completion, Sampling
+from tenyson.evaluation.completions import SAMPLED, Sampling
 from tenyson.evaluation.engines.engine import Engine
-from tenyson.evaluation.prompts import Prepared, prepare_prompts
+from tenyson.evaluation.prompts import Prepared
 from tenyson.evaluation.proof import prove_adapters
 from tenyson.jobs._libraries import quiet
 from tenyson.jobs.context import RunContext
-from tenyson.jobs.data._context_length import context_length
-from tenyson.jobs.data._data import dataset_of, facts_of, require_columns
-from tenyson.jobs.data.named import origin_of
+from tenyson.jobs.data._data import facts_of
 from tenyson.jobs.evaluating._eval_answers import answer_all
 from tenyson.jobs.evaluating._eval_episodes import EpisodeEngine
 from tenyson.jobs.evaluating._eval_models import (
@@ -26,6 +21,12 @@ from tenyson.jobs.evaluating._eval_models import (
     open_engine,
 )
 from tenyson.jobs.evaluating._eval_outputs import write_outputs
+from tenyson.jobs.evaluating._eval_prompts import (
+    AskedRows,
+    asked_rows,
+    prepare_rows,
+    visible_tokens,
+)
 from tenyson.jobs.evaluating._eval_results import (
     AnswerSet,
     lower_is_better,
@@ -36,7 +37,6 @@ from tenyson.jobs.evaluating._eval_results import (
 from tenyson.jobs.evaluating.answered_rows import ANSWERED_SHARE, AnsweredRows, answered_rows
 from tenyson.jobs.models._models import load_model_config, load_tokenizer, locate_model
 from tenyson.jobs.outcome._description import describe_run
-from tenyson.jobs.sampling._episodes import reset
 from tenyson.jobs.sampling._stage import environment_of
 from tenyson.manifest import LOWER_IS_BETTER
 from tenyson.seeding import seed_everything
@@ -45,133 +45,77 @@ from tenyson.seeding import seed_everything
 def evaluate(context: RunContext) -> None:
     """Evaluates on the task's prompts; `context.result` holds the outcome."""
     quiet()
-    context.options.stop.check()  # the libraries' import takes long
-    settings = context.config.evaluation
-    seed_everything(settings.seed)
-    environment = environment_of(context)
-    dataset = prompts_of(context, environment)
-    rows = asked_rows(dataset, environment)
-    ids = row_ids(rows)
+    stop = context.options.stop
+    stop.check()  # the libraries' import takes long
+    seed_everything(context.config.evaluation.seed)
+    asked = asked_rows(context)
     source = locate_model(context)
     tokenizer = load_tokenizer(context.config, source)
     model_config = load_model_config(context.config, source)
     models = locate_models(context)
     choice = choose(context, source, model_config, models)
-    prepared = prepare_rows(context, tokenizer, model_config, rows, ids)
-    main = models[0].adapter
-    context.result.adapter_sha256 = main.sha256 if main else None
-    context.options.stop.check()
-    described = SimpleNamespace(config=model_config)
-    further = {m.name: m.adapter for m in models[1:] if m.adapter is not None}
-    data = {"eval": facts_of(dataset)}
-    if lower := lower_is_better(context):
-        context.notes[LOWER_IS_BETTER] = lower
-    describe_run(context, described, source, data, main, tokenizer, further)
-    longest = max(len(request.ids) for request in prepared.requests)
-    engine = open_engine(
-        context,
-        choice,
-        source,
-        tokenizer,
-        models,
-        needed_length=_needed_length(context, longest, model_config, environment),
-    )
-    if environment is not None:
-        engine = EpisodeEngine(
-            engine,
-            tokenizer,
-            {str(row_id): row for row_id, row in zip(ids, dataset.to_list(), strict=True)},
-            lambda: environment_of(context),
-            max_turns=context.config.rl.max_turns,
-            context_length=visible_tokens(context, model_config),
-            batch_size=settings.batch_size,
-        )
-    context.options.stop.defer()  # from here on what is answered is kept, batch by batch
+    prepared = prepare_rows(context, tokenizer, model_config, asked)
+    context.result.adapter_sha256 = models[0].adapter_sha256
+    stop.check()
+    _describe(context, asked, source, model_config, tokenizer, models)
+    length = _needed_length(context, prepared, model_config, asked.environment)
+    engine = open_engine(context, choice, source, tokenizer, models, needed_length=length)
+    if asked.environment is not None:
+        engine = _with_episodes(engine, context, tokenizer, model_config, asked)
+    stop.defer()  # from here on what is answered is kept, batch by batch
     with closing(engine):
         changes = _prove(context, engine, prepared, models)
         sampling = _sampling(context)
         found = answer_all(context, engine, models, prepared.requests, sampling)
         context.phases.turn_to("save")
         for model in models:
-            own = answered_rows(rows, ids, found[model.name])
+            own = answered_rows(asked.rows, asked.ids, found[model.name])
             facts = _facts(model, engine, changes) | _facts_of_a_part(context, model, own)
-            if not own.ids:
-                continue
-            for answers in _answer_sets(model, facts, own.completions, sampling):
-                with context.phases.measure("reward"):
-                    scored = score(context, tokenizer, own.rows, answers)
-                samples = telemetry_samples(own.rows, own.ids, scored)
-                context.record.telemetry.record_eval_samples(samples)
-                write_results(context, own.rows, own.ids, scored)
-                write_outputs(context, own.rows, own.ids, scored)
+            for answers in _answer_sets(model, facts, own, sampling):
+                _leave_results(context, tokenizer, own, answers)
 
 
-def _needed_length(context: RunContext, longest: int, model_config: Any, environment: Any) -> int:
+def _describe(
+    context: RunContext,
+    asked: AskedRows,
+    source: str,
+    model_config: Any,
+    tokenizer: Any,
+    models: Sequence[EvaluatedModel],
+) -> None:
+    """Writes the run's manifest: what is asked, and of which models."""
+    if lower := lower_is_better(context):
+        context.notes[LOWER_IS_BETTER] = lower
+    further = {m.name: m.adapter for m in models[1:] if m.adapter is not None}
+    described = SimpleNamespace(config=model_config)
+    data = {"eval": facts_of(asked.dataset)}
+    describe_run(context, described, source, data, models[0].adapter, tokenizer, further)
+
+
+def _needed_length(
+    context: RunContext, prepared: Prepared, model_config: Any, environment: Any
+) -> int:
     """Tokens that the engine must have room for: an episode goes on to the end of the context."""
+    longest = max(len(request.ids) for request in prepared.requests)
     usual = longest + context.config.evaluation.max_new_tokens
     whole = visible_tokens(context, model_config) if environment is not None else None
     return usual if whole is None else max(usual, whole)
 
 
-def prompts_of(context: RunContext, environment: Any = None) -> Dataset:
-    """Returns the rows of the task that are evaluated; an environment brings their prompts."""
-    if environment is not None and context.config.evaluation.truncate_prompts:
-        problem = "cuts prompts, and the task's make_env plays episodes, whose prompts stay whole"
-        raise ConfigError(
-            [Problem("evaluation.truncate_prompts", problem)],
-            hint="Leave it out, and let the environment give shorter prompts.",
-        )
-    prompts = dataset_of(context, "get_eval_dataset", context.plain_config)
-    if environment is None:
-        require_columns(prompts, origin_of(context, "get_eval_dataset"), ("prompt",))
-    limit = context.config.evaluation.max_prompts
-    return prompts if limit is None else prompts.select(range(min(limit, len(prompts))))
-
-
-def asked_rows(dataset: Dataset, environment: Any) -> list[dict[str, Any]]:
-    """Returns the rows with their prompts, those that the environment gives where there is one."""
-    rows: list[dict[str, Any]] = dataset.to_list()
-    if environment is None:
-        return rows
-    return [{**row, "prompt": reset(environment, row)} for row in rows]
-
-
-def prepare_rows(
-    context: RunContext,
-    tokenizer: Any,
-    model_config: Any,
-    rows: list[dict[str, Any]],
-    ids: Sequence[Any],
-) -> Prepared:
-    """Returns the rows' prompts as tokens that leave room for an answer."""
-    settings = context.config.evaluation
-    prepared = prepare_prompts(
+def _with_episodes(
+    engine: Engine, context: RunContext, tokenizer: Any, model_config: Any, asked: AskedRows
+) -> EpisodeEngine:
+    """Returns an engine of whole episodes of the task's, whose turns the given one generates."""
+    rows = asked.dataset.to_list()
+    return EpisodeEngine(
+        engine,
         tokenizer,
-        [str(row_id) for row_id in ids],
-        [row["prompt"] for row in rows],
+        {str(row_id): row for row_id, row in zip(asked.ids, rows, strict=True)},
+        lambda: environment_of(context),
+        max_turns=context.config.rl.max_turns,
         context_length=visible_tokens(context, model_config),
-        max_new_tokens=settings.max_new_tokens,
-        truncate=settings.truncate_prompts,
+        batch_size=context.config.evaluation.batch_size,
     )
-    if prepared.truncated:
-        context.warn(f"{prepared.truncated} prompts lost their beginning to fit the context.")
-    if prepared.ended:
-        context.warn(
-            f"{prepared.ended} prompts end with the end-of-text token, after which a model has "
-            "nothing to say; does the tokenizer add it (add_eos_token)?"
-        )
-    return prepared
-
-
-def visible_tokens(context: RunContext, model_config: Any) -> int | None:
-    """Returns the tokens that the model sees in the engine that is chosen; None knows no limit."""
-    settings = context.config.evaluation
-    is_vllm = context.engine.is_vllm if context.engine else settings.engine == "vllm"
-    lengths = [
-        context_length(model_config),
-        context.config.vllm.max_model_length if is_vllm else None,
-    ]
-    return min((length for length in lengths if length), default=None)
 
 
 def _sampling(context: RunContext) -> Sampling:
@@ -199,7 +143,7 @@ def _prove(
 def _facts(model: EvaluatedModel, engine: Engine, changes: dict[str, float]) -> dict[str, Any]:
     """Returns what a results file says of its model."""
     facts: dict[str, Any] = {
-        "adapter_sha256": model.adapter.sha256 if model.adapter else None,
+        "adapter_sha256": model.adapter_sha256,
         "engine": engine.name,
     }
     if model.name in changes:
@@ -222,34 +166,26 @@ def _facts_of_a_part(
 
 
 def _answer_sets(
-    model: EvaluatedModel,
-    facts: dict[str, Any],
-    completions: list[list[Completion]],
-    sampling: Sampling,
+    model: EvaluatedModel, facts: dict[str, Any], own: AnsweredRows, sampling: Sampling
 ) -> Iterator[AnswerSet]:
     """Yields what gets metrics of its own: all completions, or the greedy ones and the samples."""
+    if not own.ids:
+        return
     is_sampled = sampling.temperature > 0
     if len(sampling.draws) == sampling.num_samples:
-        yield AnswerSet(model.label, facts, completions, is_sampled)
+        yield AnswerSet(model.label, facts, own.completions, is_sampled)
         return
-    yield AnswerSet(model.label, facts, [drawn[:1] for drawn in completions], is_sampled=False)
+    yield AnswerSet(model.label, facts, [drawn[:1] for drawn in own.completions], is_sampled=False)
     label = f"{model.label}/{SAMPLED}" if model.label else SAMPLED
-    yield AnswerSet(label, facts, [drawn[1:] for drawn in completions], is_sampled)
+    yield AnswerSet(label, facts, [drawn[1:] for drawn in own.completions], is_sampled)
 
 
-def row_ids(rows: list[dict[str, Any]]) -> list[Any]:
-    """Returns what names each row: its `id`, else its place.
-
-    Raises:
-        TaskError: Two rows have the same; a paired comparison would take one for the other.
-    """
-    ids = [row.get("id", place) for place, row in enumerate(rows)]
-    seen: set[str] = set()
-    for row_id in map(str, ids):
-        if row_id in seen:
-            raise TaskError(
-                f"get_eval_dataset has two rows with the id {row_id!r}.",
-                hint="Ids tell rows apart in comparisons of models; make them unique.",
-            )
-        seen.add(row_id)
-    return ids
+def _leave_results(
+    context: RunContext, tokenizer: Any, own: AnsweredRows, answers: AnswerSet
+) -> None:
+    """Scores an answer set, and leaves its numbers and rows in telemetry, files and the result."""
+    with context.phases.measure("reward"):
+        scored = score(context, tokenizer, own.rows, answers)
+    context.record.telemetry.record_eval_samples(telemetry_samples(own.rows, own.ids, scored))
+    write_results(context, own.rows, own.ids, scored)
+    write_outputs(context, own.rows, own.ids, scored)

@@ -223,7 +223,7 @@ def _recipe(context: RunContext, engine: Engine, model: EvaluatedModel, sampling
     return answers_recipe(
         json.loads((context.output_dir / File.MANIFEST).read_text(encoding="utf-8")),
         context.config,
-        model.adapter.sha256 if model.adapter else None,
+        model.adapter_sha256,
         sampling,
         {
             "engine": engine.name,

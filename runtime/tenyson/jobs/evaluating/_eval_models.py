@@ -47,6 +47,11 @@ class EvaluatedModel:
     """What its results are called; empty for the main model's."""
     adapter: Adapter | None
 
+    @property
+    def adapter_sha256(self) -> str | None:
+        """Of the adapter's weights; None for the base model."""
+        return self.adapter.sha256 if self.adapter else None
+
     @cached_property
     def adapter_config(self) -> dict[str, Any]:
         """PEFT's configuration of the adapter; empty for the base model."""

@@ -19,8 +19,8 @@ from tenyson.jobs.data._data_report import decide_packing, report_data, summary,
 from tenyson.jobs.data._mask_report import describe_example, report_masks, sample_of, stop_ids_of
 from tenyson.jobs.data._preparation import PreparedRows
 from tenyson.jobs.data._prompts import require_a_full_round, rl_prompts, with_prompts
-from tenyson.jobs.evaluating._eval import asked_rows, prepare_rows, prompts_of, row_ids
 from tenyson.jobs.evaluating._eval_models import EvaluatedModel, choose, locate_models
+from tenyson.jobs.evaluating._eval_prompts import asked_rows, prepare_rows
 from tenyson.jobs.models._models import require_vocabulary
 from tenyson.jobs.planning.plan import Plan
 from tenyson.jobs.sampling._rewards import checked_rewards
@@ -127,14 +127,11 @@ def plan_eval(
     context: RunContext, plan: Plan, source: str, tokenizer: Any, model_config: Any
 ) -> PlannedData:
     """Adds the prompts, the models, the engine and what is sampled."""
-    environment = environment_of(context)
-    dataset = prompts_of(context, environment)
-    _plan_rows(plan, "evaluation", dataset)
-    rows = asked_rows(dataset, environment)
-    ids = row_ids(rows)
+    asked = asked_rows(context)
+    _plan_rows(plan, "evaluation", asked.dataset)
     models = locate_models(context)
     choose(context, source, model_config, models)  # first: what fits hangs on the engine
-    prepared = prepare_rows(context, tokenizer, model_config, rows, ids)
+    prepared = prepare_rows(context, tokenizer, model_config, asked)
     longest = max(len(request.ids) for request in prepared.requests)
     settings = context.config.evaluation
     answer = settings.max_new_tokens
@@ -142,8 +139,8 @@ def plan_eval(
     plan.add("models", ", ".join(_evaluated(model) for model in models))
     drawn = "greedy" if settings.temperature == 0 else f"at temperature {settings.temperature:g}"
     greedy = ", and once greedy" if settings.include_greedy else ""
-    plan.add("sampling", f"{len(rows)} prompts x {settings.num_samples}, {drawn}{greedy}")
-    return PlannedData(len(rows), longest)
+    plan.add("sampling", f"{len(asked.rows)} prompts x {settings.num_samples}, {drawn}{greedy}")
+    return PlannedData(len(asked.rows), longest)
 
 
 def _evaluated(model: EvaluatedModel) -> str:
