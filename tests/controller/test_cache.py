@@ -90,7 +90,7 @@ def test_nothing_is_left_of_a_deleted_job() -> None:
     cache.drop_job(("n", "j"))
     cache.drop_child(("n", "j-a0"))
     stores = [value for value in vars(cache).values() if isinstance(value, dict | Dependents)]
-    assert [bool(store) for store in stores] == [False] * 7
+    assert [bool(store) for store in stores] == [False] * 6
 
 
 def test_a_change_that_means_nothing_to_us_wakes_nobody() -> None:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from tenyson.controller.answers import ApiError
 from tenyson.controller.certificate_folder import FolderCertificate
 from tenyson.controller.certificate_secret import SecretCertificate
 from tenyson.controller.certificates import Certificate, make
 from tenyson.controller.observed import Object
 from tenyson.controller.serving_certificate import ServingCertificate
-from tenyson.controller.transport import ApiError
 
 HOST = "127.0.0.1"
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tenyson.controller import names, rules
+from tenyson.controller import names, root_rules
 from tenyson.controller.resource.spec import TenysonJobSpec
 from tests.controller.api import ApiError, Namespace, eventually
 from tests.controller.builders import CONFIG
@@ -171,13 +171,13 @@ def test_a_started_run_keeps_what_it_once_said(ns: Namespace, field: str) -> Non
 
 @pytest.mark.parametrize("field", STEERED)
 def test_a_started_run_may_still_be_steered(ns: Namespace, field: str) -> None:
-    deadlines = dict.fromkeys(rules.DEADLINES, 100)
+    deadlines = dict.fromkeys(root_rules.DEADLINES, 100)
     start(ns, **deadlines)
     for value in STEERED[field]:
         ns.edit("j", **{field: value})
 
 
-@pytest.mark.parametrize("field", rules.DEADLINES)
+@pytest.mark.parametrize("field", root_rules.DEADLINES)
 def test_a_deadline_is_not_lowered_and_not_set_once_the_run_has_started(
     ns: Namespace, field: str
 ) -> None:

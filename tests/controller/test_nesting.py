@@ -6,10 +6,10 @@ import orjson
 import pytest
 
 from tenyson.controller import nesting
+from tenyson.controller.answers import parsed
 from tenyson.controller.kept import keep_job
 from tenyson.controller.observed import Reference
 from tenyson.controller.plan import plan
-from tenyson.controller.transport import parsed
 from tests.controller.builders import CONFIG, NOW, condition, job_body, observe, read_job
 
 

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from tenyson.controller.dependents import Dependents
 from tenyson.controller.kept import KeptJob, keep_job
 from tenyson.controller.names import Key, run_id
-from tenyson.controller.observed import Child, Job, Object, Observed, Pod, Runtime
-from tenyson.controller.reading import read_child, read_pod, read_runtime
+from tenyson.controller.observed import Child, Job, Object, Observed, Pod
+from tenyson.controller.reading import read_child, read_pod
+from tenyson.controller.runtimes import Runtimes
+from tenyson.controller.versions import Id, is_older
 
-Id = tuple[str, str]
-"""Namespace and name of any object."""
 Wake = Callable[[Key, bool], None]
 """Asks for a pass over a job; True when a child may have to be made."""
 
@@ -26,14 +26,13 @@ class Cache:
     def __init__(self, wake: Wake, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._wake = wake
         self._now = now
-        self._runtimes: dict[Id, Runtime] = {}
+        self._runtimes = Runtimes()
         self._jobs: dict[Key, KeptJob] = {}
         self._children: dict[Id, Child] = {}
         self._pods: dict[Id, Pod] = {}
         self._children_of: dict[Key, set[Id]] = {}
         self._pods_of: dict[Key, set[Id]] = {}
         self._dependents = Dependents()
-        self._cluster_runtimes_hidden = False
 
     # Jobs
 
@@ -52,7 +51,7 @@ class Cache:
         meta = body["metadata"]
         key = meta["namespace"], meta["name"]
         known = self._jobs.get(key)
-        if known is not None and _is_older(meta, known.uid, known.resource_version):
+        if known is not None and is_older(meta, known):
             return
         job = keep_job(body, known)
         self._jobs[key] = job
@@ -92,7 +91,7 @@ class Cache:
         child = read_child(body)
         at = child.namespace, child.name
         known = self._children.get(at)
-        if known is not None and _is_older(body["metadata"], known.uid, known.resource_version):
+        if known is not None and is_older(body["metadata"], known):
             return
         if child.ended_as:
             is_old = known is None or known.uid != child.uid
@@ -132,7 +131,7 @@ class Cache:
         pod = read_pod(body)
         at = pod.namespace, pod.name
         known = self._pods.get(at)
-        if known is not None and _is_older(body["metadata"], known.uid, known.resource_version):
+        if known is not None and is_older(body["metadata"], known):
             return
         self._pods[at] = pod
         self._pods_of.setdefault((pod.namespace, pod.job), set()).add(at)
@@ -183,27 +182,19 @@ class Cache:
 
     def put_runtime(self, body: Object) -> None:
         """Takes up a TenysonRuntime or a ClusterTenysonRuntime."""
-        runtime = read_runtime(body)
-        at = runtime.namespace, runtime.name
-        known = self._runtimes.get(at)
-        if known is not None and _is_older(body["metadata"], known.uid, known.resource_version):
-            return
-        self._runtimes[at] = runtime
-        if known is None or known.raw != runtime.raw:
-            self._wake_users(at)
+        if changed := self._runtimes.put(body):
+            self._wake_users(changed)
 
     def drop_runtime(self, at: Id, uid: str = "") -> None:
         """Forgets a runtime that was deleted; the namespace is empty for a cluster's."""
-        known = self._runtimes.get(at)
-        if known is not None and (not uid or known.uid == uid):
-            del self._runtimes[at]
+        if self._runtimes.drop(at, uid):
             self._wake_users(at)
 
     def hide_cluster_runtimes(self, hidden: bool) -> None:
         """Notes whether the controller has no right to read ClusterTenysonRuntimes."""
-        if hidden == self._cluster_runtimes_hidden:
+        if hidden == self._runtimes.hidden:
             return
-        self._cluster_runtimes_hidden = hidden
+        self._runtimes.hidden = hidden
         for key, job in self._jobs.items():
             if not job.has_started and not job.ended_as and job.runtimes[-1][0] == "":
                 self._wake(key, True)
@@ -227,11 +218,7 @@ class Cache:
             kind: job, child, pod, runtime or cluster runtime.
         """
         if kind in ("runtime", "cluster runtime"):
-            return {
-                at: (found.uid, found.resource_version)
-                for at, found in self._runtimes.items()
-                if bool(at[0]) is (kind == "runtime")
-            }
+            return self._runtimes.known(of_cluster=kind == "cluster runtime")
         objects: Mapping[Id, KeptJob | Child | Pod] = {
             "job": self._jobs, "child": self._children, "pod": self._pods,
         }[kind]  # type: ignore[assignment]  # fmt: skip
@@ -251,10 +238,8 @@ class Cache:
             children=tuple(self._children[at] for at in self._children_of.get(key, ())),
             pods=tuple(self.pods_of(key)),
             others=self._ancestors(key),
-            runtime=next(
-                (self._runtimes[at] for at in kept.runtimes if at in self._runtimes), None
-            ),
-            cluster_runtimes_hidden=self._cluster_runtimes_hidden,
+            runtime=self._runtimes.first(kept.runtimes),
+            cluster_runtimes_hidden=self._runtimes.hidden,
         )
 
     def _ancestors(self, key: Key) -> dict[str, Job]:
@@ -267,11 +252,6 @@ class Cache:
                 found[name] = parent.read()
                 to_visit.extend(parent.parents)
         return found
-
-
-def _is_older(meta: Object, known_uid: str, known_version: int) -> bool:
-    """Whether an object tells nothing new; one with another uid replaces its namesake."""
-    return bool(meta["uid"] == known_uid and int(meta["resourceVersion"]) <= known_version)
 
 
 def _without_version(found: Child | Pod) -> tuple[object, ...]:

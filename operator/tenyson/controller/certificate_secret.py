@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
+from tenyson.controller.answers import ApiError, NotLeaderError
 from tenyson.controller.logs import Seldom
 from tenyson.controller.observed import Object
 from tenyson.controller.rotation import FILES, Issued, UnusableError, read, renewed
 from tenyson.controller.serving_certificate import ServingCertificate
-from tenyson.controller.transport import ApiError, NotLeaderError
 
 logger = logging.getLogger(__name__)
 

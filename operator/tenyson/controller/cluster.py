@@ -4,16 +4,11 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
 from tenyson.controller import names
+from tenyson.controller.answers import ApiError, NotLeaderError, Object, parsed
 from tenyson.controller.calls import ELECTION, EVENT, READ
 from tenyson.controller.observed import Child
 from tenyson.controller.paths import job_path, kind_path, path_of, resource_path
-from tenyson.controller.transport import (
-    ApiError,
-    NotLeaderError,
-    Object,
-    Transport,
-    parsed,
-)
+from tenyson.controller.transport import Transport
 
 __all__ = ["ApiError", "Cluster", "NotLeaderError", "Object", "resource_path"]
 

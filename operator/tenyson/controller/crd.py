@@ -11,7 +11,7 @@ from typing import Any, Final
 import yaml
 
 from tenyson.config import JobConfig
-from tenyson.controller import rules
+from tenyson.controller import rule_places
 from tenyson.controller.names import (
     CLUSTER_RUNTIME_KIND,
     CLUSTER_RUNTIME_PLURAL,
@@ -115,7 +115,7 @@ def job_schema() -> Schema:
         # Without it, kstatus takes a job that the controller has not seen yet for one that is done.
         "default": {"observedGeneration": -1},
     }
-    rules.place_in_job(schema)
+    rule_places.place_in_job(schema)
     return schema
 
 
@@ -123,7 +123,7 @@ def runtime_schema() -> Schema:
     """Returns the structural schema of a TenysonRuntime or ClusterTenysonRuntime."""
     spec = structural(TenysonRuntimeSpec, defaults=True)
     schema = _resource("Defaults of TenysonJobs, pinned when a run starts.", spec)
-    rules.place_in_runtime(schema)
+    rule_places.place_in_runtime(schema)
     return schema
 
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from tenyson.controller import metrics
-from tenyson.controller.cache import Id
 from tenyson.controller.cluster import ApiError, Cluster
 from tenyson.controller.limiter import backoff
 from tenyson.controller.logs import Seldom
 from tenyson.controller.observed import Object
+from tenyson.controller.versions import Id
 
 logger = logging.getLogger(__name__)
 

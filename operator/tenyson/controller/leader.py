@@ -20,10 +20,10 @@ from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
 from tenyson.controller import metrics
+from tenyson.controller.answers import ApiError, Object
 from tenyson.controller.fence import Fence
 from tenyson.controller.lease import Candidate, claim, holder_of, released, version_of
 from tenyson.controller.limiter import backoff
-from tenyson.controller.transport import ApiError, Object
 
 logger = logging.getLogger(__name__)
 

@@ -1,27 +1,15 @@
-"""The CRD's CEL rules: what the API server refuses, and the sentence it says.
+"""The CEL rules on fields of the specs: what the API server refuses, and the sentence it says.
 
-Each message names the field and the fix. Rules on the resource's own name and on its history
-stand at the root, the only place from which `metadata.name` and `status` can be seen.
+Each message names the field and the fix. Those at a TenysonJob's root are in `root_rules`.
 """
 
 import json
-from typing import Any, Final
+from typing import Final
 
 from tenyson.contract import Env
 from tenyson.controller.manifests.volumes import RESERVED
-from tenyson.controller.names import MAX_JOB_NAME
 
 Rule = dict[str, str]
-
-IMMUTABLE: Final = (
-    "type", "task", "config", "configFrom", "dependsOn", "adapterFrom", "runtimeRef", "image",
-    "nodes", "resources", "placement", "backend", "modal", "env", "telemetry", "output",
-    "checkpoint", "queueName", "budget",
-)  # fmt: skip
-"""Fields of the spec that may not change once the run has started."""
-
-DEADLINES: Final = ("activeDeadlineSeconds", "pendingDeadlineSeconds", "progressDeadlineSeconds")
-"""Fields of the spec that may only be raised, or lifted, once the run has started."""
 
 _OPEN: Final = {
     Env.HUB_TOKEN, Env.IMAGE_DIGEST, Env.GIT_SHA, Env.REPLAY_OF, Env.REPLAY_FORCE,
@@ -36,70 +24,8 @@ _RESERVED: Final = sorted(
 _TASK: Final = (
     r"^([A-Za-z_][A-Za-z0-9_]*(\\.[A-Za-z_][A-Za-z0-9_]*)*|[^ :]+\\.py)(:[A-Za-z_][A-Za-z0-9_]*)?$"
 )
-
-
 _PASSWORD: Final = "://[^/:]*:.*@"
 
-
-def _immutable(field: str) -> Rule:
-    return {
-        "rule": (
-            "!has(oldSelf.status) || !has(oldSelf.status.startTime) || "
-            f"(has(self.spec.{field}) ? has(oldSelf.spec.{field}) && "
-            f"self.spec.{field} == oldSelf.spec.{field} : !has(oldSelf.spec.{field}))"
-        ),
-        "message": (
-            f"spec.{field} cannot change once the run has started; make another TenysonJob. "
-            "Only suspend, stop, retry, ttlSecondsAfterFinished and the deadlines may change."
-        ),
-    }
-
-
-def _raised_only(field: str) -> Rule:
-    return {
-        "rule": (
-            "!has(oldSelf.status) || !has(oldSelf.status.startTime) || "
-            f"!has(self.spec.{field}) || "
-            f"(has(oldSelf.spec.{field}) && self.spec.{field} >= oldSelf.spec.{field})"
-        ),
-        "message": (
-            f"spec.{field} can only be raised or set to null once the run has started; "
-            "to end the run, set stop to true."
-        ),
-    }
-
-
-ROOT: Final[list[Rule]] = [
-    {
-        "rule": f"size(self.metadata.name) <= {MAX_JOB_NAME}",
-        "message": (
-            f"metadata.name must have at most {MAX_JOB_NAME} characters, since names of child Jobs "
-            "and pods are made from it; choose a shorter name."
-        ),
-    },
-    {
-        "rule": "!self.metadata.name.contains('.')",
-        "message": "metadata.name must have no dot, since it becomes part of a pod's host name.",
-    },
-    {
-        "rule": (
-            "!has(self.spec.dependsOn) || "
-            "!self.spec.dependsOn.exists(d, d.job == self.metadata.name)"
-        ),
-        "message": (
-            "spec.dependsOn names the job itself, which would wait for ever; remove that entry."
-        ),
-    },
-    {
-        "rule": "!has(self.spec.adapterFrom) || self.spec.adapterFrom.job != self.metadata.name",
-        "message": (
-            "spec.adapterFrom names the job itself; name the run whose adapter to start from, "
-            "or remove it."
-        ),
-    },
-    *(_immutable(field) for field in IMMUTABLE),
-    *(_raised_only(field) for field in DEADLINES),
-]
 
 _SHARED: Final[dict[str, list[Rule]]] = {
     "env[]": [
@@ -251,49 +177,3 @@ RUNTIME: Final[dict[str, list[Rule]]] = {
     **{f"spec.{path}": rules for path, rules in _SHARED.items()},
 }
 """Rules inside a TenysonRuntime and a ClusterTenysonRuntime."""
-
-JOB_LIST_KEYS: Final = {
-    "spec.dependsOn": ["job"],
-    "spec.env": ["name"],
-    "status.conditions": ["type"],
-}
-"""Lists that are maps: server-side apply merges them by these keys, and refuses a repeated one."""
-RUNTIME_LIST_KEYS: Final = {"spec.env": ["name"], "spec.pod.volumes": ["name"]}
-
-
-def place_in_job(schema: dict[str, Any]) -> None:
-    """Puts every rule and list key of a TenysonJob where it belongs.
-
-    Raises:
-        KeyError: A rule stands at a place that the schema does not have.
-    """
-    schema["x-kubernetes-validations"] = ROOT
-    _place(schema, JOB, JOB_LIST_KEYS)
-
-
-def place_in_runtime(schema: dict[str, Any]) -> None:
-    """Puts every rule and list key of a runtime where it belongs.
-
-    Raises:
-        KeyError: A rule stands at a place that the schema does not have.
-    """
-    _place(schema, RUNTIME, RUNTIME_LIST_KEYS)
-
-
-def _place(
-    schema: dict[str, Any], rules: dict[str, list[Rule]], keys: dict[str, list[str]]
-) -> None:
-    for path, found in rules.items():
-        _at(schema, path).setdefault("x-kubernetes-validations", []).extend(found)
-    for path, names in keys.items():
-        _at(schema, path).update(
-            {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": names}
-        )
-
-
-def _at(schema: dict[str, Any], path: str) -> dict[str, Any]:
-    for part in path.split("."):
-        schema = schema["properties"][part.removesuffix("[]")]
-        if part.endswith("[]"):
-            schema = schema["items"]
-    return schema

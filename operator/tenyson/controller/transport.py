@@ -13,7 +13,7 @@ Which answers are tried again depends on the verb and on the code:
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
 import orjson
@@ -21,22 +21,22 @@ from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
 from tenyson.controller import metrics
-from tenyson.controller.calls import (
-    READ,
-    RETRY_AFTER_MOST_SECONDS,
-    WRITE,
-    Policy,
-    verb_and_resource,
+from tenyson.controller.answers import (
+    ApiError,
+    NotLeaderError,
+    Object,
+    UnreadableError,
+    error_in,
+    lines_of,
+    parsed,
 )
+from tenyson.controller.calls import READ, WRITE, Policy, verb_and_resource
 from tenyson.controller.credentials import Credentials
 from tenyson.controller.fence import Fence
-from tenyson.controller.limiter import Limiter, backoff, retry_after
+from tenyson.controller.limiter import Limiter, backoff
 from tenyson.controller.logs import Seldom
-from tenyson.controller.nesting import cut_text
 
 logger = logging.getLogger(__name__)
-
-Object = dict[str, Any]
 
 JSON: Final = "application/json"
 _ACCEPTED: Final = "application/json, application/jwk-set+json"
@@ -44,25 +44,6 @@ _AGAIN: Final = frozenset({429, 500, 502, 503, 504})
 _FORBIDDEN_EVERY_SECONDS: Final = 60.0
 _SILENCE_SECONDS: Final = 100
 """A watch that says nothing for so long is dead: bookmarks come about once a minute."""
-
-
-class ApiError(Exception):
-    """Raised when the API server refuses a request, or cannot be reached (status 0)."""
-
-    def __init__(self, status: int, reason: str, message: str, retry_after: float = 0.0) -> None:
-        super().__init__(f"{status} {reason}: {message}")
-        self.status = status
-        self.reason = reason
-        self.message = message
-        self.retry_after = retry_after
-        """Seconds that the server asked to be left alone for."""
-
-
-class NotLeaderError(ApiError):
-    """Raised instead of a write when this replica does not lead, or may not any more."""
-
-    def __init__(self) -> None:
-        super().__init__(0, "NotLeader", "this replica's lease has run out; nothing was sent")
 
 
 class Transport:
@@ -139,11 +120,11 @@ class Transport:
                 metrics.API_CALLS.labels(verb, resource, response.status).inc()
                 if response.status < 400:
                     return parsed(content) if content else {}
-                error = _error(response, content)
+                error = error_in(response, content)
         except (aiohttp.ClientError, TimeoutError, OSError) as failure:
             metrics.API_CALLS.labels(verb, resource, 0).inc()
             raise _Again(ApiError(0, "Unreachable", repr(failure))) from failure
-        except _UnreadableError as unreadable:
+        except UnreadableError as unreadable:
             raise _Again(unreadable) from unreadable
         if error.status == 403:
             self._note_forbidden(verb, resource, error)
@@ -193,11 +174,11 @@ class Transport:
             async with self._session.get(self._url(path), timeout=timeout) as response:
                 metrics.API_CALLS.labels("watch", resource, response.status).inc()
                 if response.status >= 400:
-                    error = _error(response, await response.read())
+                    error = error_in(response, await response.read())
                     if error.status == 401:
                         await self._renewed()
                     raise error
-                async for line in _lines(response.content):
+                async for line in lines_of(response.content):
                     yield line
         except (aiohttp.ClientError, TimeoutError, OSError) as failure:
             raise ApiError(0, "Unreachable", repr(failure)) from failure
@@ -222,44 +203,12 @@ class _FencedPayload(aiohttp.BytesPayload):
         await super().write_with_length(writer, content_length)
 
 
-class _UnreadableError(ApiError):
-    """Raised when what came is no JSON object: a proxy's page, or a line cut short."""
-
-    def __init__(self, content: bytes) -> None:
-        super().__init__(0, "Unreadable", content[:300].decode(errors="replace"))
-
-
 class _Again(Exception):  # noqa: N818  not an error yet
     """Raised within the client when a request may be tried again."""
 
     def __init__(self, error: ApiError) -> None:
         super().__init__()
         self.error = error
-
-
-def parsed(content: bytes) -> Object:
-    """Returns a JSON object.
-
-    Raises:
-        ApiError: It is none.
-    """
-    try:
-        found = _loaded(content)
-    except orjson.JSONDecodeError as error:
-        raise _UnreadableError(content) from error
-    if not isinstance(found, dict):
-        raise _UnreadableError(content)
-    return found
-
-
-def _loaded(content: bytes) -> Any:
-    try:
-        return orjson.loads(content)
-    except orjson.JSONDecodeError as error:
-        if "limit" not in str(error):
-            raise
-        # One object of a list is nested too deep; the others must be heard of.
-        return orjson.loads(cut_text(content))
 
 
 def _connect(credentials: Credentials, agent: str) -> aiohttp.ClientSession:
@@ -269,26 +218,3 @@ def _connect(credentials: Credentials, agent: str) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(ssl=credentials.tls(), limit=64), headers=headers
     )
-
-
-def _error(response: aiohttp.ClientResponse, content: bytes) -> ApiError:
-    headers = response.headers
-    wait = retry_after(
-        headers.get("Retry-After", ""), headers.get("Date", ""), most=RETRY_AFTER_MOST_SECONDS
-    )
-    try:
-        status = orjson.loads(content)
-        found = ApiError(response.status, status.get("reason", ""), status.get("message", ""), wait)
-    except (orjson.JSONDecodeError, AttributeError):
-        told = content[:300].decode(errors="replace")
-        found = ApiError(response.status, "", told, wait)
-    return found
-
-
-async def _lines(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-    """Yields whole lines; the stream's own readline refuses objects above 64 KiB."""
-    rest = b""
-    async for chunk in stream.iter_any():
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            yield line
