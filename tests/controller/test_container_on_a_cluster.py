@@ -83,6 +83,7 @@ def container(cluster: Any, api: Api, ns: Namespace, tmp_path: Path) -> Iterator
         "POD_NAME": "tenyson-0", "POD_NAMESPACE": SYSTEM, "POD_IP": "127.0.0.1",
         "TENYSON_NAMESPACES": ns.name,
         "TENYSON_PROGRESS_ADVERTISE": "tenyson-progress.tenyson-system.svc",
+        "TENYSON_PROGRESS_ADVERTISE_PORT": "8443",
         "TENYSON_PROGRESS_CERT_SECRET": "tenyson-progress-certificate",
         "TENYSON_PROGRESS_PORT": "0",
         "TENYSON_METRICS_PORT": str(status),
@@ -127,6 +128,14 @@ def test_it_works_without_a_writable_disk_and_ends_in_seconds_when_told_to(
     lines = [json.loads(line) for line in container.lines()]
     assert any("has given up the lease" in line["message"] for line in lines)
     assert {line["severity"] for line in lines} <= {"info"}, "nothing to warn of"
+
+
+def test_pods_are_told_the_services_port_whatever_it_listens_on_itself(
+    container: Container,
+) -> None:
+    eventually(lambda: ready(container))
+    told = [json.loads(line)["message"] for line in container.lines()]
+    assert "Pods report their progress to https://tenyson-progress.tenyson-system.svc:8443" in told
 
 
 def test_it_can_be_ended_while_it_still_starts(tmp_path: Path) -> None:

@@ -28,8 +28,10 @@
   value: {{ include "tenyson.certificateSecret" . }}
 {{- end }}
 - name: TENYSON_PROGRESS_ADVERTISE
-  value: {{ include "tenyson.progressHost" . }}
-{{- range $name, $value := omit .Values.settings "progressAdvertise" }}
+  value: {{ include "tenyson.progressHost" . | quote }}
+- name: TENYSON_PROGRESS_ADVERTISE_PORT
+  value: {{ .Values.settings.progressAdvertisePort | default (include "tenyson.progressServicePort" .) | int | quote }}
+{{- range $name, $value := omit .Values.settings "progressAdvertise" "progressAdvertisePort" }}
 - name: TENYSON_{{ $name | snakecase | upper }}
   {{- /* A number comes as a float, which prints large ones with an exponent. */}}
   value: {{ (kindIs "float64" $value) | ternary ($value | toJson) (toString $value) | quote }}

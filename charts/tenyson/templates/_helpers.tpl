@@ -97,6 +97,11 @@ and what finds an object stays what it is, whatever the values say.
 {{- default (printf "%s-progress.%s.svc" (include "tenyson.fullname" .) .Release.Namespace) .Values.settings.progressAdvertise -}}
 {{- end }}
 
+{{/* The Service's port: running pods were given it, so it never changes. */}}
+{{- define "tenyson.progressServicePort" -}}
+8443
+{{- end }}
+
 {{/* The Secret of the endpoint's certificate. The controller leaves one alone that it has not made. */}}
 {{- define "tenyson.certificateSecret" -}}
 {{ include "tenyson.fullname" . }}-progress-{{ ternary "cert-manager" "certificate" .Values.certManager.enabled }}

@@ -149,7 +149,7 @@ class Controller:
         port = await self._progress.start(
             settings.progress_bind, settings.progress_port, self._certificate.server_tls, forwarder
         )
-        self._progress_url = _url(host, port)
+        self._progress_url = _url(host, settings.progress_advertise_port or port)
         self._elector = self._election(_url(here, port))
         self._keep_certificate(host)
         logger.info("Pods report their progress to %s", self._progress_url)

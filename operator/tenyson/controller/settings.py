@@ -33,6 +33,8 @@ class Settings:
     """Seconds between two writes of a job's progress."""
     progress_advertise: str = ""
     """Host name or address under which pods reach the controller; empty: found out."""
+    progress_advertise_port: int = 0
+    """Port under which they reach it, such as a Service's; 0: the one that it listens on."""
     progress_bind: str = "0.0.0.0"
     """Address that the progress endpoint listens on."""
     progress_port: int = 8443
