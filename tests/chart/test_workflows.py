@@ -88,6 +88,12 @@ def test_nothing_is_pushed_before_the_tag_was_checked_and_the_tests_passed() -> 
             assert {"check", "test"} <= _before(name, jobs), name
 
 
+def test_a_release_was_tried_on_a_real_node_too() -> None:
+    assert _read("release.yaml")["jobs"]["test"]["uses"] == "./.github/workflows/test.yaml"
+    assert "|| github.ref_type == 'tag'" in _read("test.yaml")["jobs"]["e2e"]["if"]
+    assert _read("release.yaml")[True]["push"] == {"tags": ["v*"]}  # YAML 1.1 reads `on` as true
+
+
 def test_every_job_has_a_time_limit() -> None:
     for path in _WORKFLOWS:
         for name, job in _read(path.name)["jobs"].items():

@@ -1,5 +1,6 @@
 """docs/eks.md: what a reader copies out of it is taken by the API it is meant for."""
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -63,6 +64,11 @@ def test_the_device_plugin_and_the_jobs_stand_on_the_nodes_of_both_ways() -> Non
         )
     preset = yaml.safe_load(manifests()["values.yaml"])["runtime"]["pod"]["nodePreset"]
     assert preset == {"karpenter": None, "managedNodeGroup": {"name": group["name"]}}
+
+
+def test_the_clusters_network_enforces_the_policies_that_the_chart_makes() -> None:
+    addons = {addon["name"]: addon for addon in objects("cluster.yaml")[0]["addons"]}
+    assert json.loads(addons["vpc-cni"]["configurationValues"]) == {"enableNetworkPolicy": "true"}
 
 
 # What is AWS's
