@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def project_version(root: Path) -> str:
+def project_version(root: Path = ROOT) -> str:
     """Returns the version of the project, the one place where it is written by hand."""
     with (root / "pyproject.toml").open("rb") as file:
         return str(tomllib.load(file)["project"]["version"])

@@ -88,7 +88,7 @@ def find_builder(wanted: str | None, report: Report) -> Builder:
 
 def works(name: str) -> bool:
     """Whether the program is there and answers."""
-    return shutil.which(name) is not None and all(_succeeds(probe) for probe in _PROBES[name])
+    return shutil.which(name) is not None and all(succeeds(probe) for probe in _PROBES[name])
 
 
 def run(command: Sequence[str], *, what: str, quiet: bool = False) -> str:
@@ -111,10 +111,6 @@ def run(command: Sequence[str], *, what: str, quiet: bool = False) -> str:
 
 def succeeds(command: Sequence[str], timeout_seconds: float = 60) -> bool:
     """Whether the command ends well and in time."""
-    return _succeeds(command, timeout_seconds)
-
-
-def _succeeds(command: Sequence[str], timeout_seconds: float = 60) -> bool:
     try:
         done = subprocess.run(command, capture_output=True, timeout=timeout_seconds, check=False)
     except (OSError, subprocess.TimeoutExpired):

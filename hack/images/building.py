@@ -19,10 +19,10 @@ from hack.images.plan import (
     Image,
     find_image,
     plan_build,
-    project_version,
     sources_hash,
 )
 from hack.images.secrets import build_secrets
+from hack.release import project_version
 
 VARIABLES = ("BASE_IMAGE", "UV_IMAGE", "EXTRAS", "IMAGE_PREFIX", "BUILDER")
 """What the caller may choose, by the environment."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -65,12 +64,6 @@ def find_image(name: str) -> Image:
     if name not in IMAGES:
         raise ImageError(f"there is no image {name!r}; there are {', '.join(IMAGES)}")
     return IMAGES[name]
-
-
-def project_version(root: Path = ROOT) -> str:
-    """The version that pyproject.toml gives, the only place that has one."""
-    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return str(project["version"])
 
 
 def plan_build(

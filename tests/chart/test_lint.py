@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import yaml
 
 from hack.charttools.tools import tool
 from tests.chart.rendering import CHART, RELEASE, helm, presets
@@ -32,22 +31,6 @@ def test_every_suite_of_helm_unittest_passes() -> None:
     suites = [tool("helm-unittest"), "--strict", "--file", "tests/*_test.yaml", CHART]
     answer = subprocess.run(suites, capture_output=True, text=True, check=False, timeout=280)
     assert answer.returncode == 0, answer.stdout[-6000:] + answer.stderr
-
-
-def test_every_template_has_a_suite() -> None:
-    templates = {
-        path.relative_to(CHART / "templates")
-        for path in (CHART / "templates").rglob("*")
-        if path.suffix in (".yaml", ".txt") and not path.name.startswith("_")
-    }
-    named = set()
-    for suite in (CHART / "tests").glob("*_test.yaml"):
-        for document in yaml.safe_load_all(suite.read_text(encoding="utf-8")):
-            for test in [document, *document.get("tests", [])]:
-                named.update([*test.get("templates", []), test.get("template")])
-    tested = {str(name).removeprefix("templates/") for name in named if name}
-    missing = sorted(str(path) for path in templates if str(path) not in tested)
-    assert not missing, f"no suite in charts/tenyson/tests names {missing}"
 
 
 def test_an_unknown_value_is_refused_at_every_depth() -> None:

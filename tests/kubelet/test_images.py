@@ -13,9 +13,9 @@ import pytest
 
 from hack.cluster.progress import to_terminal
 from hack.images.building import exported
-from hack.images.plan import project_version
 from hack.images.secrets import build_secrets
 from hack.images.sizes import layers_of
+from hack.release import project_version
 
 pytestmark = pytest.mark.kubelet
 

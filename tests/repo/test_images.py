@@ -11,8 +11,9 @@ import pytest
 from hack.images.bases import dockerfile_arguments
 from hack.images.builders import Builder
 from hack.images.errors import ImageError
-from hack.images.plan import IMAGES, SOURCES, find_image, plan_build, project_version, sources_hash
+from hack.images.plan import IMAGES, SOURCES, find_image, plan_build, sources_hash
 from hack.images.secrets import build_secrets
+from hack.release import project_version
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILES = sorted((ROOT / "images").glob("*/Dockerfile"))

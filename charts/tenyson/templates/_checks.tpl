@@ -16,4 +16,8 @@
 {{- if and .Values.postgresql.embedded (eq .Values.telemetry.databaseSecretRef.key "password") -}}
 {{- fail "telemetry.databaseSecretRef.key is \"password\", under which postgresql.embedded keeps the password itself; choose another, such as \"url\"." -}}
 {{- end -}}
+{{- $test := .Values.test -}}
+{{- if and $test.enabled $test.namespace .Values.watchNamespaces (not (has $test.namespace .Values.watchNamespaces)) -}}
+{{- fail (printf "test.namespace is %q, which watchNamespaces does not name: nobody would run the job of `helm test`. Name it there, or leave test.namespace empty." $test.namespace) -}}
+{{- end -}}
 {{- end }}
