@@ -9,7 +9,7 @@ from trl import pack_dataset
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
 from tenyson.jobs.context import RunContext
-from tenyson.jobs.data._context_length import context_length, require_room, require_room_to_answer
+from tenyson.jobs.data._context_length import context_length, require_room
 from tenyson.jobs.data._data import (
     call_hook,
     callable_of,
@@ -18,14 +18,14 @@ from tenyson.jobs.data._data import (
 from tenyson.jobs.data._data_report import decide_packing, report_data, summary, warnings_of
 from tenyson.jobs.data._mask_report import describe_example, report_masks, sample_of, stop_ids_of
 from tenyson.jobs.data._preparation import PreparedRows
-from tenyson.jobs.data._prompts import require_a_full_round, rl_prompts, with_prompts
+from tenyson.jobs.data._prompts import longest_prompt, require_a_full_round, rl_prompts
 from tenyson.jobs.evaluating._eval_models import EvaluatedModel, choose, locate_models
 from tenyson.jobs.evaluating._eval_prompts import asked_rows, prepare_rows
 from tenyson.jobs.models._models import require_vocabulary
 from tenyson.jobs.planning.plan import Plan
 from tenyson.jobs.sampling._rewards import checked_rewards
 from tenyson.jobs.sampling._rl import reward_weights_of
-from tenyson.jobs.sampling._stage import environment_of, stage_of
+from tenyson.jobs.sampling._stage import stage_of
 from tenyson.jobs.training._arguments import rl_arguments, sft_arguments
 from tenyson.jobs.training._sft import examples_of, prepare_all
 
@@ -75,30 +75,21 @@ def plan_rl(
     context: RunContext, plan: Plan, source: str, tokenizer: Any, model_config: Any
 ) -> PlannedData:
     """Adds the prompts, the rewards and a round of sampling."""
-    environment = environment_of(context)
-    prompts = rl_prompts(context, environment)
-    _plan_rows(plan, "train", prompts)
+    prompts = rl_prompts(context)
+    _plan_rows(plan, "train", prompts.rows)
     rewards = call_hook(context, "get_reward_funcs", context.plain_config, tokenizer)
     weights = reward_weights_of(context)
     checked = checked_rewards(rewards, weights=weights)
     arguments = rl_arguments(_as_one_rank(context, plan.ranks))
-    require_a_full_round(prompts, arguments)
-    answer = arguments.max_completion_length
-    hook = "get_rl_dataset" if environment is None else "make_env"
-    own = with_prompts(prompts, environment)
+    require_a_full_round(prompts.rows, arguments)
     config = context.config
-    longest = require_room_to_answer(
-        own,
-        hook,
-        tokenizer,
-        model_config,
-        answer,
-        engine_length=config.vllm.max_model_length if config.rl.engine == "vllm" else None,
-    )
+    engine_length = config.vllm.max_model_length if config.rl.engine == "vllm" else None
+    longest = longest_prompt(context, prompts, tokenizer, model_config, engine_length)
+    answer = config.rl.max_completion_length
     plan.add("prompts", f"{longest} tokens the longest, and up to {answer} of an answer")
-    if environment is not None:
-        stage_of(context, environment, context_length(model_config))
-        plan.add("episodes", f"up to {context.config.rl.max_turns} turns with the task's make_env")
+    if prompts.environment is not None:
+        stage_of(context, prompts.environment, context_length(model_config))
+        plan.add("episodes", f"up to {config.rl.max_turns} turns with the task's make_env")
     plan.add("rewards", _weighed(checked, weights))
     completions, group = arguments.generation_batch_size, arguments.num_generations
     plan.add(
@@ -106,7 +97,7 @@ def plan_rl(
         f"{completions} completions a round: {completions // group} prompts x {group}, for "
         f"{arguments.steps_per_generation * arguments.num_iterations} micro-steps",
     )
-    return PlannedData(len(prompts), longest)
+    return PlannedData(len(prompts.rows), longest)
 
 
 def _as_one_rank(context: RunContext, ranks: int) -> RunContext:

@@ -5,9 +5,9 @@ from typing import Any
 from tenyson.errors import TaskError
 from tenyson.jobs._libraries import quiet
 from tenyson.jobs.context import RunContext
-from tenyson.jobs.data._context_length import context_length, require_room_to_answer
+from tenyson.jobs.data._context_length import context_length
 from tenyson.jobs.data._data import call_hook, facts_of
-from tenyson.jobs.data._prompts import require_a_full_round, rl_prompts, with_prompts
+from tenyson.jobs.data._prompts import Prompts, longest_prompt, require_a_full_round, rl_prompts
 from tenyson.jobs.models._models import load_tokenizer, locate_model
 from tenyson.jobs.models._trained_model import model_to_train
 from tenyson.jobs.sampling._engines import (
@@ -20,8 +20,8 @@ from tenyson.jobs.sampling._engines import (
 from tenyson.jobs.sampling._generations import GenerationRecorder
 from tenyson.jobs.sampling._rewards import checked_rewards
 from tenyson.jobs.sampling._sampling import SamplingTrainer
-from tenyson.jobs.sampling._stage import environment_of, stage_of
-from tenyson.jobs.sampling.engines import Need, longest_sequence
+from tenyson.jobs.sampling._stage import Stage, stage_of
+from tenyson.jobs.sampling.engines import Choice, Need, longest_sequence
 from tenyson.jobs.sampling.zero_variance import FilterCounts
 from tenyson.jobs.training._arguments import fit_to_model, rl_arguments
 from tenyson.jobs.training._training import train as train_to_the_end
@@ -38,35 +38,16 @@ def train(context: RunContext) -> None:
     seed_everything(config.training.seed)
     source = locate_model(context)
     tokenizer = load_tokenizer(config, source)
-    environment = environment_of(context)
-    prompts = rl_prompts(context, environment)
+    prompts = rl_prompts(context)
     rewards = call_hook(context, "get_reward_funcs", context.plain_config, tokenizer)
     weights = reward_weights_of(context)
     arguments = rl_arguments(context)
-    require_a_full_round(prompts, arguments)
+    require_a_full_round(prompts.rows, arguments)
     model, adapter = model_to_train(context, source)
     fit_to_model(arguments, model)
     arguments.reward_weights = weights
-    choice = engine_of(context, Need.RL, count_parameters(model))
-    sample_with(choice, arguments, config)
-    engine_length = config.vllm.max_model_length if choice.is_vllm else None
-    most = longest_sequence(context_length(model.config), engine_length)
-    stage = stage_of(context, environment, most)
-    require_room_to_answer(
-        with_prompts(prompts, environment),
-        "get_rl_dataset" if environment is None else "make_env",
-        tokenizer,
-        model.config,
-        arguments.max_completion_length,
-        engine_length=engine_length,
-    )
-    telemetry = context.record.telemetry
-    recorder = GenerationRecorder(
-        telemetry, arguments.num_generations, weights, ranks=context.ranks
-    )
-    checked = checked_rewards(
-        rewards, recorder, weights, timeout_seconds=config.rl.reward_timeout_seconds
-    )
+    choice, stage = _engine_and_stage(context, prompts, tokenizer, model, arguments)
+    recorder, checked = _recorded_rewards(context, rewards, weights, arguments.num_generations)
     counts = FilterCounts()
 
     def make_trainer(callbacks: list[Any]) -> Any:
@@ -75,7 +56,7 @@ def train(context: RunContext) -> None:
                 model=model,
                 reward_funcs=checked,
                 args=arguments,
-                train_dataset=prompts,
+                train_dataset=prompts.rows,
                 processing_class=tokenizer,
                 callbacks=callbacks,
                 rl=config.rl,
@@ -91,13 +72,38 @@ def train(context: RunContext) -> None:
             context,
             make_trainer,
             source=source,
-            datasets={"train": facts_of(prompts)},
+            datasets={"train": facts_of(prompts.rows)},
             adapter=adapter,
-            callbacks=[GRPOEpochTelemetryCallback(telemetry)],
+            callbacks=[GRPOEpochTelemetryCallback(context.record.telemetry)],
         )
     finally:
         for warning in counts.warnings(config.rl.max_extra_rounds):
             context.warn(warning)
+
+
+def _engine_and_stage(
+    context: RunContext, prompts: Prompts, tokenizer: Any, model: Any, arguments: Any
+) -> tuple[Choice, Stage | None]:
+    """Returns what samples, and where it plays; in it an answer has room after every prompt."""
+    config = context.config
+    choice = engine_of(context, Need.RL, count_parameters(model))
+    sample_with(choice, arguments, config)
+    engine_length = config.vllm.max_model_length if choice.is_vllm else None
+    most = longest_sequence(context_length(model.config), engine_length)
+    stage = stage_of(context, prompts.environment, most)
+    longest_prompt(context, prompts, tokenizer, model.config, engine_length)
+    return choice, stage
+
+
+def _recorded_rewards(
+    context: RunContext, rewards: Any, weights: list[float] | None, num_generations: int
+) -> tuple[GenerationRecorder, list[Any]]:
+    """Returns the reward functions under watch, and what records each of their rounds."""
+    recorder = GenerationRecorder(
+        context.record.telemetry, num_generations, weights, ranks=context.ranks
+    )
+    seconds = context.config.rl.reward_timeout_seconds
+    return recorder, checked_rewards(rewards, recorder, weights, timeout_seconds=seconds)
 
 
 def reward_weights_of(context: RunContext) -> list[float] | None:

@@ -61,40 +61,23 @@ def train(
     Raises:
         StoppedError: A stop was asked for; the checkpoint is saved.
     """
-    config, result, ranks = context.config, context.result, context.ranks
-    _require_the_same_data(ranks, datasets)
-    store, stop, saves = checkpoint_store(context), context.options.stop, SaveCost()
+    result = context.result
+    _require_the_same_data(context.ranks, datasets)
+    store = checkpoint_store(context)
     store.watcher = context.record.watcher
     with closing(context.reporter.line):
-        metrics = MetricsCallback(
-            context.fence, context.reporter, result, context.tokens, context.record
-        )
-        edge = EdgeCallback(config.checkpoint, stop, ranks, saves, warn=context.warn)
-        budget, guards = BudgetCallback(context), GuardCallback(context, store)
-        stop.allow_interruption()  # it tokenises the whole data set
-        trainer = make_trainer([metrics, budget, edge, guards, *callbacks])
-        stop.defer()
-        stop.check()
-        budget.count_tokens = lambda: tokens_of(trainer)
-        guards.reward_names = getattr(trainer, "reward_func_names", ())
-        for chatty in (PrinterCallback, ProgressCallback):
-            trainer.remove_callback(chatty)
-        if context.options.progress:  # transformers adds its own where Kubeflow's variables are set
-            trainer.remove_callback(KubeflowCallback)
-        trainer.store, trainer.ranks = store, ranks
-        rows = {role: facts.fingerprint for role, facts in datasets.items()}
+        trainer = _watched_trainer(context, make_trainer, store, callbacks)
         trainer.checkpoint_facts = {
-            **recipe(context, trainer.args, rows),
+            **recipe(context, trainer.args, _fingerprints(datasets)),
             "base_fingerprint": base_fingerprint(trainer.model),
             "parent_runs": parents_of(adapter),
         }
-        trainer.stop, trainer.saves = stop, saves
         checkpoint = _start_together(context, store, trainer.checkpoint_facts)
         result.resumed_from_step = result.global_step = checkpoint.step if checkpoint else 0
         trainer.saved_step = result.resumed_from_step
         describe_run(context, trainer.model, source, datasets, adapter, trainer.processing_class)
         tell_memory(context, trainer.model)
-        stop.check()
+        context.options.stop.check()
         with uploads_finished(context, store):
             timing = measured(trainer, context.phases, context.tokens)
             with timing, naming_the_lack_of_memory("training"):
@@ -102,6 +85,34 @@ def train(
             result.global_step = trainer.state.global_step
             _stop_if_asked(context, trainer)
             finish(context, trainer, store)
+
+
+def _watched_trainer(
+    context: RunContext,
+    make_trainer: Callable[[list[Any]], Any],
+    store: CheckpointStore,
+    callbacks: list[Any],
+) -> Any:
+    """Returns the trainer with all that looks at its steps, and with what it saves and stops by."""
+    stop, ranks, saves = context.options.stop, context.ranks, SaveCost()
+    metrics = MetricsCallback(
+        context.fence, context.reporter, context.result, context.tokens, context.record
+    )
+    edge = EdgeCallback(context.config.checkpoint, stop, ranks, saves, warn=context.warn)
+    budget, guards = BudgetCallback(context), GuardCallback(context, store)
+    stop.allow_interruption()  # it tokenises the whole data set
+    trainer = make_trainer([metrics, budget, edge, guards, *callbacks])
+    stop.defer()
+    stop.check()
+    budget.count_tokens = lambda: tokens_of(trainer)
+    guards.reward_names = getattr(trainer, "reward_func_names", ())
+    for chatty in (PrinterCallback, ProgressCallback):
+        trainer.remove_callback(chatty)
+    if context.options.progress:  # transformers adds its own where Kubeflow's variables are set
+        trainer.remove_callback(KubeflowCallback)
+    trainer.store, trainer.ranks = store, ranks
+    trainer.stop, trainer.saves = stop, saves
+    return trainer
 
 
 def _train_from(context: RunContext, trainer: Any, checkpoint: Checkpoint | None) -> None:
@@ -145,7 +156,7 @@ def _owes_an_evaluation(args: Any, trained: dict[str, Any]) -> bool:
 
 def _require_the_same_data(ranks: Ranks, datasets: dict[str, DataFacts]) -> None:
     """Refuses ranks that would each split other rows among themselves."""
-    own = {role: facts.fingerprint for role, facts in datasets.items()}
+    own = _fingerprints(datasets)
     of_all = ranks.share(ranks.gather(own))
     for rank, of_rank in enumerate(of_all):
         if different := [role for role in own if of_rank.get(role) != of_all[0].get(role)]:
@@ -154,6 +165,10 @@ def _require_the_same_data(ranks: Ranks, datasets: dict[str, DataFacts]) -> None
                 hint="A data hook must return the same rows in the same order wherever it runs: "
                 "seed what it draws at random.",
             )
+
+
+def _fingerprints(datasets: dict[str, DataFacts]) -> dict[str, str]:
+    return {role: facts.fingerprint for role, facts in datasets.items()}
 
 
 def _start_together(
