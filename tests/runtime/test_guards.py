@@ -10,7 +10,8 @@ from tenyson.config.guards import GuardsConfig
 from tenyson.contract import JobType
 from tenyson.jobs.guards.gradients import GradientSpike
 from tenyson.jobs.guards.hacking import heaviest, slope_in_standard_errors
-from tenyson.jobs.guards.panel import DISTINCT_SHARE, Finding, Panel, panel_of
+from tenyson.jobs.guards.panel import Finding, Panel, panel_of
+from tenyson.jobs.guards.rl_limits import DISTINCT_SHARE
 
 PATIENCE = 5
 

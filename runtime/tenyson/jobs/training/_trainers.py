@@ -8,7 +8,7 @@ from trl import GRPOTrainer, SFTTrainer
 
 from tenyson.errors import DivergedError
 from tenyson.jobs.data._seeded_collator import SeededCollator
-from tenyson.jobs.guards.panel import DISTINCT_SHARE
+from tenyson.jobs.guards.rl_limits import DISTINCT_SHARE
 from tenyson.jobs.limits._out_of_memory import SamplesInParts
 from tenyson.jobs.measuring._timing import TimedGRPO, TimedSFT
 from tenyson.jobs.preemption._stopping import SamplesInTime, StopsInTime
