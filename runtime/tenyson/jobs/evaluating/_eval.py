@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from types import SimpleNamespace
 from typing import Any
 
 from tenyson.evaluation.completions import SAMPLED, Sampling
@@ -36,7 +35,7 @@ from tenyson.jobs.evaluating._eval_results import (
 )
 from tenyson.jobs.evaluating.answered_rows import ANSWERED_SHARE, AnsweredRows, answered_rows
 from tenyson.jobs.models._models import load_model_config, load_tokenizer, locate_model
-from tenyson.jobs.outcome._description import describe_run
+from tenyson.jobs.outcome._description import Ingredients, describe_run
 from tenyson.jobs.sampling._stage import environment_of
 from tenyson.manifest import LOWER_IS_BETTER
 from tenyson.seeding import seed_everything
@@ -87,9 +86,9 @@ def _describe(
     if lower := lower_is_better(context):
         context.notes[LOWER_IS_BETTER] = lower
     further = {m.name: m.adapter for m in models[1:] if m.adapter is not None}
-    described = SimpleNamespace(config=model_config)
     data = {"eval": facts_of(asked.dataset)}
-    describe_run(context, described, source, data, models[0].adapter, tokenizer, further)
+    main = models[0].adapter
+    describe_run(context, Ingredients(source, model_config, tokenizer, data, main, further))
 
 
 def _needed_length(

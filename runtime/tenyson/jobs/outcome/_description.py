@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,61 +21,65 @@ from tenyson.manifest.hashes import tokenizer_facts
 from tenyson.manifest.lineage import parent_runs
 
 
-def describe_run(
-    context: RunContext,
-    model: Any,
-    source: str,
-    datasets: dict[str, DataFacts],
-    adapter: Adapter | None,
-    tokenizer: Any,
-    evaluated: Mapping[str, Adapter] | None = None,
-) -> None:
-    """Writes the run's manifest, on rank 0; the last thing before the work begins.
+@dataclass(frozen=True)
+class Ingredients:
+    """What a run is made of, as it was loaded."""
 
-    Args:
-        context: The attempt.
-        model: The model, with the adapter on it.
-        source: Where the base model came from.
-        datasets: By role, what identifies the data; the first is the one that counts.
-        adapter: What the run starts from; None for a base model or new weights.
-        tokenizer: The tokenizer, as the run uses it.
-        evaluated: The further adapters of an evaluation, by name.
+    source: str
+    """Where the base model came from."""
+    model_config: Any
+    """The base model's."""
+    tokenizer: Any
+    """As the run uses it."""
+    datasets: Mapping[str, DataFacts]
+    """By role, what identifies the data; the first is the one that counts."""
+    adapter: Adapter | None
+    """What the run starts from; None for a base model or new weights."""
+    evaluated: Mapping[str, Adapter] = field(default_factory=dict)
+    """The further adapters of an evaluation, by name."""
+
+
+def describe_run(context: RunContext, made_of: Ingredients) -> None:
+    """Writes the run's manifest, on rank 0; the last thing before the work begins.
 
     Raises:
         TaskError: The run repeats another, and its data or its weights are not that one's.
     """
-    result = context.result
-    result.dataset_fingerprints = {role: facts.fingerprint for role, facts in datasets.items()}
+    context.result.dataset_fingerprints = {
+        role: facts.fingerprint for role, facts in made_of.datasets.items()
+    }
     if not context.ranks.is_main:
         return
-    content = manifest_content(
-        Parts(
-            run_id=result.run_id,
-            attempt=result.attempt,
-            job_type=context.job_type.value,
-            config=context.plain_config,
-            recipe=recipe_of(context.task),
-            task=task_facts(context.task),
-            datasets={role: asdict(facts) for role, facts in datasets.items()},
-            model=_model_facts(context, model, source),
-            tokenizer=tokenizer_facts(tokenizer),
-            folder=context.output_dir,
-            adapter_parent=_adapter_facts(context.adapter_source, adapter),
-            evaluated_adapters=_evaluated_facts(context, evaluated or {}),
-            parent_runs=parents_of(adapter),
-            resumed_from_step=result.resumed_from_step or 0,
-            ranks=context.ranks.size,
-            command=context.options.command,
-            engine=asdict(context.engine) if context.engine else None,
-            notes=context.notes,
-            dataset=dataset_facts(context),
-        )
-    )
+    content = manifest_content(_parts(context, made_of))
     check_replay(context, content)
     text = as_json(content)
     _write(context, text)
-    started_from = [adapter, *(evaluated or {}).values()]
+    started_from = [made_of.adapter, *made_of.evaluated.values()]
     context.record.describe(json.loads(text), _parent_ids(started_from))
+
+
+def _parts(context: RunContext, made_of: Ingredients) -> Parts:
+    return Parts(
+        run_id=context.result.run_id,
+        attempt=context.result.attempt,
+        job_type=context.job_type.value,
+        config=context.plain_config,
+        recipe=recipe_of(context.task),
+        task=task_facts(context.task),
+        datasets={role: asdict(facts) for role, facts in made_of.datasets.items()},
+        model=_model_facts(context, made_of.model_config, made_of.source),
+        tokenizer=tokenizer_facts(made_of.tokenizer),
+        folder=context.output_dir,
+        adapter_parent=_adapter_facts(context.adapter_source, made_of.adapter),
+        evaluated_adapters=_evaluated_facts(context, made_of.evaluated),
+        parent_runs=parents_of(made_of.adapter),
+        resumed_from_step=context.result.resumed_from_step or 0,
+        ranks=context.ranks.size,
+        command=context.options.command,
+        engine=asdict(context.engine) if context.engine else None,
+        notes=context.notes,
+        dataset=dataset_facts(context),
+    )
 
 
 def parents_of(adapter: Adapter | None) -> list[dict[str, Any]]:
@@ -116,14 +120,14 @@ def _write(context: RunContext, text: str) -> None:
         context.warn(f"The manifest is only in the output folder so far: {trouble.message}")
 
 
-def _model_facts(context: RunContext, model: Any, source: str) -> dict[str, Any]:
+def _model_facts(context: RunContext, model_config: Any, source: str) -> dict[str, Any]:
     """Returns what identifies the base model, for the manifest."""
     name = context.config.model.name
     if Path(source).is_dir():
         place = str(Path(source).resolve())
         return {"name": name, "source": place, **weights_of_folder(Path(source))}
     revision = context.config.model.revision
-    commit = getattr(model.config, "_commit_hash", None)
+    commit = getattr(model_config, "_commit_hash", None)
     return {"name": name, "source": source, "revision": commit or revision}
 
 

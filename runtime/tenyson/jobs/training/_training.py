@@ -26,7 +26,7 @@ from tenyson.jobs.limits.usage import nothing_trained
 from tenyson.jobs.measuring._timing import measured
 from tenyson.jobs.models._models import Adapter
 from tenyson.jobs.models._weights import base_fingerprint
-from tenyson.jobs.outcome._description import describe_run, parents_of
+from tenyson.jobs.outcome._description import Ingredients, describe_run, parents_of
 from tenyson.jobs.outcome._outcome import finish
 from tenyson.jobs.outcome.uploading import uploads_finished
 from tenyson.jobs.preemption._edge import EdgeCallback
@@ -75,7 +75,8 @@ def train(
         checkpoint = _start_together(context, store, trainer.checkpoint_facts)
         result.resumed_from_step = result.global_step = checkpoint.step if checkpoint else 0
         trainer.saved_step = result.resumed_from_step
-        describe_run(context, trainer.model, source, datasets, adapter, trainer.processing_class)
+        tokenizer, model_config = trainer.processing_class, trainer.model.config
+        describe_run(context, Ingredients(source, model_config, tokenizer, datasets, adapter))
         tell_memory(context, trainer.model)
         context.options.stop.check()
         with uploads_finished(context, store):
