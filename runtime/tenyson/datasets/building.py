@@ -9,7 +9,7 @@ import json
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,6 +36,7 @@ from tenyson.datasets.reading import Reading
 from tenyson.datasets.recipe import READABLE, Recipe
 from tenyson.datasets.rows import type_name
 from tenyson.datasets.sources import parse_source
+from tenyson.datasets.sources.source import Source
 from tenyson.datasets.store import DatasetStore, open_store
 
 
@@ -101,21 +102,27 @@ def build_dataset(
     read_from = [parse_source(text, store=where, db_url=db_url) for text in sources]
     if not read_from:
         raise DatasetRequestError("A data set needs a source.", hint="Give --source.")
-    opened = open_store(where)
+    return _build(key, recipe, read_from, open_store(where))
+
+
+def _build(
+    key: DatasetKey, recipe: Recipe, sources: Sequence[Source], store: DatasetStore
+) -> Build:
+    """Reads, writes and publishes, by way of a folder beside the store that is gone after it."""
     with (
-        saying_where(opened.url),
+        saying_where(store.url),
         tempfile.TemporaryDirectory(
-            prefix=staging_prefix(str(key)), suffix=SUFFIX, dir=opened.staging_parent()
+            prefix=staging_prefix(str(key)), suffix=SUFFIX, dir=store.staging_parent()
         ) as staging,
     ):
         folder = Path(staging, "dataset")
         folder.mkdir()
         with open(Path(staging, "passed.jsonl"), "w+b") as passed:
             reading = Reading(recipe, passed)
-            for source in read_from:
+            for source in sources:
                 reading.read(source)
             manifest = _write(key, recipe, reading, folder)
-        return _publish(opened, manifest, folder)
+        return _publish(store, manifest, folder)
 
 
 def _write(key: DatasetKey, recipe: Recipe, reading: Reading, folder: Path) -> DatasetManifest:

@@ -67,14 +67,7 @@ def join(
         ranks.leave(error.exit_code, error.message)
         raise
     line.alarm(ranks.on_trouble)
-    torch.distributed.init_process_group(
-        # Our own decisions are made on the CPU, whatever the model trains on.
-        backend="cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo",
-        store=torch.distributed.distributed_c10d.PrefixStore("tenyson/group", store),
-        rank=place.rank,
-        world_size=place.size,
-        timeout=COLLECTIVE_TIMEOUT,
-    )
+    _start_process_group(place, store, torch)
     LOG.info("All %d ranks are here", place.size)
     return ranks
 
@@ -178,6 +171,17 @@ def _open_line(place: RankPlace, line: Line, store: Any, wait: _Wait) -> None:
             f"Rank 0 at {place.master_addr}:{port} does not answer: {error}.",
             hint="The ranks' pods must reach each other on every port.",
         ) from error
+
+
+def _start_process_group(place: RankPlace, store: Any, torch: Any) -> None:
+    torch.distributed.init_process_group(
+        # Our own decisions are made on the CPU, whatever the model trains on.
+        backend="cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo",
+        store=torch.distributed.distributed_c10d.PrefixStore("tenyson/group", store),
+        rank=place.rank,
+        world_size=place.size,
+        timeout=COLLECTIVE_TIMEOUT,
+    )
 
 
 def _answers(host: str, port: int) -> bool:

@@ -54,6 +54,24 @@ def prepare(
     """
     if formatting_func is not None:
         dataset = _formatted(dataset, hook, formatting_func)
+    rows = _tokenised(dataset, hook, tokenizer, arguments)
+    ids = rows.with_format("arrow").select_columns(["input_ids"])[:]["input_ids"]
+    lengths = pyarrow.compute.list_value_length(ids).to_numpy().astype(np.int64)
+    if not lengths.sum():
+        raise TaskError(f"The rows of {hook} hold not one token.", hint="Check their text.")
+    largest = pyarrow.compute.max(pyarrow.compute.list_flatten(ids)).as_py()
+    return PreparedRows(rows, lengths, int(largest))
+
+
+def trains_completions_only(dataset: Dataset, arguments: Any) -> bool:
+    """Whether prompts are left out of the loss, as TRL decides it."""
+    if arguments.completion_only_loss is not None:
+        return bool(arguments.completion_only_loss)
+    return {"prompt", "completion"} <= set(dataset.column_names)
+
+
+def _tokenised(dataset: Dataset, hook: str, tokenizer: Any, arguments: Any) -> Dataset:
+    """Returns the rows as TRL tokenises them, neither cut nor shuffled."""
     whole = copy.copy(arguments)
     whole.max_length, whole.shuffle_dataset = None, False
     trainer = SimpleNamespace(  # what TRL's preparation reads of the trainer that it belongs to
@@ -62,7 +80,7 @@ def prepare(
         completion_only_loss=trains_completions_only(dataset, arguments),
     )
     try:
-        rows = SFTTrainer._prepare_dataset(trainer, dataset, tokenizer, whole, False, None, "train")
+        return SFTTrainer._prepare_dataset(trainer, dataset, tokenizer, whole, False, None, "train")
     except RuntimeError as error:
         if "assistant_only_loss" not in str(error):
             raise
@@ -80,19 +98,6 @@ def prepare(
             f"A row of {hook} cannot be tokenised: {type(error).__name__}: {short(error)}",
             hint="A chat template may refuse an order of roles.",
         ) from error
-    ids = rows.with_format("arrow").select_columns(["input_ids"])[:]["input_ids"]
-    lengths = pyarrow.compute.list_value_length(ids).to_numpy().astype(np.int64)
-    if not lengths.sum():
-        raise TaskError(f"The rows of {hook} hold not one token.", hint="Check their text.")
-    largest = pyarrow.compute.max(pyarrow.compute.list_flatten(ids)).as_py()
-    return PreparedRows(rows, lengths, int(largest))
-
-
-def trains_completions_only(dataset: Dataset, arguments: Any) -> bool:
-    """Whether prompts are left out of the loss, as TRL decides it."""
-    if arguments.completion_only_loss is not None:
-        return bool(arguments.completion_only_loss)
-    return {"prompt", "completion"} <= set(dataset.column_names)
 
 
 def _formatted(dataset: Dataset, hook: str, formatting_func: Callable[..., Any]) -> Dataset:

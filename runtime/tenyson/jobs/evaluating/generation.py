@@ -69,17 +69,8 @@ def plan_generation(
     _refuse_other_files(place, eval_set)
     chosen = choose_model(model, base_model, place)
     _refuse_another_adapter(place, chosen.adapter.get("path"), overwrite)
-    is_uri = "://" in str(eval_set)
-    task: dict[str, Any] = {
-        "eval_set": str(eval_set) if is_uri else str(Path(eval_set).expanduser().absolute()),
-        "scorer": list(scorers),
-        **({"chat": True} if chat else {}),
-        **({"task_module": task_module} if task_module else {}),
-    }
+    task = _task_settings(eval_set, scorers, task_module, chat)
     check_settings({**task, "eval_set": str(eval_set)})
-    run_id = _run_id(place)
-    run = _run_folder(place)
-    runs = run.parent if run else Path(RUNS_FOLDER)
     return Generation(
         config={
             "model": chosen.model,
@@ -87,11 +78,24 @@ def plan_generation(
             "evaluation": dict(evaluation or {}),
             "task": task,
         },
-        run_id=run_id,
-        folder=Path(folder) if folder else runs / run_id,
+        run_id=_run_id(place),
+        folder=Path(folder) if folder else _job_folder(place),
         output=place,
         overwrite=overwrite,
     )
+
+
+def _task_settings(
+    eval_set: str | Path, scorers: Sequence[str], task_module: str | None, chat: bool
+) -> dict[str, Any]:
+    """Returns the section `task` of the job, which may run in another folder."""
+    is_uri = "://" in str(eval_set)
+    return {
+        "eval_set": str(eval_set) if is_uri else str(Path(eval_set).expanduser().absolute()),
+        "scorer": list(scorers),
+        **({"chat": True} if chat else {}),
+        **({"task_module": task_module} if task_module else {}),
+    }
 
 
 def generate_answers(model: str, eval_set: str | Path, output: str | Path, **settings: Any) -> Path:
@@ -148,6 +152,12 @@ def _run_id(output: Path) -> str:
     # Of this machine, for runs of all machines may share a database.
     name = f"{uuid.getnode()}:{output.absolute()}"
     return f"{output.stem}-{uuid.uuid5(uuid.NAMESPACE_URL, name).hex[:12]}"
+
+
+def _job_folder(output: Path) -> Path:
+    """Returns the folder that the job gets where none is named."""
+    run = _run_folder(output)
+    return (run.parent if run else Path(RUNS_FOLDER)) / _run_id(output)
 
 
 def _refuse_other_files(output: Path, eval_set: str | Path) -> None:

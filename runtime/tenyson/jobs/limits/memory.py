@@ -92,30 +92,38 @@ def estimate(
         ValueError: The model's configuration lacks a size; names it.
     """
     shape = ModelShape.of(model_config)
-    count = parameters or shape.parameters
-    trains = job_type is not JobType.EVAL
-    width = _bytes_per_weight(config, on_gpu=on_gpu, trains=trains)
-    trained = _trained_parameters(shape, config, count) if trains else 0
-    is_full = config.adapter.kind == "full"
-    rows, length = _micro_batch(shape, config, job_type, prompt_tokens)
+    lasting = _lasting(shape, config, job_type, parameters or shape.parameters, on_gpu)
     split = ranks if config.training.fsdp else 1
+    trains = job_type is not JobType.EVAL
+    rows, length = _micro_batch(shape, config, job_type, prompt_tokens)
     compute = 2 if on_gpu and config.model.dtype != "float32" else 4
-    has_reference = job_type is JobType.RL and is_full and config.rl.beta > 0
-    adapter = _adapter_bytes(shape, config, trains=trains)
-    weights = _weight_bytes(shape, config, count, width)
     return MemoryEstimate(
-        weights=weights // split,
-        adapter=adapter // split,
-        gradients=trained * 4 // split,
-        optimizer=trained * _OPTIMISER_BYTES.get(config.training.optim, 1) // split,
+        **{name: size // split for name, size in lasting.items()},
         activations=_activations(shape, config, rows * length, compute, on_gpu) if trains else 0,
         logits=_logits(shape, rows * length, compute, on_gpu) if trains else 0,
         kv_cache=0 if vllm_bytes else _kv_cache(shape, config, job_type, length, compute),
         vllm=vllm_bytes,
         vllm_sleeps=config.vllm.enable_sleep_mode,
-        reference=weights // split if has_reference else 0,
         overhead=_GPU_OVERHEAD if on_gpu else 0,
     )
+
+
+def _lasting(
+    shape: ModelShape, config: JobConfig, job_type: JobType, count: int, on_gpu: bool
+) -> dict[str, int]:
+    """Returns the bytes of what stays from step to step, all of which ranks may split."""
+    trains, is_full = job_type is not JobType.EVAL, config.adapter.kind == "full"
+    width = _bytes_per_weight(config, on_gpu=on_gpu, trains=trains)
+    weights = _weight_bytes(shape, config, count, width)
+    trained = _trained_parameters(shape, config, count) if trains else 0
+    has_reference = job_type is JobType.RL and is_full and config.rl.beta > 0
+    return {
+        "weights": weights,
+        "adapter": _adapter_bytes(shape, config, trains=trains),
+        "gradients": trained * 4,
+        "optimizer": trained * _OPTIMISER_BYTES.get(config.training.optim, 1),
+        "reference": weights if has_reference else 0,
+    }
 
 
 def _bytes_per_weight(config: JobConfig, *, on_gpu: bool, trains: bool) -> int:
