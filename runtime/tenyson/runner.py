@@ -160,7 +160,8 @@ class _Attempt:
         from tenyson.config import load_config
         from tenyson.jobs.options import RunOptions, attempt_number
         from tenyson.running.kinds import job_class
-        from tenyson.task import check_hooks, load_task
+        from tenyson.task import check_hooks
+        from tenyson.task_loading import load_task
 
         attempt = attempt_number(os.environ)
         job_type = JobType(options.job_type)

@@ -13,7 +13,7 @@ import pytest
 from tenyson import runner
 from tenyson.contract import Env, File
 from tenyson.jobs.result import JobResult
-from tenyson.task import load_task
+from tenyson.task_loading import load_task
 from tests.tiny_model import make_tiny_model
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")

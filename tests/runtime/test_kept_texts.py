@@ -10,7 +10,7 @@ import pytest
 from tenyson.contract import ExitCode
 from tenyson.errors import TaskError
 from tenyson.jobs.rl import RLJob
-from tenyson.task import load_task
+from tenyson.task_loading import load_task
 
 pytestmark = pytest.mark.train
 

@@ -26,7 +26,7 @@ from tenyson.manifest.repetition import repetition_of
 from tenyson.manifest.secret import hide_password, recorded_environment
 from tenyson.manifest.table import difference_lines, shortened
 from tenyson.manifest.task_files import task_facts
-from tenyson.task import load_task
+from tenyson.task_loading import load_task
 
 
 def git(folder: Path, *arguments: str) -> None:

@@ -139,13 +139,13 @@ def test_no_message_is_written_outside_a_pod(
 def test_a_signal_before_the_work_ends_at_once_with_75(
     name: str, run_runner: Any, make_config: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tenyson import task
+    from tenyson import task_loading
 
     def signalled(spec: str) -> Any:
         os.kill(os.getpid(), signal.Signals[name])
         raise AssertionError("the signal should have ended it")
 
-    monkeypatch.setattr(task, "load_task", signalled)
+    monkeypatch.setattr(task_loading, "load_task", signalled)
 
     run = run_runner(make_config())
 

@@ -5,7 +5,8 @@ import pytest
 
 from tenyson.contract import JobType
 from tenyson.errors import TaskLoadError
-from tenyson.task import TaskPlugin, check_hooks, has_hook, load_task
+from tenyson.task import TaskPlugin, check_hooks, has_hook
+from tenyson.task_loading import load_task
 
 HOOKS = """
 def get_sft_dataset(config, tokenizer):

@@ -17,7 +17,8 @@ from tenyson.evaluation.evalset import EvalRow, read_eval_set
 from tenyson.evaluation.rows_file import LineProblem, RowsError
 from tenyson.evaluation.scorers import Scorer, make_scorers
 from tenyson.near_names import near_name
-from tenyson.task import TaskPlugin, has_hook, load_task
+from tenyson.task import TaskPlugin, has_hook
+from tenyson.task_loading import load_task
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -10,7 +10,8 @@ from tenyson.config import JobConfig, load_config
 from tenyson.datasets.errors import DatasetError, DatasetRequestError
 from tenyson.datasets.sources.source import PlacedRow, Source, split_options, take_options
 from tenyson.errors import TenysonError
-from tenyson.task import has_hook, load_task
+from tenyson.task import has_hook
+from tenyson.task_loading import load_task
 
 OWN_HOOK, USUAL_HOOK = "generate_examples", "get_sft_dataset"
 _EXAMPLES = "tenyson.examples"
