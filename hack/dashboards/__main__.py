@@ -1,6 +1,6 @@
 """`python -m hack.dashboards [--check]`: writes the Grafana dashboards of the chart.
 
-They are described in `fleet.py` and `run.py`. With `--check` it only says which file is not what
+They are described in `fleet.py` and `run.py`, and the files named after them. With `--check` it only says which file is not what
 the description gives.
 """
 
