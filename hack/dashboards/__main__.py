@@ -1,7 +1,7 @@
 """`python -m hack.dashboards [--check]`: writes the Grafana dashboards of the chart.
 
-They are described in `fleet.py` and `run.py`, and the files named after them. With `--check` it only says which file is not what
-the description gives.
+They are described in `fleet.py` and `run.py`, and in the files named after these two. With
+`--check` it only says which file is not what the description gives.
 """
 
 import argparse

@@ -19,7 +19,7 @@ from tenyson.command_line import config_overrides, make_parser
 from tenyson.contract import RUNS_FOLDER, Env, ExitCode, File, JobType
 from tenyson.distributed.place import RankPlace, places_here
 from tenyson.errors import StoppedError
-from tenyson.termination import leave_termination_message, print_json, say
+from tenyson.termination import leave_termination_message, print_json, say, say_done, say_failed
 
 if TYPE_CHECKING:
     from tenyson.jobs.job import Job
@@ -142,7 +142,7 @@ class _Attempt:
         self._job = self._prepare(options)
         result = self._job.run()
         if self._places[0].is_main:
-            say(f"{_summary(result)}\n")
+            say_done(result)
         return result
 
     def _try_out(self, options: argparse.Namespace) -> "JobResult":
@@ -191,15 +191,7 @@ class _Attempt:
     def _failed(self, error: BaseException) -> "JobResult":
         """Returns the result of a failed attempt, and tells a person about it."""
         result = self._job.result if self._job and self._job.result else self._early_result(error)
-        failure = result.failure
-        name = (
-            "Stopped" if result.status == "stopped" else f"{failure.type if failure else 'Error'}"
-        )
-        say(f"\n{name}: {failure.message if failure else error}\n")
-        if failure and failure.hint:
-            say(f"  {failure.hint}\n")
-        if result.status == "budget":
-            say(f"{_summary(result)}\n")
+        say_failed(result, error)
         if result.exit_code == ExitCode.INTERNAL and self._is_trial:
             import traceback
 
@@ -247,16 +239,6 @@ class _Attempt:
 def _output_folder(given: str | None, run_id: str) -> Path:
     named = given or os.environ.get(Env.OUTPUT_DIR)
     return Path(named) if named else Path(RUNS_FOLDER, run_id)
-
-
-def _summary(result: "JobResult") -> str:
-    names = ("train_loss", "loss", "reward", "eval_loss")
-    shown = {n: result.metrics[n] for n in names if n in result.metrics} or result.metrics
-    numbers = " · ".join(f"{n} {v:.4g}" for n, v in list(shown.items())[:6])
-    return (
-        f"Done in {result.total_time_seconds:.1f}s{' · ' if numbers else ''}{numbers}\n"
-        f"  Results: {result.local_output_dir}"
-    )
 
 
 if __name__ == "__main__":

@@ -32,6 +32,28 @@ def say_at_once(text: str) -> None:
     os.write(2, (text if rank == "0" else f"\n[rank {rank}] {text.lstrip()}").encode())
 
 
+def say_done(result: "JobResult") -> None:
+    """Tells how a run went that did what it was asked to."""
+    names = ("train_loss", "loss", "reward", "eval_loss")
+    shown = {n: result.metrics[n] for n in names if n in result.metrics} or result.metrics
+    numbers = " · ".join(f"{n} {v:.4g}" for n, v in list(shown.items())[:6])
+    say(
+        f"Done in {result.total_time_seconds:.1f}s{' · ' if numbers else ''}{numbers}\n"
+        f"  Results: {result.local_output_dir}\n"
+    )
+
+
+def say_failed(result: "JobResult", error: BaseException) -> None:
+    """Tells why a run ended before it was done, and what can be done about it."""
+    failure = result.failure
+    name = "Stopped" if result.status == "stopped" else f"{failure.type if failure else 'Error'}"
+    say(f"\n{name}: {failure.message if failure else error}\n")
+    if failure and failure.hint:
+        say(f"  {failure.hint}\n")
+    if result.status == "budget":
+        say_done(result)
+
+
 def leave_termination_message(result: "JobResult") -> None:
     """Writes the result where the kubelet, or the launcher of a pod's ranks, reads it."""
     path = termination_path()

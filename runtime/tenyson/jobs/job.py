@@ -91,8 +91,7 @@ class Job(ABC):
         self._place = RankPlace()
         self._ranks = Ranks()
         self._started = 0.0
-        self._phases = Phases()
-        self._tokens = TokenCounts()
+        self._phases, self._tokens = Phases(), TokenCounts()
         self._is_decided = False
         self._meter: Meter | None = None
         self._context: RunContext | None = None
