@@ -106,8 +106,9 @@ def _apply(target: Target) -> list[str]:
     namespace = f"--namespace={target.namespace}"
     found = {job["metadata"]["name"]: job for job in tenyson_jobs.lister(target)()}
     for name in names:
-        if name in found and tenyson_jobs.phase(found[name]) == "Failed":
-            to_terminal(f"{name} had failed; deleting it, to run it again")
+        ended = tenyson_jobs.phase(found[name]) if name in found else ""
+        if ended in ("Failed", "Stopped"):
+            to_terminal(f"{name} is {ended}; deleting it, to run it again")
             target.kubectl("delete", "tenysonjob", name, namespace, "--cascade=foreground")
     to_terminal(f"kubectl apply -f {EXPERIMENT.relative_to(CHECKOUT)}")
     to_terminal(target.kubectl("apply", namespace, "-f", str(EXPERIMENT)).rstrip())

@@ -6,8 +6,14 @@ from typing import Any
 
 from rich.table import Table
 
-TERMINAL_PHASES = frozenset({"Succeeded", "Failed"})
-_STYLES = {"Succeeded": "green", "Failed": "bold red", "Running": "cyan", "Pending": "dim"}
+TERMINAL_PHASES = frozenset({"Succeeded", "Failed", "Stopped"})
+_STYLES = {
+    "Succeeded": "green",
+    "Failed": "bold red",
+    "Stopped": "red",
+    "Running": "cyan",
+    "Pending": "dim",
+}
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,7 @@ def row_of(job: dict[str, Any]) -> Row:
         metric=_metric(status),
         eta=_duration(progress.get("etaSeconds")) if running else _run_time(status),
         attempt=str(status.get("attempt", "")) if status.get("attempts") else "",
-        note=_note(status) if phase != "Running" or not progress else "",
+        note=_note(status) if phase != "Running" or "totalSteps" not in progress else "",
     )
 
 

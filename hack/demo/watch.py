@@ -53,10 +53,10 @@ class _Redrawn:
 
 
 class _Lines:
-    """A line for each change of phase, and for what runs every 15 s."""
+    """A line for each change of phase or of what it waits for, and for what runs every 15 s."""
 
     def __init__(self) -> None:
-        self._phases: dict[str, str] = {}
+        self._states: dict[str, tuple[str, str]] = {}
         self._printed: dict[str, float] = {}
 
     def __enter__(self) -> None: ...
@@ -66,8 +66,9 @@ class _Lines:
     def update(self, rows: Sequence[Row]) -> None:
         now = time.monotonic()
         for row in rows:
-            changed = self._phases.get(row.name) != row.phase
+            state = (row.phase, row.note)
+            changed = self._states.get(row.name) != state
             due = now - self._printed.get(row.name, 0.0) >= _LINE_EVERY_SECONDS
             if changed or (due and row.phase == "Running"):
                 print(line(row), flush=True)
-                self._phases[row.name], self._printed[row.name] = row.phase, now
+                self._states[row.name], self._printed[row.name] = state, now

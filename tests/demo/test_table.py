@@ -60,6 +60,13 @@ def test_a_job_without_status_yet_is_pending() -> None:
     assert (row.phase, row.step, row.note) == ("Pending", "", "")
 
 
+def test_a_run_that_does_not_know_its_steps_yet_says_what_it_is_busy_with() -> None:
+    loading = row_of(make_job(phase="Running", progress={"step": 0, "percent": 0}))
+    training = row_of(make_job(phase="Running", progress={"step": 0, "totalSteps": 80}))
+    assert "loading libraries" in loading.note
+    assert training.note == ""
+
+
 def test_a_line_and_a_table_show_the_same_job() -> None:
     row = row_of(make_job(phase="Running", progress={"step": 1, "totalSteps": 2, "percent": 50}))
     screen = io.StringIO()
@@ -71,14 +78,32 @@ def test_a_line_and_a_table_show_the_same_job() -> None:
 
 
 def test_following_ends_when_the_last_job_has_ended(capsys: pytest.CaptureFixture[str]) -> None:
-    answers = iter([["Running", "Pending"], ["Succeeded", "Failed"]])
+    answers = iter([["Running", "Pending", "Pending"], ["Succeeded", "Failed", "Stopped"]])
 
     def list_jobs() -> list[dict[str, Any]]:
-        return [make_job(name, phase=p) for name, p in zip("ab", next(answers), strict=True)]
+        return [make_job(name, phase=p) for name, p in zip("abc", next(answers), strict=True)]
 
-    follow(["a", "b"], list_jobs, check=lambda: None)
+    follow(["a", "b", "c"], list_jobs, check=lambda: None)
     shown = capsys.readouterr().out
     assert "b                  Failed" in shown
+
+
+def test_a_log_says_anew_what_a_job_waits_for(capsys: pytest.CaptureFixture[str]) -> None:
+    waits = iter(["Waiting for its pod.", "Waiting for its pod.", "No node has room.", None])
+
+    def list_jobs() -> list[dict[str, Any]]:
+        message = next(waits)
+        if message is None:
+            return [make_job(phase="Succeeded")]
+        condition = {"type": "Reconciling", "status": "True", "message": message}
+        return [make_job(phase="Starting", conditions=[condition])]
+
+    follow(["wordle-sft"], list_jobs, check=lambda: None)
+    assert [text.split(maxsplit=2)[2:] for text in capsys.readouterr().out.splitlines()] == [
+        ["Waiting for its pod."],
+        ["No node has room."],
+        [],
+    ]
 
 
 def test_following_stops_when_what_the_jobs_need_has_died() -> None:
