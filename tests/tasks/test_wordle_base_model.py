@@ -50,6 +50,18 @@ def test_it_loads_from_its_folder_with_its_tokenizer(tmp_path: Path) -> None:
     assert AutoModelForCausalLM.from_pretrained(folder).config.num_hidden_layers == 1
 
 
+def test_a_long_training_says_how_far_it_is(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(base_model, "_TELL_EVERY_SECONDS", 3600.0)
+    train_base(RECIPE)
+    assert capfd.readouterr().err == ""
+    monkeypatch.setattr(base_model, "_TELL_EVERY_SECONDS", 0.0)
+    train_base(RECIPE)
+    said = ["Base model: step 1/2 (50 %)", "Base model: step 2/2 (100 %)"]
+    assert capfd.readouterr().err.splitlines() == said
+
+
 def test_two_at_once_train_it_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

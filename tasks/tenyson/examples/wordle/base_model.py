@@ -15,7 +15,8 @@ import os
 import random
 import shutil
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -37,6 +38,7 @@ GAME_NAME = "tiny-game"
 Text = list[tuple[str, bool]]
 """A text in pieces, each with whether it is trained."""
 USUAL_DURATION = "about a minute on 2 cores"
+_TELL_EVERY_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -132,8 +134,7 @@ def _cached(recipe: Recipe, cache: Path) -> Path:
     cache.mkdir(parents=True, exist_ok=True)
     with _locked(cache / f"{folder.name}.lock"):
         if not folder.is_dir():  # else another process made it while this one waited
-            sys.stderr.write(f"Making the tiny base model, {USUAL_DURATION}, once: {folder}\n")
-            sys.stderr.flush()
+            _say(f"Making the tiny base model, {USUAL_DURATION}, once: {folder}")
             _make(recipe, folder)
     return folder
 
@@ -179,6 +180,7 @@ def train_base(recipe: Recipe) -> tuple[Any, Any]:
             model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
         )
         model.train()
+        tell = _teller(recipe.steps)
         for step, texts in enumerate(recipe.batches()):
             for group in optimizer.param_groups:
                 group["lr"] = _learning_rate(recipe, step)
@@ -186,7 +188,26 @@ def train_base(recipe: Recipe) -> tuple[Any, Any]:
             model(**_tensors(texts, tokenizer)).loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
+            tell(step + 1)
     return model.eval(), tokenizer
+
+
+def _teller(steps: int) -> Callable[[int], None]:
+    """Returns what says the step now and then: a busy machine takes many times the usual time."""
+    told = time.monotonic()
+
+    def tell(step: int) -> None:
+        nonlocal told
+        if time.monotonic() - told >= _TELL_EVERY_SECONDS:
+            told = time.monotonic()
+            _say(f"Base model: step {step}/{steps} ({100 * step // steps} %)")
+
+    return tell
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
 
 
 def _new_model(recipe: Recipe, tokenizer: Any) -> Any:
