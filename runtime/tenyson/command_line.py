@@ -9,7 +9,7 @@ from tenyson.errors import ConfigError, Problem
 EXAMPLES = """\
 examples:
   python -m tenyson.runner --job-type sft \\
-    --config tenyson/examples/wordle/configs/sft_config.yaml \\
+    --config tasks/tenyson/examples/wordle/configs/sft_config.yaml \\
     --task-module tenyson.examples.wordle.wordle_task:WordleTask
 
   the same, to see what it would do, then to see that each of its parts works:
