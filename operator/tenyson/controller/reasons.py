@@ -8,7 +8,10 @@ class Reason(Enum):
     """A reason, with the sentence that goes with it."""
 
     # Accepted
-    VALID = "Valid", "The spec is valid, and all that it refers to was found."
+    VALID = (
+        "Valid",
+        "The spec is valid, and the Secrets, ConfigMaps and runtime that it names were found.",
+    )
     INVALID_CONFIG = (
         "InvalidConfig",
         "The configuration was refused; correct it, and the job starts by itself. {problems}",
@@ -103,7 +106,11 @@ class Reason(Enum):
     STRAY_ATTEMPT = "StrayAttempt", "Job {child} of an attempt that is over is being deleted."
 
     # Queue
-    QUEUED = "Queued", "LocalQueue {queue} has not admitted the run yet."
+    QUEUED = (
+        "Queued",
+        "LocalQueue {queue} has not admitted the run yet; kubectl describe localqueue {queue} "
+        "tells why, or that there is none.",
+    )
     ADMITTED = "Admitted", "LocalQueue {queue} has admitted the run."
 
     # Running
