@@ -1,5 +1,6 @@
 """A checkpoint that this attempt must not go on from, and what may change between two attempts."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -122,8 +123,9 @@ def test_settings_that_changed_are_listed() -> None:
 
 @pytest.mark.train
 def test_a_checkpoint_on_other_rows_or_another_base_model_is_refused_by_a_run(
-    make_config: Any, sum_task: Any, tmp_path: Path
+    make_config: Any, sum_task: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     model = make_tiny_model(tmp_path / "model")
     config = make_config(model={"name": str(model)}, checkpoint={"every_steps": 2})
     SFTJob(config, sum_task, run_id="r", output_dir=tmp_path / "run").run()
@@ -135,6 +137,7 @@ def test_a_checkpoint_on_other_rows_or_another_base_model_is_refused_by_a_run(
         job.run()
 
     assert raised.value.exit_code == ExitCode.TASK
+    assert "which trained to the end (step 6) with another configuration" in caplog.text
     scale_weights(model)
     longer = {**config, "training": {**config["training"], "max_steps": 8}}
     with pytest.raises(CheckpointError, match="base model's fingerprint"):

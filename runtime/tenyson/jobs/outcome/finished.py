@@ -37,8 +37,14 @@ def restore_finished(context: RunContext) -> bool:
     folder, facts = found
     if not facts.get("is_complete", True):
         return False  # its budget was used up; there may be more of it now
-    is_ours = facts.get("run_id") == context.result.run_id
-    if not (is_ours and facts.get("config_sha256") == _config_hash(context)):
+    if facts.get("run_id") != context.result.run_id:
+        return False
+    if facts.get("config_sha256") != _config_hash(context):
+        LOG.info(
+            "%s is of attempt %s, which trained to the end (step %s) with another configuration; "
+            "it is replaced once this attempt has trained to its end",
+            *(folder.name, facts["attempt"], facts["step"]),
+        )
         return False
     if context.config.checkpoint.resume == "never" and _has_succeeded(context):
         return False  # all of it was done, and it is to be done once more
