@@ -22,10 +22,14 @@ def test_the_named_namespaces_are_served_and_no_other_without_cluster_rights(
 ) -> None:
     served = [Jobs(cluster, name).prepare() for name in ("team-a", "team-a-runs")]
     other = Jobs(cluster, "team-b").prepare()
-    (script,) = guide.blocks("namespaces")
+    for jobs in served:
+        ada = ("ada", "--clusterrole=admin", "--user=ada")
+        cluster.kubectl("create", "rolebinding", *ada, "-n", jobs.namespace)
+    administrator, install = guide.blocks("namespaces")
     release = Release(helm, "team-a")
     try:
-        guide.run(script, helm)
+        guide.run(administrator, helm)
+        guide.run(install, helm, HELM_KUBEASUSER="ada")
         assert cluster_wide(cluster) == []
         for jobs in (other, *served):
             jobs.apply("one")
