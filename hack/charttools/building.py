@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hack.cluster.binaries import cache_folder
 from hack.cluster.build import compile_go, wanted_go
-from hack.cluster.files import exclusive
+from hack.cluster.files import make_once
 from hack.cluster.golang import find_go
 from hack.cluster.progress import Report, step
 
@@ -28,29 +26,15 @@ def build_tools(
     Raises:
         ClusterError: no Go, or the compiler failed.
     """
-    with exclusive(folder.with_name(f"{folder.name}.lock")):
-        if folder.exists():
-            return
+
+    def fill(aside: Path) -> None:
         go = find_go(cache_folder() / "go", wanted_go(sources), report)
         with step(report, "building Helm and the chart's other tools (3 minutes on 2 cores, once)"):
-            _build_aside(go, sources, folder, commands, report)
+            for name, (package, stamps) in commands.items():
+                report(f"  {name}")
+                compile_go(
+                    *(go, sources, package, aside / name, stamps, report),
+                    about_packages=_ABOUT_PACKAGES,
+                )
 
-
-def _build_aside(
-    go: str,
-    sources: Path,
-    folder: Path,
-    commands: Mapping[str, tuple[str, Sequence[str]]],
-    report: Report,
-) -> None:
-    aside = Path(tempfile.mkdtemp(prefix=f"{folder.name}.building-", dir=folder.parent))
-    try:
-        for name, (package, stamps) in commands.items():
-            report(f"  {name}")
-            compile_go(
-                go, sources, package, aside / name, stamps, report, about_packages=_ABOUT_PACKAGES
-            )
-        aside.chmod(0o755)
-        aside.rename(folder)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    make_once(folder, fill)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,7 @@ import yaml
 
 from hack.charttools.modules import CERT_MANAGER, KUBERNETES, PROMETHEUS_OPERATOR
 from hack.cluster.binaries import cache_folder
-from hack.cluster.files import exclusive
+from hack.cluster.files import make_once
 from hack.cluster.progress import Report, silent, step
 
 LOCATION = "{{ .Group }}/{{ .ResourceKind }}-{{ .ResourceAPIVersion }}.json"
@@ -52,11 +50,12 @@ def schemas_folder(crds: Path, report: Report = silent) -> Path:
     """
     own = sorted(crds.glob("*.yaml"))
     folder = cache_folder().parent / "schemas" / _fingerprint(own)
-    with exclusive(folder.with_name(f"{folder.name}.lock")):
-        if not folder.exists():
-            with step(report, "making the JSON schemas of Kubernetes' kinds (20 s, once)"):
-                _fill(folder, own, report)
-    return folder
+
+    def fill(aside: Path) -> None:
+        with step(report, "making the JSON schemas of Kubernetes' kinds (20 s, once)"):
+            _fill(aside, own, report)
+
+    return make_once(folder, fill)
 
 
 def _fingerprint(own: Iterable[Path]) -> str:
@@ -66,26 +65,16 @@ def _fingerprint(own: Iterable[Path]) -> str:
 
 
 def _fill(folder: Path, own: Iterable[Path], report: Report) -> None:
-    aside = Path(tempfile.mkdtemp(prefix=f"{folder.name}.making-", dir=folder.parent))
-    try:
-        swagger = KUBERNETES.folder(report) / "api" / "openapi-spec" / "swagger.json"
-        for location, schema in kinds_of_openapi(json.loads(swagger.read_text())):
-            _write(aside / location, schema)
-        shipped = [
-            *sorted(
-                (PROMETHEUS_OPERATOR.folder(report) / "example/prometheus-operator-crd").glob(
-                    "*.yaml"
-                )
-            ),
-            *sorted((CERT_MANAGER.folder(report) / "deploy/crds").glob("*.yaml")),
-        ]
-        for path in [*shipped, *own]:
-            for location, schema in kinds_of_crds(path.read_text(encoding="utf-8")):
-                _write(aside / location, schema)
-        aside.chmod(0o755)
-        aside.rename(folder)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    swagger = KUBERNETES.folder(report) / "api" / "openapi-spec" / "swagger.json"
+    for location, schema in kinds_of_openapi(json.loads(swagger.read_text())):
+        _write(folder / location, schema)
+    shipped = (
+        PROMETHEUS_OPERATOR.folder(report) / "example/prometheus-operator-crd",
+        CERT_MANAGER.folder(report) / "deploy/crds",
+    )
+    for path in [*(path for crds in shipped for path in sorted(crds.glob("*.yaml"))), *own]:
+        for location, schema in kinds_of_crds(path.read_text(encoding="utf-8")):
+            _write(folder / location, schema)
 
 
 def _write(path: Path, schema: Schema) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from hack.cluster.errors import ClusterError
-from hack.cluster.files import exclusive
+from hack.cluster.files import make_once
 from hack.cluster.golang import find_go
 from hack.cluster.progress import MovingLine, Report, step
 
@@ -28,35 +26,17 @@ def build_kube(
     Raises:
         ClusterError: no Go, or the compiler failed.
     """
-    with exclusive(folder.with_name(f"{folder.name}.lock")):
-        if (folder / "kube").exists():
-            return
+
+    def fill(aside: Path) -> None:
         go = find_go(folder.parent / "go", wanted_go(sources), report)
         title = f"building Kubernetes {version} from Go modules (9 minutes on 2 cores, once)"
+        program, stamps = aside / "kube", _stamps(version)
         with step(report, title):
-            _build_aside(go, sources, folder, version, components, report)
-
-
-def _build_aside(
-    go: str, sources: Path, folder: Path, version: str, components: Sequence[str], report: Report
-) -> None:
-    aside = Path(tempfile.mkdtemp(prefix=f"{folder.name}.building-", dir=folder.parent))
-    try:
-        compile_go(
-            go,
-            sources,
-            ".",
-            aside / "kube",
-            _stamps(version),
-            report,
-            about_packages=_ABOUT_PACKAGES,
-        )
+            compile_go(go, sources, ".", program, stamps, report, about_packages=_ABOUT_PACKAGES)
         for name in components:
             (aside / name).symlink_to("kube")
-        aside.chmod(0o755)
-        aside.rename(folder)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+
+    make_once(folder, fill)
 
 
 def _stamps(version: str) -> list[str]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -41,3 +43,22 @@ def exclusive(path: Path) -> Iterator[None]:
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def make_once(folder: Path, fill: Callable[[Path], None]) -> Path:
+    """The folder, filled unless it is there; who comes meanwhile waits, and finds it whole.
+
+    Args:
+        folder: what is wanted.
+        fill: puts everything into the empty folder that it is given; it is moved to its place.
+    """
+    with exclusive(folder.with_name(f"{folder.name}.lock")):
+        if not folder.exists():
+            aside = Path(tempfile.mkdtemp(prefix=f"{folder.name}.making-", dir=folder.parent))
+            try:
+                fill(aside)
+                aside.chmod(0o755)
+                aside.rename(folder)
+            finally:
+                shutil.rmtree(aside, ignore_errors=True)
+    return folder

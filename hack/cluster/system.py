@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -30,6 +31,11 @@ _INSTALLERS = {
     "dnf": "dnf install -y",
     "pacman": "pacman -S --noconfirm",
 }
+
+
+def architecture() -> str:
+    """The machine's architecture, as Kubernetes and images call it."""
+    return {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 
 
 def ensure_programs(programs: Sequence[Program], report: Report = silent) -> None:

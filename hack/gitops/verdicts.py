@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,15 +9,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from hack.cluster.binaries import cache_folder
+from hack.cluster.build import compile_go, wanted_go
 from hack.cluster.errors import ClusterError
-from hack.cluster.files import exclusive
+from hack.cluster.files import make_once
 from hack.cluster.golang import find_go
 from hack.cluster.progress import Report, silent, step
 
 Object = dict[str, Any]
 
 _SOURCES: Final = Path(__file__).parent / "judge"
-_GO: Final = "1.24"
+_PROGRAM: Final = "judge"
+_ABOUT_PACKAGES: Final = 615
 
 
 @dataclass(frozen=True)
@@ -58,23 +59,10 @@ def program(report: Report = silent) -> Path:
     parts = sorted(path for path in _SOURCES.iterdir() if path.suffix in (".go", ".mod", ".sum"))
     content = b"".join(path.read_bytes() for path in parts)
     folder = cache_folder().with_name("gitops") / hashlib.sha256(content).hexdigest()[:12]
-    built = folder / "judge"
-    with exclusive(folder.with_name(f"{folder.name}.lock")):
-        if not built.exists():
-            go = find_go(cache_folder() / "go", _GO, report)
-            with step(report, "building what judges as Argo CD and Flux do"):
-                _build(go, built)
-    return built
+    return make_once(folder, lambda aside: _build(aside / _PROGRAM, report)) / _PROGRAM
 
 
-def _build(go: str, built: Path) -> None:
-    aside = built.with_name(f"{built.name}.{os.getpid()}")
-    aside.parent.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run(
-        [go, "build", "-trimpath", "-buildvcs=false", "-o", str(aside), "."],
-        cwd=_SOURCES, capture_output=True, text=True, check=False,
-        env={**os.environ, "CGO_ENABLED": "0"},
-    )  # fmt: skip
-    if done.returncode != 0:
-        raise ClusterError(f"go build failed in {_SOURCES}:\n{done.stderr[-3000:]}")
-    aside.replace(built)
+def _build(program: Path, report: Report) -> None:
+    go = find_go(cache_folder() / "go", wanted_go(_SOURCES), report)
+    with step(report, "building what judges as Argo CD and Flux do"):
+        compile_go(go, _SOURCES, ".", program, (), report, about_packages=_ABOUT_PACKAGES)

@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hack.cluster.system import architecture
+
 PAUSE = "localhost/tenyson-pause:1"
 DNS = "localhost/tenyson-dns:1"
 SHELL = "localhost/tenyson-shell:1"
@@ -54,7 +56,7 @@ def write_archive(image: SmallImage, path: Path) -> None:
     layer = _layer(image)
     config = json.dumps(
         {
-            "architecture": "amd64",
+            "architecture": architecture(),
             "os": "linux",
             "config": {
                 "Entrypoint": list(image.entrypoint),

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from hack.cluster.binaries import cache_folder
-from hack.cluster.build import compile_go
-from hack.cluster.files import exclusive
+from hack.cluster.build import compile_go, wanted_go
+from hack.cluster.files import make_once
 from hack.cluster.golang import find_go
 from hack.cluster.progress import Report, silent, step
 
 _SOURCES = Path(__file__).parent / "programs"
 _PROGRAMS = {"pause": 60, "dns": 780}
 """With about how many packages each has, its own and Go's."""
-_GO = "1.24"
 
 
 def node_programs(report: Report = silent) -> Mapping[str, Path]:
@@ -26,11 +23,9 @@ def node_programs(report: Report = silent) -> Mapping[str, Path]:
     Raises:
         ClusterError: no Go, or the compiler failed.
     """
-    folder = cache_folder().parent / "node" / _hash()
-    with exclusive(folder.with_name(f"{folder.name}.lock")):
-        if not folder.exists():
-            with step(report, "building CoreDNS from Go modules (about 2 minutes, once)"):
-                _build(folder, report)
+    folder = make_once(
+        cache_folder().parent / "node" / _hash(), lambda aside: _build(aside, report)
+    )
     return {name: folder / name for name in _PROGRAMS}
 
 
@@ -40,14 +35,8 @@ def _hash() -> str:
 
 
 def _build(folder: Path, report: Report) -> None:
-    go = find_go(cache_folder() / "go", _GO, report)
-    aside = Path(tempfile.mkdtemp(prefix="building-", dir=folder.parent))
-    try:
-        for name, about_packages in _PROGRAMS.items():
-            compile_go(
-                go, _SOURCES, f"./{name}", aside / name, (), report, about_packages=about_packages
-            )
-        aside.chmod(0o755)
-        aside.rename(folder)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    go = find_go(cache_folder() / "go", wanted_go(_SOURCES), report)
+    with step(report, "building CoreDNS from Go modules (about 2 minutes, once)"):
+        for name, about in _PROGRAMS.items():
+            program = folder / name
+            compile_go(go, _SOURCES, f"./{name}", program, (), report, about_packages=about)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
+import tarfile
 from pathlib import Path
 
 import pytest
 
 from hack.cluster import binaries, system
+from hack.cluster.node.registration import node_object
 from hack.cluster.ports import choose_ports, is_free
+from hack.node.images import SmallImage, write_archive
 
 
 def _fake_servers(folder: Path, version: str) -> Path:
@@ -81,3 +85,18 @@ def test_ports_of_an_earlier_start_are_kept() -> None:
     assert first["a"] != first["b"]
     assert all(is_free(port) for port in first.values())
     assert choose_ports(["a", "b"], first) == first
+
+
+def test_a_node_and_its_images_are_of_the_machines_own_architecture(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """containerd refuses an image of another one."""
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    archive = tmp_path / "image.tar"
+    write_archive(SmallImage("localhost/a:1", {}, ["/a"]), archive)
+    with tarfile.open(archive) as members:
+        (name,) = (name for name in members.getnames() if len(name) == len(".json") + 64)
+        member = members.extractfile(name)
+        assert member is not None
+        assert json.load(member)["architecture"] == "arm64"
+    assert node_object("n", {})["metadata"]["labels"]["kubernetes.io/arch"] == "arm64"

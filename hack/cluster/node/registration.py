@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from hack.cluster.node.statuses import timestamp
+from hack.cluster.system import architecture
 
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 _READY = {
     "Ready": ("True", "KubeletReady", "the node agent runs pods as processes"),
     "MemoryPressure": ("False", "KubeletHasSufficientMemory", "memory is not watched"),
@@ -34,11 +34,10 @@ def machine_capacity(state_dir: Path, extra: Mapping[str, str]) -> dict[str, str
 
 def node_object(name: str, labels: Mapping[str, str]) -> dict[str, Any]:
     """The Node as it is registered."""
-    architecture = _ARCHITECTURES.get(platform.machine(), platform.machine())
     own = {
         "kubernetes.io/hostname": name,
         "kubernetes.io/os": "linux",
-        "kubernetes.io/arch": architecture,
+        "kubernetes.io/arch": architecture(),
         "tenyson.dev/node": "local-process",
     }
     return {
@@ -114,7 +113,7 @@ def _memory_bytes() -> int:
 
 def _node_info(version: str) -> dict[str, str]:
     return {
-        "architecture": _ARCHITECTURES.get(platform.machine(), platform.machine()),
+        "architecture": architecture(),
         "bootID": Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
         "containerRuntimeVersion": "process://bubblewrap",
         "kernelVersion": platform.release(),
