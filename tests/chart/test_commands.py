@@ -17,7 +17,9 @@ from tests.chart.commands import Command, commands_in, commands_of
 from tests.chart.rendering import CHART, RELEASE, ROOT, helm, presets, template_command
 
 pytestmark = pytest.mark.chart
-_DOCUMENTS = [CHART / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+_README = ROOT / "README.md"
+_ABOUT_THE_CHART = [CHART / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+_DOCUMENTS = [_README, *_ABOUT_THE_CHART]  # the README's `--set` is the runner's
 
 
 def _all(program: str) -> list[Command]:
@@ -28,7 +30,7 @@ def _all(program: str) -> list[Command]:
 def _settings() -> list[tuple[str, ...]]:
     """What documents say to give Helm for this chart: `--set` and files of values."""
     found = []
-    for path in _DOCUMENTS:
+    for path in _ABOUT_THE_CHART:
         text = path.read_text(encoding="utf-8")
         spans = re.findall(r"`(-[^`]+)`", text) if "helm install" in text else []
         lines = [shlex.split(span) for span in spans if re.match(r"--set|-f charts/", span)]
@@ -57,6 +59,13 @@ def test_helm_knows_the_command_and_its_flags(command: Command) -> None:
 @pytest.mark.parametrize("command", _all("kubectl"), ids=str)
 def test_kubectl_knows_the_command_and_its_flags(command: Command) -> None:
     assert not _unknown_flags(command, find_binaries()["kubectl"])
+
+
+def test_the_readme_installs_as_the_page_does_whose_commands_tests_run() -> None:
+    run = {it.words for it in commands_of(ROOT / "docs" / "install.md")}
+    shown = [it for it in commands_of(_README) if it.words[0] == "helm"]
+    assert len(shown) == 2
+    assert [it for it in shown if it.words not in run] == []
 
 
 @pytest.mark.parametrize("given", _settings(), ids=" ".join)
