@@ -27,6 +27,16 @@ SHOWN_METRICS = (
     *("cost", "forecast_cost", "forecast_hours"),
 )
 HEARTBEAT_SECONDS = 30.0
+LONGEST_WAIT_SECONDS = 60.0
+"""How long a push is put off at most, whatever the controller asks for."""
+
+
+class NotNowError(OSError):
+    """Raised when the controller does not take a push now, but will after some time."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"the controller asks for another try in {seconds:g} s")
+        self.seconds = seconds
 
 
 @dataclass(frozen=True)
@@ -140,19 +150,28 @@ class ProgressPusher:
                 if progress is None and self._closed:
                     return
             last = progress or last
-            if last is not None:
-                self._try_to_send(last)
+            put_off = self._try_to_send(last) if last is not None else None
             with self._changed:
-                self._changed.wait_for(lambda: self._closed, self._interval_seconds)
+                if put_off is None:
+                    self._changed.wait_for(lambda: self._closed, self._interval_seconds)
+                    continue
+                if self._waiting is None and not self._closed:
+                    self._waiting = last  # and it is the first to go then
+                self._changed.wait_for(lambda: self._closed, put_off)
 
-    def _try_to_send(self, progress: Progress) -> None:
+    def _try_to_send(self, progress: Progress) -> float | None:
+        """Sends it; returns for how long to send nothing where the controller asks for that."""
         try:
             self._send(progress)
             self._complained = False
+        except NotNowError as error:
+            LOG.debug("%s", error)
+            return max(error.seconds, self._interval_seconds)
         except (OSError, ValueError, http.client.HTTPException) as error:  # URLError is an OSError
             level = logging.DEBUG if self._complained else logging.WARNING
             LOG.log(level, "Progress is not getting through to the controller: %s", error)
             self._complained = True
+        return None
 
     def _post(self, progress: Progress) -> None:
         headers = {"Content-Type": "application/json"}
@@ -165,8 +184,15 @@ class ProgressPusher:
         context = None
         if self._endpoint.url.startswith("https:"):
             context = ssl.create_default_context(cafile=self._endpoint.ca_file)
-        with urllib.request.urlopen(request, timeout=5, context=context):
-            pass
+        try:
+            with urllib.request.urlopen(request, timeout=5, context=context):
+                pass
+        except urllib.error.HTTPError as error:
+            with error:
+                seconds = error.headers.get("Retry-After", "")
+            if error.code == 429 and seconds.isdecimal():
+                raise NotNowError(min(float(seconds), LONGEST_WAIT_SECONDS)) from error
+            raise
 
 
 def wire_format(progress: Progress) -> dict[str, Any]:

@@ -8,7 +8,8 @@ import pytest
 
 from tenyson.controller.cache import Cache
 from tenyson.controller.observed import Report
-from tenyson.controller.progress import ProgressServer, RefusedError, read_report, since_last_step
+from tenyson.controller.progress import ProgressServer, RefusedError
+from tenyson.controller.reports import read_report, since_last_step
 from tenyson.controller.tokens import Bearer, TokenVerifier
 from tests.controller.builders import NOW, job_body, pod_body
 from tests.controller.test_tokens import TOKEN, Keys
@@ -19,7 +20,7 @@ async def test_a_pod_is_asked_to_try_again_while_the_keys_cannot_be_read() -> No
         Cache(lambda key, urgent: None), TokenVerifier(Keys(failures=1)), {}, lambda key: None
     )
     with pytest.raises(RefusedError, match="try again") as refused:
-        await server._bearer(f"Bearer {TOKEN}", ("n", "j"))
+        await server._bearer(f"Bearer {TOKEN}", "10.0.0.7")
     assert refused.value.code == 503
 
 

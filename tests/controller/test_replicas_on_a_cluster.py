@@ -292,7 +292,7 @@ def test_a_certificate_that_is_due_is_renewed_and_shown_by_both_while_a_pod_repo
     api.merge(path, {"data": data})
     while held(api, path).data() == due.data():
         assert [push(replica, ns, "j-a0", token, 2) for replica in pair] == [200, 200]
-        time.sleep(0.2)
+        time.sleep(0.5)  # both come to the leader, which takes five a second of one pod
     renewed = held(api, path).serving.certificate.serial_number
     eventually(lambda: {serial_shown(replica) for replica in pair} == {renewed})
     assert [push(replica, ns, "j-a0", token, 3) for replica in pair] == [200, 200]

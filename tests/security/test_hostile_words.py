@@ -14,7 +14,7 @@ from tenyson.controller.manifests.environment import environment
 from tenyson.controller.manifests.literal import literal
 from tenyson.controller.outcome import read_result
 from tenyson.controller.policies.adapter import Adapter
-from tenyson.controller.progress import read_report
+from tenyson.controller.reports import read_report
 from tenyson.controller.status_size import within_limit
 from tenyson.controller.wording import harmless, one_line
 from tests.controller.builders import NOW

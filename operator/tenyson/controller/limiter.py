@@ -39,6 +39,11 @@ class Limiter:
         self._tokens -= 1
         return max(0.0, -self._tokens / self._qps)
 
+    def seconds_to_next(self) -> float:
+        """Returns the seconds until a token will be there, and takes none."""
+        self._refill()
+        return max(0.0, (1 - self._tokens) / self._qps)
+
     def _refill(self) -> None:
         now = self._clock()
         self._tokens = min(self._burst, self._tokens + (now - self._then) * self._qps)

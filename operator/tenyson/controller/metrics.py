@@ -98,6 +98,11 @@ LIMITER_WAIT_SECONDS = Histogram(
 PROGRESS_REPORTS = Counter(
     "tenyson_progress_reports", "Progress reports, by answer.", ["code"], registry=REGISTRY
 )
+PROGRESS_CONNECTIONS_CUT = Counter(
+    "tenyson_progress_connections_cut",
+    "Connections to the progress endpoint that were cut: too many, or too many of one address.",
+    registry=REGISTRY,
+)
 EVENTS_DROPPED = Counter(
     "tenyson_events_dropped",
     "Kubernetes Events not posted: too many about one object, or too many in all.",

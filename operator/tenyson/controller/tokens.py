@@ -1,7 +1,9 @@
 """Checks the tokens that pods report with, offline, by the cluster's own public keys."""
 
 import asyncio
+import hashlib
 import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,6 +16,8 @@ _ALGORITHMS: Final = ["RS256", "ES256", "ES384", "ES512", "RS384", "RS512"]
 _REFRESH_SECONDS: Final = 10.0
 """Least time between two readings of the keys, whatever tokens arrive."""
 _LEEWAY_SECONDS: Final = 10.0
+_REMEMBERED: Final = 8192
+"""Tokens that were found good and need no second look; a pod has one for an hour."""
 
 Keys = Callable[[], Awaitable[tuple[str, dict[str, Any]]]]
 """Reads the issuer and its keys."""
@@ -44,6 +48,12 @@ class TokenVerifier:
         self._keys: dict[str, jwt.PyJWK] = {}
         self._read_at = float("-inf")
         self._reading: asyncio.Task[None] | None = None
+        self._good: OrderedDict[bytes, tuple[Bearer, float]] = OrderedDict()
+
+    def remembered(self, token: str) -> Bearer | None:
+        """Returns who holds a token that was verified before and has not expired since."""
+        bearer, expires = self._good.get(_digest(token), (None, 0.0))
+        return bearer if time.time() < expires else None
 
     async def verify(self, token: str) -> Bearer:
         """Returns the pod that holds the token.
@@ -69,7 +79,11 @@ class TokenVerifier:
         pod = bound.get("pod") or {}
         if not pod.get("uid"):
             raise TokenRefusedError("the token is bound to no pod")
-        return Bearer(namespace=bound.get("namespace", ""), pod_uid=pod["uid"])
+        bearer = Bearer(namespace=bound.get("namespace", ""), pod_uid=pod["uid"])
+        self._good[_digest(token)] = bearer, float(claims["exp"])
+        if len(self._good) > _REMEMBERED:
+            self._good.popitem(last=False)
+        return bearer
 
     async def _key(self, kid: str) -> jwt.PyJWK:
         if kid not in self._keys and time.monotonic() - self._read_at > _REFRESH_SECONDS:
@@ -98,3 +112,7 @@ class TokenVerifier:
             raise KeysUnavailableError(str(error)) from error
         self._issuer, self._keys = issuer, keys
         self._read_at = time.monotonic()
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
