@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -63,6 +64,27 @@ def test_a_value_of_the_wrong_kind_is_refused_by_its_name(setting: str, named: s
     answer = helm("template", RELEASE[0], CHART, "--set", setting, check=False)
     assert answer.returncode != 0
     assert named in answer.stderr
+
+
+def test_a_large_number_in_a_file_of_values_comes_out_as_one(tmp_path: Path) -> None:
+    """Helm reads it as a float, whose own form `2e+06` no API server takes for an integer."""
+    values = tmp_path / "values.yaml"
+    values.write_text(json.dumps(_with_every_integer(_schema(), 2_000_000)), encoding="utf-8")
+    everything = ("--values", CHART / "ci" / "everything-values.yaml", "--values", values)
+    text = helm("template", RELEASE[0], CHART, *everything).stdout
+    assert text.count("2000000") >= 8
+    assert [line for line in text.splitlines() if "2e+06" in line] == []
+
+
+def _with_every_integer(schema: dict[str, Any], number: int) -> dict[str, Any]:
+    """Values that set each integer which has no upper bound to the number."""
+    found: dict[str, Any] = {}
+    for name, inner in schema.get("properties", {}).items():
+        if inner.get("type") == "integer" and "maximum" not in inner:
+            found[name] = number
+        elif nested := _with_every_integer(inner, number):
+            found[name] = nested
+    return found
 
 
 def _schema() -> dict[str, Any]:
