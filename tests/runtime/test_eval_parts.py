@@ -1,6 +1,5 @@
-"""The parts of an evaluation that need no model: prompts, kept samples, pass@k, intervals."""
+"""The parts of an evaluation that need no model: kept samples, draws, the proof of an adapter."""
 
-import itertools
 import json
 import math
 from pathlib import Path
@@ -11,85 +10,10 @@ import pytest
 
 from tenyson.config import parse_config
 from tenyson.contract import JobType
-from tenyson.errors import CheckpointError, ConfigError, TaskError
+from tenyson.errors import CheckpointError, ConfigError
 from tenyson.evaluation.completions import Completion, Draw, Request, Sampling
-from tenyson.evaluation.intervals import (
-    binary_names,
-    metric_intervals,
-    pass_metrics,
-    without_own_columns,
-)
-from tenyson.evaluation.pass_at_k import mean_pass_at_k, pass_at_k
-from tenyson.evaluation.prompts import prepare_prompts
 from tenyson.evaluation.proof import prove_adapters
 from tenyson.evaluation.samples_log import SamplesLog, read_samples
-from tenyson.evaluation.statistics import wilson_interval
-
-
-class Letters:
-    """A tokenizer of letters; marks the end of a text where it is told to."""
-
-    chat_template = None
-    eos_token_id = 0
-
-    def __init__(self, adds_end: bool = False) -> None:
-        self._end = [0] if adds_end else []
-
-    def __call__(self, text: str) -> dict[str, list[int]]:
-        return {"input_ids": [ord(letter) for letter in text] + self._end}
-
-
-def prepare(prompts: list[Any], tokenizer: Any = None, **settings: Any) -> Any:
-    given = {"context_length": 10, "max_new_tokens": 4, "truncate": False, **settings}
-    keys = [f"r{place}" for place in range(len(prompts))]
-    return prepare_prompts(tokenizer or Letters(), keys, prompts, **given)
-
-
-def test_a_prompt_that_leaves_no_room_is_named_with_its_length() -> None:
-    with pytest.raises(TaskError) as raised:
-        prepare(["abc", "abcdefgh", "abcdefghi"])
-
-    message = str(raised.value)
-    assert "2 prompts leave no room for evaluation.max_new_tokens = 4" in message
-    assert "context of 10 tokens: row 'r2' has 9 tokens, 'r1' has 8 tokens" in message
-    assert "evaluation.truncate_prompts" in message
-
-
-def test_truncation_keeps_the_end_of_a_prompt_and_counts() -> None:
-    prepared = prepare(["abc", "abcdefgh"], truncate=True)
-
-    assert [bytes(request.ids).decode() for request in prepared.requests] == ["abc", "cdefgh"]
-    assert prepared.truncated == 1
-
-
-def test_truncation_cannot_make_room_that_the_context_does_not_have() -> None:
-    with pytest.raises(TaskError, match="context of 10"):
-        prepare(["abc"], truncate=True, max_new_tokens=10)
-
-
-def test_a_model_without_a_known_context_takes_any_length() -> None:
-    assert len(prepare(["a" * 99], context_length=None).requests[0].ids) == 99
-
-
-@pytest.mark.parametrize(
-    ("prompt", "says"),
-    [
-        ("", "row 'r0' is empty"),
-        (None, "is None; expected a text"),
-        ([], "is []; expected a text"),
-        ([1, 2], r"is \[1, 2\]; expected a text"),
-        ([{"role": "user", "content": "a"}], "no chat template"),
-    ],
-)
-def test_what_is_no_prompt_is_refused_by_its_row(prompt: Any, says: str) -> None:
-    with pytest.raises(TaskError, match=says.replace("[]", r"\[\]")):
-        prepare([prompt])
-
-
-def test_prompts_that_end_with_the_end_of_text_token_are_counted() -> None:
-    assert prepare(["a", "b"], Letters(adds_end=True)).ended == 2
-    assert prepare(["a", "b"]).ended == 0
-
 
 REQUESTS = [Request("a", (1, 2)), Request("b", (3,)), Request("c", (4,))]
 ANSWERS = {
@@ -162,105 +86,6 @@ def test_nothing_is_kept_once_a_newer_attempt_has_started(tmp_path: Path) -> Non
         SamplesLog(tmp_path / "log", superseded).append("x", ANSWERS, {r.key: r for r in REQUESTS})
 
     assert not (tmp_path / "log").exists()
-
-
-@pytest.mark.parametrize(("n", "correct"), [(n, c) for n in (1, 4, 7) for c in range(n + 1)])
-def test_pass_at_k_is_the_share_of_subsets_with_a_right_sample(n: int, correct: int) -> None:
-    samples = [1] * correct + [0] * (n - correct)
-    for k in range(1, n + 1):
-        subsets = list(itertools.combinations(samples, k))
-        share = sum(any(subset) for subset in subsets) / len(subsets)
-        assert pass_at_k(n, correct, k) == pytest.approx(share)
-
-
-def test_pass_at_k_stays_a_probability_for_many_samples() -> None:
-    exact = 1 - math.comb(990, 500) / math.comb(1000, 500)
-
-    assert pass_at_k(1000, 10, 500) == pytest.approx(exact, rel=1e-12)
-
-
-@pytest.mark.parametrize(("n", "correct", "k"), [(4, 1, 5), (4, 5, 1), (4, -1, 1), (4, 1, 0)])
-def test_pass_at_k_refuses_numbers_that_do_not_fit(n: int, correct: int, k: int) -> None:
-    with pytest.raises(ValueError, match="expected 1 <= k <= n"):
-        pass_at_k(n, correct, k)
-
-
-def test_pass_at_1_is_the_mean_and_has_an_interval_over_prompts() -> None:
-    samples = [[1, 0, 0, 0], [1, 1, 1, 1], [0, 0, 0, 0]] * 10
-
-    estimate = mean_pass_at_k(samples, 1)
-
-    assert estimate.value == pytest.approx(5 / 12)
-    assert estimate.low is not None
-    assert estimate.high is not None
-    assert estimate.low < estimate.value < estimate.high
-    assert estimate.n == 30
-
-
-def details(*values: tuple[float, ...], name: str = "correct") -> list[list[dict[str, Any]]]:
-    return [[{name: value, "note": "x"} for value in row] for row in values]
-
-
-def test_a_share_of_one_answer_each_gets_wilsons_interval() -> None:
-    rows = details(*[(1.0,)] * 3, *[(0.0,)] * 7)
-
-    found = metric_intervals({"accuracy": 0.3, "chance": 0.05, "note": "x"}, rows)
-
-    assert found == {"accuracy": wilson_interval(3, 10)}
-
-
-def test_means_over_samples_are_bootstrapped_over_prompts() -> None:
-    rows = details(*[(1.0, 1.0, 0.0)] * 20, *[(0.0, 0.0, 0.0)] * 20)
-
-    interval = metric_intervals({"correct": 1 / 3}, rows)["correct"]
-
-    assert interval.low is not None
-    assert interval.high is not None
-    # 40 prompts carry it, not 120 samples.
-    assert interval.n == 40
-    assert interval.high - interval.low == pytest.approx(2 * 1.96 * (1 / 3) / 40**0.5, rel=0.1)
-
-
-def test_a_metric_that_two_numbers_could_explain_gets_no_interval() -> None:
-    rows = [[{"a": a, "b": 0.5}] for a in (0.0, 1.0)]
-
-    assert metric_intervals({"score": 0.5}, rows) == {}
-
-
-def test_a_metric_does_not_get_anothers_interval_for_being_0_as_well() -> None:
-    rows = details(*[(0.0,)] * 200, name="won")
-
-    assert metric_intervals({"win_rate": 0.0, "held_out_win_rate": 0.0}, rows) == {}
-    found = metric_intervals({"won": 0.0, "held_out_win_rate": 0.0}, rows)
-    assert found == {"won": wilson_interval(0, 200)}
-
-
-def test_a_number_that_does_not_vary_has_no_interval() -> None:
-    assert metric_intervals({"part": 0.5}, details(*[(0.5,)] * 9, name="part")) == {}
-
-
-def test_what_repeats_the_prompts_row_is_no_score() -> None:
-    rows = [{"id": 7, "turns": 2, "correct": 1}, {"id": 8, "turns": 0, "correct": 1}]
-    told = [
-        [{"id": 7, "turns": 2, "correct": 1}, {"id": 7, "turns": 2, "correct": 0}],
-        [{"id": 8, "turns": 0, "correct": 1}],
-    ]
-
-    scores = without_own_columns(told, rows)
-
-    # A data set's column may be called as a score is; the values tell them apart.
-    assert scores == [[{"correct": 1}, {"correct": 0}], [{"correct": 1}]]
-
-
-def test_pass_at_k_is_told_of_every_binary_number() -> None:
-    rows = [[{"right": 1, "form": True, "part": 0.5}, {"right": 0, "form": True, "part": 0.1}]]
-
-    assert binary_names(rows) == ["right", "form"]
-    found = pass_metrics(rows, [2, 1, 2], ["right"])
-    assert {name: estimate.value for name, estimate in found.items()} == {
-        "right_pass@1": 0.5,
-        "right_pass@2": 1.0,
-    }
 
 
 def test_a_samples_seed_hangs_on_its_row_and_number_alone() -> None:

@@ -1,6 +1,5 @@
 import json
 import logging
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +8,11 @@ import pytest
 from tenyson.contract import File
 from tenyson.errors import (
     CheckpointError,
-    ConfigError,
-    DependencyError,
-    DivergedError,
-    StoppedError,
-    TaskError,
 )
 from tenyson.files import sha256_of_file
 from tenyson.jobs.options import RunOptions
 from tenyson.jobs.result import JobResult
 from tenyson.jobs.sft import SFTJob
-from tenyson.jobs.stop import StopRequest
-from tenyson.telemetry.tables import TABLES
 from tests.runtime.left_behind import metric_rows
 
 pytestmark = pytest.mark.train
@@ -173,203 +165,6 @@ def test_every_form_of_data_and_training_works(
     assert result.status == "success"
     assert result.global_step == (4 if "training" in case else 2)
     assert (result.adapter_sha256 is None) == ("adapter" in case)
-
-
-@pytest.mark.parametrize(
-    ("case", "error", "says"),
-    [
-        (
-            {"task": {"sft_rows": [{"question": "1+1", "answer": "2"}]}},
-            TaskError,
-            "get_sft_dataset returned rows without the columns it needs. Found: question, answer. "
-            "Expected: prompt and completion, or messages, or text",
-        ),
-        ({"task": {"sft_rows": []}}, TaskError, "get_sft_dataset returned no rows"),
-        ({"task": {"sft_rows": 7}}, TaskError, "get_sft_dataset raised"),
-        (
-            {"data": {"max_length": 2}},
-            TaskError,
-            "No example of get_sft_dataset has a token left to train on",
-        ),
-        (
-            {"task": {"formats": True}, "data": {"completion_only_loss": True}},
-            ConfigError,
-            "data.completion_only_loss",
-        ),
-        ({"adapter": {"target_modules": ["nowhere"]}}, ConfigError, "adapter.target_modules"),
-        ({"model": {"name": "/no/such/folder"}}, ConfigError, "there is no folder"),
-        ({"model": {"name": "nobody/no-model"}}, DependencyError, "looked in the cache"),
-        ({"adapter": {"path": "/no/such/adapter"}}, DependencyError, "no adapter folder"),
-        ({"checkpoint": {"resume": 4}}, CheckpointError, "no checkpoint of step 4"),
-        (
-            {"training": {"max_steps": 20, "learning_rate": 10, "max_grad_norm": 0}},
-            DivergedError,
-            "training stopped before it reached the weights",
-        ),
-    ],
-    ids=[
-        "columns", "empty", "raises", "too long", "formatting", "layers", "no folder", "no model",
-        "no adapter", "no step", "diverges",
-    ],
-)  # fmt: skip
-def test_bad_input_is_a_clear_error_with_a_result(
-    case: dict[str, Any],
-    error: type[Exception],
-    says: str,
-    make_config: Any,
-    sum_task: Any,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    if error is DivergedError:
-        poison_the_loss(monkeypatch, step=3)
-    job = SFTJob(make_config(**case), sum_task, output_dir=tmp_path)
-
-    with pytest.raises(error) as raised:
-        job.run()
-
-    result = JobResult.load(tmp_path / File.JOB_RESULT)
-    assert says in str(raised.value)
-    assert result.failure is not None
-    assert says in result.failure.message
-    assert result.exit_code == raised.value.exit_code  # type: ignore[attr-defined]
-    assert result.status == ("diverged" if error is DivergedError else "failed")
-    assert error.__name__ in (tmp_path / File.FAILURE).read_text(encoding="utf-8")
-
-
-def poison_the_loss(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
-    """Makes the loss of a step NaN, as an overflow would."""
-    from trl import SFTTrainer
-
-    compute_loss = SFTTrainer.compute_loss
-
-    def poisoned(self: Any, *args: Any, **kwargs: Any) -> Any:
-        loss = compute_loss(self, *args, **kwargs)
-        return loss * float("nan") if self.state.global_step + 1 == step else loss
-
-    monkeypatch.setattr(SFTTrainer, "compute_loss", poisoned)
-
-
-def test_a_stop_before_the_start_does_no_work(
-    make_config: Any, sum_task: Any, tmp_path: Path
-) -> None:
-    stop = StopRequest()
-    stop.make("SIGTERM")
-    job = SFTJob(make_config(), sum_task, output_dir=tmp_path, options=RunOptions(stop=stop))
-
-    with pytest.raises(StoppedError):
-        job.run()
-
-    assert job.result is not None
-    assert (job.result.status, job.result.exit_code) == ("stopped", 75)
-    assert not (tmp_path / File.METRICS).exists()
-
-
-@pytest.mark.parametrize("moment", ["trainer", "checkpoint"])
-def test_a_stop_while_training_is_prepared_trains_no_step(
-    moment: str, make_config: Any, sum_task: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from tenyson.jobs.training import _sft, _training
-
-    stop = StopRequest()
-    owner, name = {
-        "trainer": (_sft, "TenysonSFTTrainer"),
-        "checkpoint": (_training, "_start_from"),
-    }[moment]
-    original = getattr(owner, name)
-
-    def asked(*args: Any, **kwargs: Any) -> Any:
-        stop.make("SIGTERM")
-        return original(*args, **kwargs)
-
-    monkeypatch.setattr(owner, name, asked)
-    job = SFTJob(make_config(), sum_task, output_dir=tmp_path, options=RunOptions(stop=stop))
-
-    with pytest.raises(StoppedError):
-        job.run()
-
-    assert job.result is not None
-    assert (job.result.exit_code, job.result.global_step) == (75, 0)
-    assert not (tmp_path / File.METRICS).exists()
-
-
-def test_telemetry_is_written_under_the_run(
-    make_config: Any, sum_task: Any, tmp_path: Path
-) -> None:
-    url = f"sqlite:///{tmp_path}/telemetry.db"
-    config = make_config(telemetry={"db_url": url}, training={"max_steps": 2})
-
-    result = SFTJob(config, sum_task, run_id="r", output_dir=tmp_path / "out").run()
-
-    with sqlite3.connect(tmp_path / "telemetry.db") as database:
-        steps = database.execute("select run_id, step from sft_metrics order by step").fetchall()
-        counts = [database.execute(f"select count(*) from {t}").fetchone()[0] for t in TABLES]
-    assert steps == [("r", 1), ("r", 2)]
-    again = 3  # the run's row once more when its manifest is there, the attempt's then and at last
-    assert result.telemetry == {"written": sum(counts) + again, "spooled": 0}
-
-
-def test_an_unreachable_database_does_not_stop_training(
-    make_config: Any, sum_task: Any, tmp_path: Path
-) -> None:
-    url = "postgresql+psycopg://user:secret-word@127.0.0.1:9/none"
-    config = make_config(telemetry={"db_url": url}, training={"max_steps": 2})
-
-    result = SFTJob(config, sum_task, output_dir=tmp_path).run()
-
-    assert result.status == "success"
-    lines = (tmp_path / File.TELEMETRY_SPOOL).read_text(encoding="utf-8").splitlines()
-    assert result.telemetry["spooled"] == len(lines)
-    assert [json.loads(line)["table"] for line in lines].count("sft_metrics") == 2
-    assert result.warnings
-    written = b"".join(p.read_bytes() for p in tmp_path.rglob("*") if p.is_file())
-    assert b"secret-word" not in written
-
-
-def test_telemetry_that_waits_reaches_the_database_from_another_folder(
-    make_config: Any, sum_task: Any, tmp_path: Path
-) -> None:
-    options = RunOptions(output_uri=f"file://{tmp_path}/bucket")
-    url = f"sqlite:///{tmp_path}/later/telemetry.db"
-    (tmp_path / "later").touch()  # no folder: the database cannot be opened
-    sections = {"telemetry": {"db_url": url}, "checkpoint": {"every_steps": 1}}
-    first = make_config(**sections, training={"max_steps": 2})
-    SFTJob(first, sum_task, run_id="r", output_dir=tmp_path / "one", options=options).run()
-    (tmp_path / "later").unlink()
-    (tmp_path / "later").mkdir()
-
-    longer = make_config(**sections, training={"max_steps": 3})
-    again = SFTJob(
-        longer, sum_task, run_id="r", attempt=1, output_dir=tmp_path / "two", options=options
-    ).run()
-
-    with sqlite3.connect(tmp_path / "later/telemetry.db") as database:
-        steps = database.execute("select step from sft_metrics order by step").fetchall()
-    assert steps == [(1,), (2,), (3,)]
-    assert again.telemetry["spooled"] == 0
-
-
-def test_results_and_checkpoints_are_copied_to_the_uri(
-    make_config: Any, sum_task: Any, tmp_path: Path
-) -> None:
-    options = RunOptions(output_uri=f"file://{tmp_path}/bucket")
-    config = make_config(checkpoint={"every_steps": 1, "keep": 1}, training={"max_steps": 2})
-    SFTJob(config, sum_task, output_dir=tmp_path / "one", options=options).run()
-
-    longer = make_config(checkpoint={"every_steps": 1, "keep": 1}, training={"max_steps": 3})
-    again = SFTJob(longer, sum_task, output_dir=tmp_path / "two", options=options).run()
-
-    names = {path.name for path in (tmp_path / "bucket").iterdir()}
-    assert names == {
-        File.JOB_RESULT, File.MANIFEST, File.METRICS, File.FINAL_CHECKPOINT, File.NEWEST_ATTEMPT,
-        File.USAGE, "attempt-0", "attempt-1",
-    }  # fmt: skip
-    own = {path.name for path in (tmp_path / "bucket/attempt-1").iterdir()}
-    assert own == {"checkpoint-3", File.FINAL_CHECKPOINT, File.JOB_RESULT, File.MANIFEST}
-    first = {path.name for path in (tmp_path / "bucket/attempt-0").iterdir()}
-    assert first == {File.JOB_RESULT, File.MANIFEST}
-    assert again.resumed_from_step == 2
-    assert [row["step"] for row in metric_rows(tmp_path / "two")] == [1, 2, 3]
 
 
 def test_a_model_of_the_tasks_own(
