@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hack.charttools.tools import TOOLS, tool
+from hack.charttools.tools import TOOLS, cached_tools_folder, tool
 from hack.cluster.binaries import KUBERNETES_VERSION
 from tests.chart.rendering import helm
 
@@ -23,6 +23,8 @@ def test_a_tool_says_the_version_that_is_pinned(name: str) -> None:
 
 
 def test_without_a_cluster_helm_renders_for_the_kubernetes_that_is_tested(tmp_path: Path) -> None:
+    if tool("helm").parent != cached_tools_folder():
+        pytest.skip("a newer helm of this machine is used, which knows its own Kubernetes")
     (tmp_path / "templates").mkdir()
     (tmp_path / "Chart.yaml").write_text("{apiVersion: v2, name: probe, version: 1.0.0}")
     template = '{apiVersion: v1, kind: ConfigMap, data: {is: "{{ .Capabilities.KubeVersion }}"}}'
