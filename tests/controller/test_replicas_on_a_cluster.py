@@ -22,7 +22,7 @@ from tenyson.contract import PROGRESS_AUDIENCE
 from tenyson.controller import names
 from tenyson.controller.certificates import sign
 from tenyson.controller.rotation import SERVING_LIFE, Issued, read
-from tests.controller.api import Api, Namespace, OperatorProcess, eventually
+from tests.controller.api import Api, Namespace, OperatorProcess, eventually, result
 from tests.controller.reports import report
 
 pytestmark = pytest.mark.cluster
@@ -120,22 +120,10 @@ def pair(cluster: Any, api: Api, tmp_path: Path) -> Iterator[Pair]:
     """The leader and the standby."""
     number = next(_COUNT)
     lease = f"lease-{number}"
-    started = []
+    started: list[Replica] = []
     try:
         for name in ("one", "two"):
-            liveness, status, progress = free_ports(3)
-            process = OperatorProcess(
-                cluster.kubeconfig, tmp_path / f"{name}.log", liveness,
-                {
-                    "POD_NAME": name, "TENYSON_LEASE_NAME": lease,
-                    "TENYSON_METRICS_PORT": str(status), "TENYSON_METRICS_BIND": "127.0.0.1",
-                    "TENYSON_PROGRESS_PORT": str(progress),
-                    "TENYSON_PROGRESS_CERT_SECRET": f"tls-{number}",
-                    "TENYSON_PROGRESS_ADVERTISE": "127.0.0.1",
-                },
-            )  # fmt: skip
-            process.start()
-            started.append(Replica(process, status, progress))
+            started.append(_start(cluster, tmp_path, name, number))
         for replica in started:
             eventually(replica.is_ready)
         holder = eventually(lambda: _holder(api, lease))
@@ -146,6 +134,23 @@ def pair(cluster: Any, api: Api, tmp_path: Path) -> Iterator[Pair]:
         for replica in started:
             replica.wake()
             replica.process.kill()
+
+
+def _start(cluster: Any, folder: Path, name: str, number: int) -> Replica:
+    """Starts a replica of the controller with that number, which has a lease of its own."""
+    liveness, status, progress = free_ports(3)
+    process = OperatorProcess(
+        cluster.kubeconfig, folder / f"{name}.log", liveness,
+        {
+            "POD_NAME": name, "TENYSON_LEASE_NAME": f"lease-{number}",
+            "TENYSON_METRICS_PORT": str(status), "TENYSON_METRICS_BIND": "127.0.0.1",
+            "TENYSON_PROGRESS_PORT": str(progress),
+            "TENYSON_PROGRESS_CERT_SECRET": f"tls-{number}",
+            "TENYSON_PROGRESS_ADVERTISE": "127.0.0.1",
+        },
+    )  # fmt: skip
+    process.start()
+    return Replica(process, status, progress)
 
 
 def _holder(api: Api, lease: str) -> str:
@@ -296,3 +301,33 @@ def test_a_certificate_that_is_due_is_renewed_and_shown_by_both_while_a_pod_repo
     renewed = held(api, path).serving.certificate.serial_number
     eventually(lambda: {serial_shown(replica) for replica in pair} == {renewed})
     assert [push(replica, ns, "j-a0", token, 3) for replica in pair] == [200, 200]
+
+
+def test_a_second_controller_of_the_same_namespaces_is_noticed_and_a_takeover_is_none(
+    cluster: Any, api: Api, pair: Pair, ns: Namespace, tmp_path: Path
+) -> None:
+    foreign = "tenyson_foreign_status_writes_total"
+    leader, standby = pair
+    ns.create("before")
+    ns.run_pod("before-a0")
+    ns.phase("before", "Running")
+    leader.process.kill()
+    eventually(lambda: standby.metric("tenyson_leader") == 1)
+    ns.end_pod("before-a0", 0, result())
+    ns.phase("before", "Succeeded")
+    assert standby.metric(foreign) == 0
+
+    other = _start(cluster, tmp_path, "other", next(_COUNT))
+    try:
+        eventually(lambda: other.is_ready() and other.metric("tenyson_leader") == 1)
+        for number in range(5):
+            ns.create(f"j{number}")
+            ns.run_pod(f"j{number}-a0")
+            ns.phase(f"j{number}", "Running")
+            ns.end_pod(f"j{number}-a0", 0, result())
+            ns.phase(f"j{number}", "Succeeded")
+        eventually(lambda: standby.metric(foreign) + other.metric(foreign) > 0)
+        noticed = standby if standby.metric(foreign) else other
+        assert "somebody else has written its status" in noticed.process.log.read_text()
+    finally:
+        other.process.kill()

@@ -77,6 +77,11 @@ JOB_START_SECONDS = Histogram(
     buckets=_LONG,
     registry=REGISTRY,
 )
+FOREIGN_STATUS_WRITES = Counter(
+    "tenyson_foreign_status_writes",
+    "Statuses that somebody else has written while this replica led: another controller?",
+    registry=REGISTRY,
+)
 API_CALLS = Counter(
     "tenyson_api_calls",
     "Requests to the API server; code 0: no answer.",

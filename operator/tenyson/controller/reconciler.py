@@ -19,6 +19,7 @@ from tenyson.controller.observed import Child, Defaults, Job, Observed, Report
 from tenyson.controller.plan import Plan, child_refused, name_taken, plan
 from tenyson.controller.queue import WorkQueue
 from tenyson.controller.reading import read_child
+from tenyson.controller.rivals import Rivals
 from tenyson.controller.timings import seconds_of_last_attempt, seconds_to_first_run
 
 logger = logging.getLogger(__name__)
@@ -51,10 +52,12 @@ class Reconciler:
         self._listening_since: datetime | None = None
         self._now = now
         self._written_at: dict[Key, float] = {}
+        self._rivals = Rivals()
 
     def begin(self) -> None:
         """Notes that this replica leads from now on, and takes the reports of pods."""
         self._listening_since = self._now() if self._defaults().progress_url else None
+        self._rivals.forget_all()
 
     async def work(self) -> None:
         """Works through the queue until cancelled; a pass that fails is made again later."""
@@ -93,7 +96,9 @@ class Reconciler:
             self._queue.forget(key)
             self._reports.pop(key, None)
             self._written_at.pop(key, None)
+            self._rivals.forget(key)
             return
+        self._rivals.look(observed.job)
         wanted = plan(observed, self._now())
         while wanted.look_up:
             await self._lookups.look_up(key[0], wanted.look_up, found)
@@ -141,6 +146,7 @@ class Reconciler:
     async def _write(self, job: Job, wanted: Plan) -> None:
         if wanted.status is None:
             return
+        self._rivals.forget(job.key)
         try:
             written = await self._cluster.apply_status(
                 job.namespace, job.name, job.uid, job.resource_version, wanted.status
@@ -151,6 +157,7 @@ class Reconciler:
                 return
             raise
         self._written_at[job.key] = time.monotonic()
+        self._rivals.wrote(job.key, job.uid, written.get("status") or {})
         self._cache.put_job(written, wake=False)
         _measure(job, wanted)
         ended = wanted.status.get("attempts")

@@ -69,3 +69,6 @@ def test_a_second_release_for_all_namespaces_is_refused(
         Release(helm, "elsewhere").install()
     with pytest.raises(HelmError, match="exists and cannot be imported into the current release"):
         Release(helm, "elsewhere", "other-name").install()
+    nothing_shared = ("--set", "crds.enabled=false", "--set", "runtime.create=false")
+    with pytest.raises(HelmError, match=r'ClusterRole "tenyson-controller".* cannot be imported'):
+        Release(helm, "elsewhere", "other-name").install(*nothing_shared)
