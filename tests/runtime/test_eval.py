@@ -67,7 +67,7 @@ def test_a_fully_trained_model_is_evaluated_from_its_folder(
 ) -> None:
     training = {"max_steps": 40, "learning_rate": 0.01}
     config = make_config(adapter={"kind": "full"}, training=training)
-    SFTJob(config, sum_task, output_dir=tmp_path / "full").run()
+    SFTJob(config, sum_task, output_dir=tmp_path / "full", run_id="the-sft-run").run()
     folder = tmp_path / "full" / File.FINAL_CHECKPOINT
 
     result = EvalJob(
@@ -76,6 +76,8 @@ def test_a_fully_trained_model_is_evaluated_from_its_folder(
 
     assert result.metrics["accuracy"] >= 0.5
     assert result.adapter_sha256 is None
+    manifest = json.loads((tmp_path / "eval" / File.MANIFEST).read_text(encoding="utf-8"))
+    assert [run["run_id"] for run in manifest["parent_runs"]] == ["the-sft-run"]
     with pytest.raises(CheckpointError, match="a whole model, not an adapter"):
         EvalJob(
             make_config(adapter={"path": str(folder)}), sum_task, output_dir=tmp_path / "wrong"

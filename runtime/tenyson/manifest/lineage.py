@@ -1,4 +1,4 @@
-"""Which runs an adapter comes from: SFT, then RL on top of it, then their evaluation."""
+"""Which runs an adapter or a model comes from: SFT, then RL on it, then their evaluation."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,17 +7,17 @@ ANCESTORS = 16
 """Parents that a manifest holds, the nearest ones."""
 
 
-def parent_runs(adapter_facts: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    """Returns the runs behind an adapter, the nearest first; none for an adapter of elsewhere.
+def parent_runs(checkpoint_facts: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """Returns the runs behind a checkpoint, the nearest first; none for weights of elsewhere.
 
     Args:
-        adapter_facts: Manifest of the checkpoint that the adapter is; None where it has none.
+        checkpoint_facts: Manifest of the checkpoint that the weights are; None without one.
     """
-    if not adapter_facts or "run_id" not in adapter_facts:
+    if not checkpoint_facts or "run_id" not in checkpoint_facts:
         return []
     own = {
-        name: adapter_facts.get(name)
+        name: checkpoint_facts.get(name)
         for name in ("run_id", "job_type", "step", "attempt", "model", "config_sha256")
     }
-    earlier = adapter_facts.get("parent_runs") or []
+    earlier = checkpoint_facts.get("parent_runs") or []
     return [own, *earlier][:ANCESTORS]

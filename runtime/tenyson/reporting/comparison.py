@@ -148,9 +148,10 @@ def _outcomes(comparison: Comparison) -> str:
 
 def _method(comparisons: Sequence[Comparison]) -> str:
     tests = ", ".join(sorted({c.test.method for c in comparisons}))
+    count = "1 comparison" if len(comparisons) == 1 else f"{len(comparisons)} comparisons"
     return (
         f"Paired by prompt over {comparisons[0].difference.n} prompts. Test: {tests}, two-sided; "
         "intervals of differences: Bonett and Price's for right or wrong answers, else a "
         "bootstrap over prompts (10,000 draws), none where all differ by the same; verdict at "
-        f"p < {SIGNIFICANT} after Holm's correction for {len(comparisons)} comparisons."
+        f"p < {SIGNIFICANT} after Holm's correction for {count}."
     )

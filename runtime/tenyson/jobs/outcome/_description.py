@@ -55,7 +55,7 @@ def describe_run(context: RunContext, made_of: Ingredients) -> None:
     text = as_json(content)
     _write(context, text)
     started_from = [made_of.adapter, *made_of.evaluated.values()]
-    context.record.describe(json.loads(text), _parent_ids(started_from))
+    context.record.describe(json.loads(text), _parent_ids(started_from, made_of.source))
 
 
 def _parts(context: RunContext, made_of: Ingredients) -> Parts:
@@ -72,7 +72,7 @@ def _parts(context: RunContext, made_of: Ingredients) -> Parts:
         folder=context.output_dir,
         adapter_parent=_adapter_facts(context.adapter_source, made_of.adapter),
         evaluated_adapters=_evaluated_facts(context, made_of.evaluated),
-        parent_runs=parents_of(made_of.adapter),
+        parent_runs=parents_of(made_of.adapter, made_of.source),
         resumed_from_step=context.result.resumed_from_step or 0,
         ranks=context.ranks.size,
         command=context.options.command,
@@ -82,17 +82,27 @@ def _parts(context: RunContext, made_of: Ingredients) -> Parts:
     )
 
 
-def parents_of(adapter: Adapter | None) -> list[dict[str, Any]]:
-    """Returns the runs behind an adapter, as its checkpoint's manifest tells of them."""
+def parents_of(adapter: Adapter | None, source: str) -> list[dict[str, Any]]:
+    """Returns the runs behind what a run starts from, as its checkpoint's manifest tells of them.
+
+    Args:
+        adapter: What the run starts from; those of its own base model are among its parents.
+        source: Where the base model came from: the folder of a run that trained all weights, too.
+    """
+    from_adapter = parent_runs(_checkpoint_facts(adapter.folder)) if adapter else []
+    return from_adapter or parent_runs(_checkpoint_facts(Path(source)))
+
+
+def _checkpoint_facts(folder: Path) -> dict[str, Any] | None:
     try:
-        return parent_runs(checkpoint_manifest.read(adapter.folder) if adapter else None)
+        return checkpoint_manifest.read(folder)
     except CheckpointError:
-        return []  # an adapter from elsewhere
+        return None  # an adapter or a model from elsewhere
 
 
-def _parent_ids(adapters: Iterable[Adapter | None]) -> list[str]:
+def _parent_ids(adapters: Iterable[Adapter | None], source: str) -> list[str]:
     """Returns the ids of the runs behind all of these adapters, each once."""
-    ids = [str(run["run_id"]) for adapter in adapters for run in parents_of(adapter)]
+    ids = [str(run["run_id"]) for adapter in adapters for run in parents_of(adapter, source)]
     return list(dict.fromkeys(ids))
 
 

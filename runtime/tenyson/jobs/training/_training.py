@@ -70,7 +70,7 @@ def train(
         trainer.checkpoint_facts = {
             **recipe(context, trainer.args, _fingerprints(datasets)),
             "base_fingerprint": base_fingerprint(trainer.model),
-            "parent_runs": parents_of(adapter),
+            "parent_runs": parents_of(adapter, source),
         }
         checkpoint = _start_together(context, store, trainer.checkpoint_facts)
         result.resumed_from_step = result.global_step = checkpoint.step if checkpoint else 0
