@@ -309,3 +309,19 @@ def test_without_matplotlib_the_report_has_no_pictures_and_says_why(
     report = made(sqlite_chain, RL)
     assert report.pictures == {}
     assert "pip install 'tenyson&#91;report&#93;'" in report.markdown
+
+
+def test_a_model_that_a_run_before_trained_whole_is_no_other_model(own_chain: Any) -> None:
+    trained_whole = [
+        f"UPDATE runs SET config = json_set(config, '$.adapter.kind', 'full') "
+        f"WHERE run_id = '{SFT}'",
+        f"UPDATE runs SET config = json_set(config, '$.model.name', 'sft/checkpoint-final') "
+        f"WHERE run_id IN ('{RL}', '{RL_EVAL}', '{SFT_EVAL}')",
+    ]
+    assert "beside the training" not in made(own_chain(*trained_whole), RL).markdown
+    another = (
+        f"UPDATE runs SET config = json_set(config, '$.model.name', 'another') "
+        f"WHERE run_id = '{SFT}'"
+    )
+    told = made(own_chain(*trained_whole, another), RL).markdown
+    assert "**Not the same beside the training**: model.name is" in told

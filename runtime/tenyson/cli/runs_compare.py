@@ -175,8 +175,9 @@ def _pair(left: Sequence[ModelScores], right: Sequence[ModelScores]) -> ScoredSe
 
 
 def _beside_training(connection: "Connection", pair: ScoredSet) -> list[str]:
-    ids = [model.found.run_id for model in pair.models]
-    return beside_training(pair, queries.runs_by_id(connection, ids))
+    found = queries.runs_by_id(connection, [model.found.run_id for model in pair.models])
+    parents = [parent for run in found.values() for parent in run.parents]
+    return beside_training(pair, {**queries.runs_by_id(connection, parents), **found})
 
 
 def _why_not(left: Sequence[ModelScores], right: Sequence[ModelScores]) -> str:

@@ -14,10 +14,10 @@ def beside_training(scored: ScoredSet, runs: Mapping[str, Run]) -> list[str]:
 
     Args:
         scored: Models on the same prompts.
-        runs: Their evaluations by id.
+        runs: Their evaluations and the runs that these come from, by id.
     """
     by_model = {
-        model.name: _settings(runs[model.found.run_id].config, sampled=scored.sampled)
+        model.name: _settings(runs[model.found.run_id], runs, sampled=scored.sampled)
         for model in scored.models
     }
     names = dict.fromkeys(name for settings in by_model.values() for name in settings)
@@ -30,17 +30,25 @@ def beside_training(scored: ScoredSet, runs: Mapping[str, Run]) -> list[str]:
     return found
 
 
-def _settings(config: Mapping[str, Any], *, sampled: bool) -> dict[str, Any]:
+def _settings(run: Run, runs: Mapping[str, Run], *, sampled: bool) -> dict[str, Any]:
     """How answers were drawn and scored; what greedy answers do not look at is left out."""
+    config = run.config
     evaluation, task = config.get("evaluation") or {}, config.get("task") or {}
     beside_samples = bool(evaluation.get("include_greedy")) and not sampled
     temperature = 0.0 if beside_samples else evaluation.get("temperature")
     drawn = ("top_p", "top_k") if temperature else ()
     return {
-        "model.name": (config.get("model") or {}).get("name"),
+        "model.name": (_untrained(run, runs).config.get("model") or {}).get("name"),
         "evaluation.max_new_tokens": evaluation.get("max_new_tokens"),
         "evaluation.temperature": temperature,
         "evaluation.num_samples": 1 if beside_samples else evaluation.get("num_samples"),
         **{f"evaluation.{name}": evaluation.get(name) for name in drawn},
         **{f"task.{name}": task.get(name) for name in _TASK_SETTINGS},
     }
+
+
+def _untrained(run: Run, runs: Mapping[str, Run]) -> Run:
+    """Returns the run whose base no run before has trained: a full training makes a new model."""
+    earlier = [runs[parent] for parent in run.parents if parent in runs]
+    full = [one for one in earlier if (one.config.get("adapter") or {}).get("kind") == "full"]
+    return full[-1] if full else run
