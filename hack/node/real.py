@@ -21,7 +21,7 @@ from hack.node.network import Network, make_network
 from hack.node.node import RealNode
 from hack.node.programs_build import node_programs
 from hack.node.system import check_system
-from hack.node.teardown import remember, stop_real_cluster
+from hack.node.teardown import clear_the_way, remember, stop_real_cluster
 from hack.node.tunables import save_tunables
 
 _DNS = Path(__file__).with_name("dns.yaml")
@@ -100,7 +100,12 @@ class RealCluster:
         return postgres.database_url.replace("@127.0.0.1:", f"@{self.network.gateway}:")
 
     def start(self) -> None:
-        """Start everything; nothing is started before everything needed is there."""
+        """Start everything; nothing is started before everything needed is there.
+
+        Raises:
+            ClusterError: one is up in the state folder, or something is missing or did not start.
+        """
+        clear_the_way(self.state_dir)
         check_system(self._report)
         binaries = cached_binaries(self._report)  # builds take minutes, so they come first
         programs = node_programs(self._report)
@@ -161,6 +166,7 @@ class RealCluster:
 
     def __enter__(self) -> RealCluster:
         self.state_dir.mkdir(parents=True, exist_ok=True, mode=0o711)
+        clear_the_way(self.state_dir)  # before there is something to stop at an error
         start_guardian(self.state_dir)
         try:
             self.start()

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from hack.cluster.errors import ClusterError
 from hack.cluster.files import read_json, write_json
 from hack.cluster.processes import Supervised
 from hack.cluster.teardown import running_processes, stop_cluster
@@ -24,6 +25,23 @@ def remember(state_dir: Path, network: Network, cgroup: str) -> Path:
     """Write down what is made outside of the state folder; the path for the kernel's settings."""
     write_json(state_dir / _MADE, {"network": network.number, "cgroup": cgroup})
     return state_dir / _TUNABLES
+
+
+def clear_the_way(state_dir: Path) -> None:
+    """Remove what a cluster has left that went down with its machine.
+
+    Raises:
+        ClusterError: one is up; a second in its folder would forget what the first has made.
+    """
+    found = running_processes(state_dir)
+    running = sorted(name for name in found if name != "guardian" and found[name].is_running())
+    if running:
+        raise ClusterError(
+            f"a cluster is up in {state_dir} ({', '.join(running)}); end it first: "
+            f"python -m hack.node down --state {state_dir}"
+        )
+    if (state_dir / _MADE).exists():
+        stop_real_cluster(state_dir, spare_guardian=True)
 
 
 def stop_real_cluster(state_dir: Path, *, spare_guardian: bool = False) -> None:
