@@ -84,12 +84,17 @@ def _fails_again_after_a_restart(ns: Namespace, operator: OperatorProcess) -> No
     ns.create("again", retry=AT_ONCE)
     ns.run_to_end("again-a0", 75)
     ns.run_pod("again-a1")
-    eventually(lambda: ns.events("Stopped"))
+    eventually(lambda: _counts_of_stops(ns, "again") == [1])
     operator.restart()
     ns.end_pod("again-a1", 75)
     ns.run_to_end("again-a2", 0, result())
     ns.phase("again", "Succeeded")
-    eventually(lambda: any(event.get("count") == 2 for event in ns.events("Stopped")))
+    eventually(lambda: _counts_of_stops(ns, "again") == [2])
+
+
+def _counts_of_stops(ns: Namespace, job: str) -> list[int]:
+    events = ns.events("Stopped")
+    return [event["count"] for event in events if event["involvedObject"]["name"] == job]
 
 
 def _is_removed_after_its_time(ns: Namespace) -> None:
