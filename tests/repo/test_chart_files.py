@@ -11,7 +11,8 @@ from hack.chart.copies import stale_crds, write_crds
 from hack.chart.documented import undocumented_values
 from hack.chart.schema import schema_text
 from hack.chart.version import stale_versions, write_versions
-from hack.release import check_tag, project_version, release_notes
+from hack.release import check_tag, project_version, release_notes, stale_pages
+from hack.release import main as release
 
 
 def test_the_chart_is_of_this_version_with_these_crds_and_documents_every_value() -> None:
@@ -145,3 +146,27 @@ def test_a_tag_that_is_not_the_version_is_refused(tag: str) -> None:
     check_tag("v1.2.0", "1.2.0")
     with pytest.raises(ValueError, match="tag that commit"):
         check_tag(tag, "1.2.0")
+
+
+def test_pages_and_examples_install_the_version_that_there_is() -> None:
+    assert list(stale_pages(ROOT, project_version(ROOT))) == []
+    stale = list(stale_pages(ROOT, "9.9.9"))
+    assert len(stale) >= 5, "the expression finds them"
+    assert "examples/gitops/flux/tenyson.yaml" in " ".join(stale)
+
+
+def test_all_that_a_release_lacks_is_said_at_once_with_what_to_do(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert release(["check", "v9.9.9"]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    for part in (
+        f"the tag is v9.9.9, pyproject.toml has version {project_version(ROOT)}. Set the version",
+        "CHANGELOG.md says nothing under `## [9.9.9]`",
+        "run `make chart`",
+        "docs/images.md:94 installs",
+    ):
+        assert part in told.err
+    assert release(["check", "no-version"]) == 1
+    assert "## [no-version]" not in capsys.readouterr().err
