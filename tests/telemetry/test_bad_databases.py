@@ -1,9 +1,7 @@
 """Databases that refuse, are full, or are not what the URL says: sentences, and no row lost."""
 
 import shutil
-import sqlite3
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,14 +15,7 @@ from tenyson.errors import CredentialsError, DependencyError
 from tenyson.telemetry import Completion, EvalSample, PromptGroup, drain_spool
 from tenyson.telemetry.reading import open_database
 from tenyson.telemetry.urls import parse_url
-
-SQLITE = pytest.mark.parametrize("target", ["sqlite"], indirect=True)
-POSTGRESQL = pytest.mark.parametrize("target", ["postgresql"], indirect=True)
-
-
-def record(telemetry: Any, step: int, size: int = 10) -> None:
-    groups = [PromptGroup(0, f"q{step}", [Completion("a" * size, {"r": 1.0}, 1.0)])]
-    telemetry.record_rollouts(step, groups)
+from tests.telemetry.recorded import POSTGRESQL, SQLITE, record
 
 
 @pytest.fixture
@@ -199,116 +190,3 @@ def test_a_full_postgresql_keeps_the_rows_in_the_spool_until_there_is_room(
         assert stored == noise
     finally:
         server.stop()
-
-
-WRITE = """
-import sys, threading
-from tenyson.telemetry import Completion, PromptGroup, open_telemetry
-url, folder, first, count, steps = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:])
-lost = []
-def run(number):
-    telemetry = open_telemetry(url, f"{folder}/{number}", run_id=f"run-{number}", attempt=0)
-    for step in range(steps):
-        said = [Completion(f"{number} {step} {i} " * 50, {"a": 1.0, "b": i}, 1.0 + i)
-                for i in range(8)]
-        telemetry.record_rollouts(step, [PromptGroup(g, f"{g}?", said) for g in range(2)])
-    counts = telemetry.close(120)
-    if counts["spooled"] or len(counts) > 2:
-        lost.append(counts)
-threads = [threading.Thread(target=run, args=(first + i,)) for i in range(count)]
-[t.start() for t in threads]
-[t.join() for t in threads]
-print(lost)
-"""
-
-
-def check_many_runs(target: Any, tmp_path: Path, processes: int, runs: int, steps: int) -> None:
-    """Lets runs write at once, and counts what is there."""
-    arguments = [[str(first * runs), str(runs), str(steps)] for first in range(processes)]
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", WRITE, target.url, str(tmp_path), *rest],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )
-        for rest in arguments
-    ]  # fmt: skip
-    said = [process.communicate(timeout=280)[0].strip() for process in started]
-    assert said == ["[]"] * processes
-    rounds = processes * runs * steps
-    for table, rows in {"rollouts": 2, "generations": 16, "reward_components": 32}.items():
-        assert target.scalar(f"SELECT count(*) FROM {table}") == rounds * rows
-
-
-@POSTGRESQL
-def test_runs_that_write_at_once_lose_nothing(target: Any, tmp_path: Path) -> None:
-    check_many_runs(target, tmp_path, processes=3, runs=4, steps=5)
-
-
-@pytest.mark.long
-@POSTGRESQL
-def test_a_hundred_runs_that_write_at_once_lose_nothing(target: Any, tmp_path: Path) -> None:
-    check_many_runs(target, tmp_path, processes=4, runs=25, steps=20)
-
-
-def test_status_shows_versions_and_rows(target: Any, open_run: Any, capsys: Any) -> None:
-    telemetry = open_run()
-    record(telemetry, 1)
-    telemetry.close()
-    assert main(["db", "status", "--db-url", target.url]) == ExitCode.DONE
-    said = capsys.readouterr().out
-    assert "version here    0" in said
-    assert any(line.split() == ["generations", "1"] for line in said.splitlines())
-
-
-def test_an_upgrade_says_what_it_did(target: Any, capsys: Any) -> None:
-    assert main(["db", "upgrade", "--db-url", target.url]) == ExitCode.DONE
-    assert "(was empty)" in capsys.readouterr().out
-    assert main(["db", "upgrade", "--db-url", target.url]) == ExitCode.DONE
-    assert "(nothing to do)" in capsys.readouterr().out
-
-
-def test_without_a_url_the_command_says_where_to_give_one(
-    monkeypatch: pytest.MonkeyPatch, capsys: Any
-) -> None:
-    monkeypatch.delenv("TENYSON_TELEMETRY_DB_URL", raising=False)
-    assert main(["db", "status"]) == ExitCode.CONFIG
-    assert "TENYSON_TELEMETRY_DB_URL" in capsys.readouterr().err
-
-
-def test_status_of_an_older_database_names_the_command(tmp_path: Path, capsys: Any) -> None:
-    path = tmp_path / "old.db"
-    connection = sqlite3.connect(path)
-    connection.executescript((Path(__file__).parent / "version_1" / "sqlite.sql").read_text())
-    connection.close()
-    assert main(["db", "status", "--db-url", f"sqlite:///{path}"]) == ExitCode.DEPENDENCY
-    said = capsys.readouterr()
-    assert "version here    0001" in said.out
-    assert "tenyson db upgrade" in said.err
-
-
-def test_rows_that_wait_are_brought_by_a_command(
-    target: Any, open_run: Any, spool_path: Path, capsys: Any
-) -> None:
-    telemetry = open_run(url="postgresql://u:p@127.0.0.1:9/none")
-    record(telemetry, 1)
-    telemetry.close()
-    command = ["db", "drain", str(spool_path.parent), "--db-url", target.url]
-    assert f"tenyson db drain {spool_path.parent}" in telemetry.warning
-    assert main(command) == ExitCode.DONE
-    assert "brought to the database: 3" in capsys.readouterr().out
-    assert len(target.rows("generations")) == 1
-    assert main(command) == ExitCode.DONE
-    assert "brought to the database: 0" in capsys.readouterr().out
-
-
-def test_rows_that_are_refused_are_told_of(target: Any, spool_path: Path, capsys: Any) -> None:
-    spool_path.parent.mkdir()
-    spool_path.write_text('{"version": 2, "table": "later", "values": {}}\n')
-    assert main(["db", "drain", str(spool_path.parent), "--db-url", target.url]) == ExitCode.TASK
-    assert "refused: 1, see" in capsys.readouterr().err
-
-
-def test_a_folder_that_is_not_there_is_named(target: Any, tmp_path: Path, capsys: Any) -> None:
-    command = ["db", "drain", str(tmp_path / "none"), "--db-url", target.url]
-    assert main(command) == ExitCode.DEPENDENCY
-    assert "There is no folder" in capsys.readouterr().err
