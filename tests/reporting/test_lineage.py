@@ -6,7 +6,7 @@ from typing import Any
 from tenyson.reporting.lineage import in_order, nearest_parents, stage_names
 from tenyson.reporting.records import ModelScores, Run
 from tenyson.reporting.scored_models import scored_sets
-from tests.runtime.reporting.chain import START
+from tests.runtime.reporting.chain_runs import START
 
 
 def run(run_id: str, job_type: str, *parents: str, minute: int = 0, **values: Any) -> Run:

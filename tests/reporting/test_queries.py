@@ -20,9 +20,8 @@ from tests.runtime.reporting.chain import (
     RL_EVAL,
     SFT,
     SFT_EVAL,
-    START,
-    Size,
 )
+from tests.runtime.reporting.chain_runs import START, Size
 
 CHAIN = [BASE_EVAL, SFT, SFT_EVAL, RL, RL_EVAL]
 

@@ -13,6 +13,7 @@ from typing import Any
 from tenyson.controller import names
 from tenyson.controller.times import format_time
 from tests.controller.simulation.api_server import ApiServer, Body
+from tests.controller.simulation.failures import counts_as_failed, why
 
 ENDED = ("Succeeded", "Failed")
 
@@ -68,10 +69,10 @@ class Machinery:
     def _judge(self, child: Body, pods: list[Body]) -> None:
         """Says how a Job ended, as soon as none of its pods may run any more."""
         status = child["status"]
-        failed = next((pod for pod in pods if _counts_as_failed(child, pod)), None)
+        failed = next((pod for pod in pods if counts_as_failed(child, pod)), None)
         done = {_index(pod) for pod in pods if pod["status"]["phase"] == "Succeeded"}
         live = [pod for pod in pods if pod["status"]["phase"] not in ENDED]
-        if target := status.get("target") or (failed and _why(child, failed)):
+        if target := status.get("target") or (failed and why(child, failed)):
             self._take_pods(live)
             ended = [] if live else [self._condition("Failed", target)]
             if ended or target != status.get("target"):
@@ -236,27 +237,6 @@ class Machinery:
 
 def _ended(child: Body) -> bool:
     return bool((child["status"] or {}).get("conditions"))
-
-
-def _counts_as_failed(child: Body, pod: Body) -> bool:
-    """Whether a pod fails its Job: one that a suspension took does so only under a policy."""
-    released = "released" in pod["metadata"] and "podFailurePolicy" not in child["spec"]
-    return pod["status"]["phase"] == "Failed" and not released
-
-
-def _why(child: Body, pod: Body) -> str:
-    """Returns what the Job's condition says."""
-    if "podFailurePolicy" not in child["spec"]:
-        return "Job has reached the specified backoff limit"
-    name = f"n/{pod['metadata']['name']}"
-    for condition in pod["status"].get("conditions") or ():
-        if condition["type"] == "DisruptionTarget":
-            return f"Pod {name} has condition DisruptionTarget matching FailJob rule at index 0"
-    containers = pod["status"].get("containerStatuses")
-    if not containers:
-        return "Job has reached the specified backoff limit"
-    code = containers[0]["state"]["terminated"]["exitCode"]
-    return f"Container runner for pod {name} failed with exit code {code} matching FailJob rule"
 
 
 def _container(state: Body) -> Body:

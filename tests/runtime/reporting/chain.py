@@ -7,19 +7,22 @@ of RL hold what models may produce. Everything is drawn from a seed, so a test m
 import math
 import random
 import statistics
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 from tenyson.telemetry.database import Database
 from tenyson.telemetry.rows import Row, RunKey
 from tenyson.telemetry.text import prompt_hash
+from tests.runtime.reporting.chain_runs import (
+    START,
+    Chain,
+    Size,
+    add_attempt,
+    add_event,
+    add_metrics,
+    add_run,
+)
 
-START = datetime(2026, 7, 1, 9, 0, tzinfo=UTC)
 EXPERIMENT = "wordle"
-TASK = "tenyson.examples.wordle.wordle_task:WordleTask"
-MODEL = "task:tiny"
 REWARDS = {"format": 0.2, "dictionary": 0.3, "marks": 1.0, "consistent": 1.0}
 HOSTILE = (
     "<script>alert(1)</script><img src=x onerror=alert(2)>",
@@ -32,41 +35,6 @@ BASE_EVAL, SFT, SFT_EVAL, RL, RL_EVAL = (
 )  # fmt: skip
 RIGHT = {BASE_EVAL: 0.25, SFT_EVAL: 0.42, RL_EVAL: 0.6}
 """How hard a prompt each evaluation's model answers right, about the share of those it does."""
-
-
-@dataclass(frozen=True)
-class Size:
-    """How much there is of everything."""
-
-    sft_steps: int = 80
-    rl_steps: int = 60
-    groups: int = 4
-    """Of an RL step."""
-    completions: int = 8
-    """Of a group."""
-    prompts: int = 120
-    """Of an evaluation."""
-
-
-@dataclass
-class Chain:
-    """The rows, as they come about."""
-
-    size: Size
-    random: random.Random
-    rows: list[Row] = field(default_factory=list)
-
-    def add(self, table: str, values: dict[str, Any]) -> None:
-        self.rows.append(Row(table, values))
-
-    def add_step(
-        self, run: str, table: str, at: datetime, step: int, key: Sequence[Any], **values: Any
-    ) -> str:
-        attempt = values.pop("attempt", 0)
-        row_id = RunKey(run, attempt).row_id(table, step, *key)
-        head = {"id": row_id, "run_id": run, "attempt": attempt, "step": step, "created_at": at}
-        self.add(table, {**head, **values})
-        return row_id
 
 
 def write_chain(db_url: str, *, seed: int = 0, size: Size | None = None) -> list[Row]:
@@ -86,118 +54,19 @@ def chain_rows(*, seed: int = 0, size: Size | None = None) -> list[Row]:
     chain = Chain(size or Size(), random.Random(seed))
     experiment = RunKey("", 0).row_id("experiments", 0, EXPERIMENT)
     chain.add("experiments", {"id": experiment, "name": EXPERIMENT, "created_at": START})
-    _add_run(chain, BASE_EVAL, "eval", 0, experiment, parents=[])
+    add_run(chain, BASE_EVAL, "eval", 0, experiment, parents=[])
     _add_evaluation(chain, BASE_EVAL, 4)
-    _add_run(chain, SFT, "sft", 10, experiment, parents=[])
+    add_run(chain, SFT, "sft", 10, experiment, parents=[])
     _add_sft(chain)
-    _add_run(chain, SFT_EVAL, "eval", 20, experiment, parents=[SFT])
+    add_run(chain, SFT_EVAL, "eval", 20, experiment, parents=[SFT])
     _add_evaluation(chain, SFT_EVAL, 24)
-    _add_run(chain, RL, "rl", 30, experiment, parents=[SFT])
+    add_run(chain, RL, "rl", 30, experiment, parents=[SFT])
     _add_rl(chain)
-    _add_run(chain, RL_EVAL, "eval", 60, experiment, parents=[RL, SFT])
+    add_run(chain, RL_EVAL, "eval", 60, experiment, parents=[RL, SFT])
     _add_evaluation(chain, RL_EVAL, 64)
-    _add_run(chain, "wordle-broken", "rl", 70, experiment, parents=[], seed=1)
+    add_run(chain, "wordle-broken", "rl", 70, experiment, parents=[], seed=1)
     _add_failure(chain, "wordle-broken", 70)
     return chain.rows
-
-
-def _add_run(
-    chain: Chain, run: str, job_type: str, minute: int, experiment: str, *, parents: list[str],
-    seed: int = 0,
-) -> None:  # fmt: skip
-    config = _config(job_type)
-    at = START + timedelta(minutes=minute)
-    values = {
-        "run_id": run, "experiment_id": experiment, "job_type": job_type, "name": run,
-        "namespace": None, "task": TASK, "model": MODEL, "config": config, "config_hash": job_type,
-        "seed": seed, "dataset_key": f"wordle-{job_type}-v1", "parents": parents,
-        "git_sha": "4fcacaa9d1", "manifest": _manifest(run, job_type, config, parents),
-        "created_at": at, "updated_at": at,
-    }  # fmt: skip
-    chain.add("runs", values)
-
-
-def _config(job_type: str) -> dict[str, Any]:
-    training = {
-        "sft": {"max_steps": 80, "learning_rate": 0.003, "per_device_train_batch_size": 64},
-        "rl": {"max_steps": 60, "learning_rate": 0.0005, "per_device_train_batch_size": 32},
-        "eval": {"max_steps": -1, "learning_rate": 5e-05, "per_device_train_batch_size": 8},
-    }[job_type]
-    return {
-        "model": {"name": MODEL, "dtype": "float32"},
-        "adapter": {"kind": "lora", "r": 16, "target_modules": ["all-linear"]},
-        "training": {**training, "seed": 0},
-        "telemetry": {"db_url": None},
-        "task": {"words": "default", "max_turns": 2},
-    }
-
-
-def _manifest(run: str, job_type: str, config: dict[str, Any], parents: list[str]) -> Any:
-    return {
-        "run_id": run,
-        "job_type": job_type,
-        "recipe": TASK,
-        "config": config,
-        "model": {"name": MODEL, "source": MODEL, "weights_sha256": "ab" * 32},
-        "adapter_parent": {"path": f"{parents[0]}/checkpoint-final", "sha256": parents[0] * 3}
-        if parents
-        else None,
-        "datasets": {"train": {"rows": 5120, "fingerprint": "cd" * 32}},
-        "versions": {"python": "3.12.1", "torch": "2.13.0", "trl": "1.16.0"},
-        "hardware": {"cpu": "AMD EPYC", "processors": 2},
-        "parent_runs": [{"run_id": parent} for parent in parents],
-        "command": ["python", "-m", "tenyson.runner", "--job-type", job_type],
-        "artifacts_path": f"artifacts/training_runs/{run}",
-    }
-
-
-def _add_attempt(
-    chain: Chain, run: str, minute: float, *, attempt: int = 0, minutes: float | None = 3.0,
-    status: str | None = "success", **values: Any,
-) -> None:  # fmt: skip
-    started = START + timedelta(minutes=minute)
-    ended = None if minutes is None else started + timedelta(minutes=minutes)
-    names = ("stop_reason", "global_step", "wandb_url", "phase_seconds", "tokens", "metrics")
-    given = {name: values.get(name) for name in (*names, "failure", "warnings")}
-    is_open = status is None
-    chain.add(
-        "attempts",
-        {
-            "id": RunKey(run, attempt).row_id("attempts", 0, "attempt"),
-            "run_id": run, "attempt": attempt, "created_at": ended or started,
-            "started_at": started, "ended_at": ended, "status": status,
-            "exit_code": None if is_open else {"success": 0, "failed": 65}.get(status or "", 70),
-            "resumed_from_step": values.get("resumed_from_step", 0),
-            "cost": None if is_open else {"currency": "USD", "rate": 2.5, "amount": 0.31},
-            "peak_memory": None if is_open else {"rss": 1_400_000_000},
-            "hardware": {"cpu": "AMD EPYC", "processors": 2},
-            "result": None if is_open else {"tokens_per_second": 5210.5, "status": status},
-            **given,
-        },
-    )  # fmt: skip
-
-
-def _add_event(
-    chain: Chain, run: str, minute: float, step: int, kind: str, level: str, name: str,
-    message: str, **details: Any,
-) -> None:  # fmt: skip
-    at = START + timedelta(minutes=minute)
-    values = {"kind": kind, "level": level, "name": name, "message": message, "details": details}
-    chain.add_step(run, "events", at, step, (kind, name), **values)
-
-
-def _add_metrics(
-    chain: Chain, run: str, minute: float, step: int, metrics: dict[str, float], attempt: int = 0,
-    phases: dict[str, float] | None = None,
-) -> None:  # fmt: skip
-    at = START + timedelta(minutes=minute)
-    for name, value in metrics.items():
-        kind = "eval" if name.startswith("eval_") else "train"
-        given = {"kind": kind, "name": name, "value": value, "attempt": attempt}
-        chain.add_step(run, "metrics", at, step, (kind, name), **given)
-    for name, value in (phases or {}).items():
-        given = {"kind": "phase", "name": name, "value": value, "attempt": attempt}
-        chain.add_step(run, "metrics", at, step, ("phase", name), **given)
 
 
 def _add_sft(chain: Chain) -> None:
@@ -205,8 +74,8 @@ def _add_sft(chain: Chain) -> None:
     size, draw = chain.size, chain.random
     cut, resumed = round(size.sft_steps * 0.65), size.sft_steps // 2
     phases = {"load": 9.0, "data": 2.1, "forward_backward": 150.2, "save": 4.4}
-    _add_attempt(chain, SFT, 10, minutes=None, status=None)
-    _add_attempt(
+    add_attempt(chain, SFT, 10, minutes=None, status=None)
+    add_attempt(
         chain, SFT, 14, attempt=1, minutes=4, resumed_from_step=resumed,
         global_step=size.sft_steps, phase_seconds=phases,
         tokens={"prompt": 210_000, "completion": 0, "trained": 90_000},
@@ -220,21 +89,21 @@ def _add_sft(chain: Chain) -> None:
             metrics = {"loss": loss, "mean_token_accuracy": 1 - loss / 4, "grad_norm": 0.8 + loss}
             if step % 20 == 0:
                 metrics |= {"eval_loss": loss + 0.05}
-            _add_metrics(chain, SFT, 10 + step * 0.08, step, metrics, attempt)
+            add_metrics(chain, SFT, 10 + step * 0.08, step, metrics, attempt)
     for step in (resumed, size.sft_steps):
         chain.add_step(
             SFT, "checkpoints", START + timedelta(minutes=10 + step * 0.08), step, ("save",),
             attempt=int(step > resumed), path=f"attempt-0/checkpoint-{step}", uri=None,
             sha256="ef" * 32, bytes=2_600_000, seconds=0.8, is_final=step == size.sft_steps,
         )  # fmt: skip
-    _add_event(chain, SFT, 10, 0, "state", "info", "run_started", "Run wordle-sft begins.")
-    _add_event(chain, SFT, 14, resumed, "state", "info", "resumed", f"from step {resumed}, exact")
+    add_event(chain, SFT, 10, 0, "state", "info", "run_started", "Run wordle-sft begins.")
+    add_event(chain, SFT, 14, resumed, "state", "info", "resumed", f"from step {resumed}, exact")
 
 
 def _add_rl(chain: Chain) -> None:
     size, draw = chain.size, chain.random
     phases = {"load": 9.2, "generate": 61.0, "reward": 3.2, "forward_backward": 70.7, "save": 5.1}
-    _add_attempt(
+    add_attempt(
         chain, RL, 30, minutes=12, global_step=size.rl_steps, phase_seconds=phases,
         tokens={"prompt": 240_000, "completion": 138_000, "trained": 138_000},
         metrics={"reward": 1.62, "kl": 0.04, "entropy": 0.31},
@@ -242,15 +111,15 @@ def _add_rl(chain: Chain) -> None:
     )  # fmt: skip
     for step in range(size.rl_steps):
         _add_rl_step(chain, step, draw)
-    _add_event(
+    add_event(
         chain, RL, 36, size.rl_steps // 2, "guard", "warning", "entropy",
         "entropy 0.19 is below 0.2", entropy=0.19, floor=0.2,
     )  # fmt: skip
-    _add_event(
+    add_event(
         chain, RL, 38, size.rl_steps // 2 + 4, "oom", "warning", "halved",
         "out of memory while sampling; 32 → 16 completions at once", batch=16,
     )  # fmt: skip
-    _add_event(chain, RL, 41, size.rl_steps, "checkpoint", "info", "saved", "checkpoint-final")
+    add_event(chain, RL, 41, size.rl_steps, "checkpoint", "info", "saved", "checkpoint-final")
 
 
 def _add_rl_step(chain: Chain, step: int, draw: random.Random) -> None:
@@ -298,7 +167,7 @@ def _add_rl_step(chain: Chain, step: int, draw: random.Random) -> None:
         "grad_norm": 0.4 + draw.gauss(0, 0.05),
     } | {f"rewards/{name}/mean": sum(v) / len(v) for name, v in parts.items()}
     phases = {"generate": 1.0, "reward": 90.0}  # the phase has the name of a metric
-    _add_metrics(chain, RL, 30 + 12 * progress, step + 1, metrics, phases=phases)
+    add_metrics(chain, RL, 30 + 12 * progress, step + 1, metrics, phases=phases)
 
 
 def _group_rewards(
@@ -346,7 +215,7 @@ def _add_evaluation(chain: Chain, run: str, minute: float) -> None:
             },
         )  # fmt: skip
     accuracy = right / chain.size.prompts
-    _add_attempt(
+    add_attempt(
         chain, run, minute - 4, minutes=0.6, global_step=0, metrics={"accuracy": accuracy},
         phase_seconds={"load": 8.0, "generate": 2.2},
         tokens={"prompt": 9000, "completion": 800, "trained": 0},
@@ -355,8 +224,8 @@ def _add_evaluation(chain: Chain, run: str, minute: float) -> None:
 
 def _add_failure(chain: Chain, run: str, minute: float) -> None:
     message = "Reward `marks` raised KeyError: 'history' on row 17 | <b>see</b> failure.txt"
-    _add_attempt(
+    add_attempt(
         chain, run, minute, minutes=0.4, status="failed", global_step=3,
         failure={"type": "RewardError", "message": message, "hint": "Mend the reward."},
     )  # fmt: skip
-    _add_event(chain, run, minute, 3, "state", "error", "failed", message)
+    add_event(chain, run, minute, 3, "state", "error", "failed", message)
