@@ -4,14 +4,13 @@ Everything else is real: the scheduler binds the pods, the Job controller makes 
 and evictions and taints take them away.
 """
 
-import time
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
+from hack import played_pods
 from hack.cluster.admin import AdminApi
+from hack.played_pods import Object
 from tenyson.controller import names
-
-Object = dict[str, Any]
 
 NODES: Final = ("gpu-node-1", "gpu-node-2")
 _MERGE: Final = "application/merge-patch+json"
@@ -30,7 +29,7 @@ class Kubelet:
         ready = {
             "type": "Ready", "status": "True", "reason": "KubeletReady",
             "message": "kubelet is posting ready status",
-            "lastHeartbeatTime": _now(), "lastTransitionTime": _now(),
+            "lastHeartbeatTime": played_pods.now(), "lastTransitionTime": played_pods.now(),
         }  # fmt: skip
         status = {"capacity": _CAPACITY, "allocatable": _CAPACITY, "conditions": [ready]}
         for node in NODES:
@@ -47,61 +46,41 @@ class Kubelet:
 
     def run(self, pod: Object) -> None:
         """Lets a pod's container run."""
-        self._started[pod["metadata"]["uid"]] = _now()
-        self._set(pod, "Running", {"running": {"startedAt": _now()}})
+        self._started[pod["metadata"]["uid"]] = played_pods.now()
+        self._write(pod, played_pods.running())
 
     def wait(self, pod: Object, reason: str, message: str) -> None:
         """Lets a pod's container wait, for an image say."""
-        self._set(pod, "Pending", {"waiting": {"reason": reason, "message": message}})
+        waiting = {"waiting": {"reason": reason, "message": message}}
+        self._write(pod, played_pods.status("Pending", waiting))
 
     def end(self, pod: Object, code: int, message: str, reason: str = "") -> None:
         """Lets a pod's container end."""
-        ended = {
-            "exitCode": code, "reason": reason or ("Error" if code else "Completed"),
-            "message": message, "startedAt": self._started[pod["metadata"]["uid"]],
-            "finishedAt": _now(),
-        }  # fmt: skip
-        self._set(pod, "Failed" if code else "Succeeded", {"terminated": ended})
+        started_at = self._started[pod["metadata"]["uid"]]
+        self._write(pod, played_pods.ended(code, message, reason, started_at))
 
     def evict(self, pod: Object) -> None:
         """Asks for a pod's eviction, as `kubectl drain` does."""
         meta = {key: pod["metadata"][key] for key in ("name", "namespace")}
         body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": meta}
-        self._api.request("POST", f"{_path(pod)}/eviction", body)
+        self._api.request("POST", f"{played_pods.path_of(pod)}/eviction", body)
 
     def remove(self, pod: Object) -> None:
         """Removes a pod that is being deleted, once its processes are gone."""
-        self._api.request("DELETE", _path(pod), {"gracePeriodSeconds": 0})
+        self._api.request("DELETE", played_pods.path_of(pod), {"gracePeriodSeconds": 0})
 
     def token(self, pod: Object, audience: str) -> str:
         """Returns a token as it is projected into the pod."""
-        meta = pod["metadata"]
-        bound = {"apiVersion": "v1", "kind": "Pod", "name": meta["name"], "uid": meta["uid"]}
-        body = {
-            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
-            "spec": {"audiences": [audience], "boundObjectRef": bound},
-        }  # fmt: skip
-        path = f"/api/v1/namespaces/{meta['namespace']}/serviceaccounts/default/token"
+        body = played_pods.token_request(pod, audience)
+        namespace = pod["metadata"]["namespace"]
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/default/token"
         return str(self._api.request("POST", path, body)["status"]["token"])
 
-    def _set(self, pod: Object, phase: str, state: Object) -> None:
-        container = {
-            "name": names.CONTAINER, "image": "i", "imageID": "", "ready": phase == "Running",
-            "restartCount": 0, "state": state,
-        }  # fmt: skip
-        status = {"phase": phase, "containerStatuses": [container]}
-        self._api.request("PATCH", f"{_path(pod)}/status", {"status": status}, _MERGE)
+    def _write(self, pod: Object, status: Object) -> None:
+        self._api.request("PATCH", f"{played_pods.path_of(pod)}/status", status, _MERGE)
 
 
 def by_rank(pods: Sequence[Object]) -> list[Object]:
     """Returns the pods of a run on several nodes in the order of their ranks."""
     index = names.ANNOTATION_INDEX
     return sorted(pods, key=lambda pod: int((pod["metadata"]["annotations"] or {}).get(index, 0)))
-
-
-def _path(pod: Object) -> str:
-    return f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods/{pod['metadata']['name']}"
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

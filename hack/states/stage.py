@@ -12,7 +12,8 @@ from typing import Any, Final
 from hack.cluster.errors import ClusterError
 from hack.cluster.local import LocalCluster
 from hack.cluster.waiting import wait_for
-from hack.states.kubelet import Kubelet, Object, by_rank
+from hack.played_pods import Object
+from hack.states.kubelet import Kubelet, by_rank
 from hack.states.printed import Printed
 from tenyson.contract import PROGRESS_AUDIENCE, Env
 from tenyson.controller import names

@@ -5,13 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import urllib3
 
+from hack import played_pods
 from tenyson.controller import names
 from tenyson.controller.observed import Object
 from tests.controller.builders import condition, job_spec
@@ -142,48 +142,30 @@ class Namespace:
 
     def run(self, pod: Object, node: str = "played") -> Object:
         """Binds a pod and lets it run."""
-        binding = {
-            "apiVersion": "v1", "kind": "Binding", "metadata": {"name": pod["metadata"]["name"]},
-            "target": {"kind": "Node", "name": node},
-        }  # fmt: skip
-        self.api.call("POST", f"{self.core}/pods/{pod['metadata']['name']}/binding", binding)
-        return self.set_pod(pod, "Running", {"running": {"startedAt": _now()}})
+        path = played_pods.path_of(pod)
+        self.api.call("POST", f"{path}/binding", played_pods.binding(pod, node))
+        return self.api.merge(f"{path}/status", played_pods.running())
 
     def end(self, pod: Object, code: int, message: str = "", **more: Any) -> Object:
         """Lets a pod's container end."""
-        ended = {
-            "exitCode": code, "reason": more.pop("reason", "Error" if code else "Completed"),
-            "message": message, "startedAt": _now(), "finishedAt": _now(),
-        }  # fmt: skip
-        phase = "Failed" if code else "Succeeded"
-        return self.set_pod(pod, phase, {"terminated": ended}, **more)
+        ended = played_pods.ended(code, message, **more)
+        return self.api.merge(f"{played_pods.path_of(pod)}/status", ended)
 
     def remove(self, pod: Object) -> None:
         """Removes a pod without its grace period; one that has ended may be gone by itself."""
-        path = f"{self.core}/pods/{pod['metadata']['name']}"
         try:
-            self.api.call("DELETE", path, {"gracePeriodSeconds": 0})
+            self.api.call("DELETE", played_pods.path_of(pod), {"gracePeriodSeconds": 0})
         except ApiError as error:
             if error.status != 404:
                 raise
 
     def set_pod(self, pod: Object, phase: str, state: Object, **more: Any) -> Object:
-        container = {
-            "name": names.CONTAINER, "image": "i", "imageID": "", "ready": phase == "Running",
-            "restartCount": 0, "state": state,
-        }  # fmt: skip
-        status = {"phase": phase, "containerStatuses": [container], **more}
-        path = f"{self.core}/pods/{pod['metadata']['name']}/status"
-        return self.api.merge(path, {"status": status})
+        status = played_pods.status(phase, state, **more)
+        return self.api.merge(f"{played_pods.path_of(pod)}/status", status)
 
     def token(self, pod: Object, audience: str) -> str:
         """Returns a token as the kubelet would project it into a pod."""
-        meta = pod["metadata"]
-        bound = {"apiVersion": "v1", "kind": "Pod", "name": meta["name"], "uid": meta["uid"]}
-        body = {
-            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
-            "spec": {"audiences": [audience], "boundObjectRef": bound},
-        }  # fmt: skip
+        body = played_pods.token_request(pod, audience)
         answer = self.api.call("POST", f"{self.core}/serviceaccounts/default/token", body)
         return str(answer["status"]["token"])
 
@@ -196,10 +178,6 @@ def _is_live(pod: Object) -> bool:
 def index_of(pod: Object) -> int:
     """Returns a pod's completion index; 0 for a run's only pod."""
     return int((pod["metadata"].get("annotations") or {}).get(names.ANNOTATION_INDEX, 0))
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 def result(**changes: Any) -> str:
