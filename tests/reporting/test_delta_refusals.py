@@ -52,6 +52,8 @@ def everywhere(**changes: Any) -> Change:
     [
         (everywhere(model={"base": {"name": "n", "weights_sha256": "ef"}}),
          "the base models differ: m (ab) before, n (ef) after"),
+        (everywhere(model={"base": {"name": "n", "weights_sha256": "ef"}, "adapter_sha256": None}),
+         "n (ef) after (weights that were trained whole are another base)"),
         (everywhere(settings={"max_new_tokens": 9}), "max_new_tokens is 8 before and 9 after"),
         (everywhere(settings={"scorer": ["exact:ignore_case"]}), "scorer is ['exact'] before"),
         (everywhere(fingerprints={"eval_set": "e2"}), "evaluation sets' fingerprints differ"),

@@ -54,8 +54,10 @@ def differences_of(before: EvalOutputs, after: EvalOutputs, scores: Sequence[str
     """
     found = []
     if _base(before.model) != _base(after.model):
+        whole = " (weights that were trained whole are another base)"
         found.append(
             f"the base models differ: {_named(before.model)} before, {_named(after.model)} after"
+            f"{'' if after.model.get('adapter_sha256') else whole}"
         )
     names = {**before.settings, **after.settings}
     for name in names:
