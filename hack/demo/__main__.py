@@ -150,6 +150,7 @@ def _say_what_next(console: Console, target: Target, state: Path) -> None:
         f"  export KUBECONFIG={state}/kubeconfig; {state}/kubectl get tenysonjobs -o wide",
         f"  {state}/kubectl describe tj wordle-rl; {state}/kubectl logs job/wordle-rl-a0",
         f'  psql "$(cat {state}/database-url)"',
+        f"  ls {state}/runs/{target.namespace}    what each run left",
         "  make demo-down    stops everything",
     ):
         console.print(line, markup=False, highlight=False)
