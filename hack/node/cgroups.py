@@ -12,21 +12,48 @@ from hack.cluster.errors import ClusterError
 from hack.cluster.waiting import wait_for
 
 _ROOT = Path("/sys/fs/cgroup")
-_SHARES = {"cpu.shares": 1024, "cpu.weight": 100}  # the default of each version
+_SHARES = {"cpu.shares": (1024, 262144), "cpu.weight": (100, 10000)}
+"""The default of each version, and the most that it takes."""
+_KUBELETS = {"cpu", "cpuset", "memory", "hugetlb", "pids"}
+"""The controllers of version 2 without which a kubelet takes no cgroup for its root."""
 _COPIED = ("cpuset.cpus", "cpuset.mems")  # version 1 takes no process before they are set
 
 
 def make_cgroup(name: str) -> None:
-    """Make the cgroup in every hierarchy, ready to hold processes."""
+    """Make the cgroup in every hierarchy, ready to hold processes.
+
+    Raises:
+        ClusterError: the machine's own cgroup cannot be divided.
+    """
     for hierarchy in _hierarchies():
         folder = hierarchy / name
         folder.mkdir(exist_ok=True)
+        if hierarchy == _ROOT:  # version 2 alone; beside version 1 it limits nothing
+            _hand_down(hierarchy, folder)
         for file in _COPIED:
             if (hierarchy / file).exists() and not (folder / file).read_text().strip():
                 (folder / file).write_text((hierarchy / file).read_text())
-        for file, share in _SHARES.items():
+        for file, (share, most) in _SHARES.items():
             if (folder / file).exists():  # else all pods together get what one process gets
-                (folder / file).write_text(str(share * (os.cpu_count() or 1)))
+                (folder / file).write_text(str(min(most, share * (os.cpu_count() or 1))))
+
+
+def _hand_down(root: Path, folder: Path) -> None:
+    """Version 2: have every cgroup above the folder hand its controllers down to it."""
+    for parent in reversed([it for it in folder.parents if it.is_relative_to(root)]):
+        for controller in _controllers(parent):
+            with suppress(OSError):  # one by one: of several at once none counts where one may not
+                (parent / "cgroup.subtree_control").write_text(f"+{controller}")
+    if missing := (_controllers(root) & _KUBELETS) - _controllers(folder):
+        raise ClusterError(
+            f"cgroup {folder} gets no {', '.join(sorted(missing))} from those above it. A cgroup "
+            f"with processes of its own hands nothing down, as {root} of most containers; run this "
+            "on the machine itself"
+        )
+
+
+def _controllers(folder: Path) -> set[str]:
+    return set((folder / "cgroup.controllers").read_text().split())
 
 
 def kill_cgroup(name: str) -> None:
