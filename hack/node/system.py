@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Container
 from pathlib import Path
 
 from hack.cluster.errors import ClusterError
 from hack.cluster.progress import Report, silent
 from hack.cluster.system import Program, ensure_programs
+from hack.node.commands import succeeds
 
 CNI_FOLDERS = (Path("/usr/lib/cni"), Path("/opt/cni/bin"))
+_MODULES = ("overlay", "br_netfilter")
 _CNI_PLUGINS = ("bridge", "loopback", "host-local", "portmap")
 PROGRAMS = (
     Program("containerd", "containerd", "it runs the node's containers"),
@@ -37,10 +40,18 @@ def check_system(report: Report = silent) -> None:
             "run it as root: sudo make e2e"
         )
     ensure_programs([*PROGRAMS, *_plugins()], report)
+    load_modules()
     filesystems = Path("/proc/filesystems").read_text().split()
     filters = Path("/proc/sys/net/bridge/bridge-nf-call-iptables").exists()
     if problems := kernel_problems(filesystems, filters_bridges=filters):
         raise ClusterError("this kernel cannot run a node:\n" + "\n".join(problems))
+
+
+def load_modules() -> None:
+    """Have the kernel load what a fresh Debian has as modules; what it cannot is told later."""
+    if modprobe := shutil.which("modprobe"):
+        for module in _MODULES:
+            succeeds(modprobe, "--quiet", module)
 
 
 def cni_folder() -> Path:
