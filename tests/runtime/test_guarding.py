@@ -123,9 +123,18 @@ def test_a_rollback_takes_the_checkpoint_of_before_the_trouble_however_many_came
 ) -> None:
     """The metric turns bad after step 3; by the time the guard speaks, step 8 is saved."""
     from tenyson.jobs.guards import limits
+    from tenyson.jobs.sampling import _rl
 
     given = limits.Limit.observe
     rounds: list[int] = []
+    said_while_loading: list[int | None] = []
+    train = _rl.train
+
+    def noted(context: Any) -> None:
+        said_while_loading.append(context.result.global_step)
+        train(context)
+
+    monkeypatch.setattr(_rl, "train", noted)
 
     def clipped_from_step_4(self: Any, step: int, metrics: Any) -> Any:
         if self.name == "clipped":
@@ -146,6 +155,7 @@ def test_a_rollback_takes_the_checkpoint_of_before_the_trouble_however_many_came
 
     assert result.succeeded
     assert result.resumed_from_step == 3
+    assert said_while_loading == [0, 3], "not the step at which the trouble was seen"
     assert [row["step"] for row in metric_rows(tmp_path)][-10:] == list(range(1, 11))
     kept = sorted(path.name for path in (tmp_path / "attempt-0").glob("checkpoint-*"))
     assert kept == ["checkpoint-10", "checkpoint-9"]
