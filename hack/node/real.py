@@ -20,7 +20,7 @@ from hack.node.images import node_images, write_archive
 from hack.node.network import Network, make_network
 from hack.node.node import RealNode
 from hack.node.programs_build import node_programs
-from hack.node.system import check_system
+from hack.node.system import check_firewall, check_system
 from hack.node.teardown import clear_the_way, remember, stop_real_cluster
 from hack.node.tunables import save_tunables
 
@@ -107,6 +107,8 @@ class RealCluster:
         """
         clear_the_way(self.state_dir)
         check_system(self._report)
+        if self._count > 1:
+            check_firewall()
         binaries = cached_binaries(self._report)  # builds take minutes, so they come first
         programs = node_programs(self._report)
         with exclusive(self.state_dir / "lock"):

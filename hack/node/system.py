@@ -10,7 +10,7 @@ from pathlib import Path
 from hack.cluster.errors import ClusterError
 from hack.cluster.progress import Report, silent
 from hack.cluster.system import Program, ensure_programs
-from hack.node.commands import succeeds
+from hack.node.commands import run, succeeds
 
 CNI_FOLDERS = (Path("/usr/lib/cni"), Path("/opt/cni/bin"))
 _MODULES = ("overlay", "br_netfilter")
@@ -52,6 +52,23 @@ def load_modules() -> None:
     if modprobe := shutil.which("modprobe"):
         for module in _MODULES:
             succeeds(modprobe, "--quiet", module)
+
+
+def check_firewall() -> None:
+    """Raise an error where this machine would drop what two of its nodes say to each other.
+
+    Their bridge is the machine's, and so are the rules for what passes it; docker drops by default
+    whatever it does not know.
+
+    Raises:
+        ClusterError: it would, with the rule that lets it through.
+    """
+    rules = run("iptables", "--list-rules", "FORWARD")
+    if "-P FORWARD DROP" in rules and "-i tny+" not in rules:
+        raise ClusterError(
+            "this machine's firewall drops what is forwarded, also between nodes; let it through: "
+            "iptables --insert FORWARD --in-interface tny+ --out-interface tny+ --jump ACCEPT"
+        )
 
 
 def cni_folder() -> Path:
