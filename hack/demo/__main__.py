@@ -121,14 +121,19 @@ def _conclude(target: Target, jobs: list[dict[str, Any]], state: Path) -> int:
     console.print()
     if target.is_local and target.database_url:
         print_rows(console, count_rows(target.database_url))
-    succeeded = all(tenyson_jobs.phase(job) == "Succeeded" for job in jobs)
+    failed = [job["metadata"]["name"] for job in jobs if tenyson_jobs.phase(job) != "Succeeded"]
     folders = {job["metadata"]["name"]: tenyson_jobs.output_folder(target, job) for job in jobs}
     reachable = {name: folder for name, folder in folders.items() if folder is not None}
-    if succeeded and set(STAGES.values()) <= reachable.keys():
+    if not failed and set(STAGES.values()) <= reachable.keys():
         print_conclusions(console, load_stages(reachable))
         console.print(f"Report: {_report(reachable, target, state)}", soft_wrap=True)
     _say_what_next(console, target, _shown(state))
-    return 0 if succeeded else 1
+    if failed:
+        console.print(
+            f"Not Succeeded: {', '.join(failed)}. Why is said above; `make demo` runs them again.",
+            highlight=False,
+        )
+    return 1 if failed else 0
 
 
 def _report(folders: dict[str, Path], target: Target, state: Path) -> Path:
