@@ -17,7 +17,7 @@ from hack.cluster.teardown import stop_cluster
 _CHECKOUT = Path(__file__).resolve().parents[2]
 
 
-def start_guardian(state_dir: Path, module: str = "hack.cluster.guardian") -> None:
+def start_guardian(state_dir: Path, module: str) -> None:
     """Have the cluster of the state folder stopped by that module when this process ends."""
     argv = [sys.executable, "-m", module, str(os.getpid()), str(state_dir)]
     environment = {**os.environ, "PYTHONPATH": str(_CHECKOUT)}

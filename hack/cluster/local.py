@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from hack.cluster.binaries import Binaries, find_binaries
+from hack.cluster.block import ClusterOfBlock
 from hack.cluster.control_plane import ControlPlane, ControlPlaneOptions, Timing
 from hack.cluster.errors import ClusterError
 from hack.cluster.files import exclusive
-from hack.cluster.guardian import start_guardian
 from hack.cluster.node_process import Node, NodeOptions
 from hack.cluster.postgres import Postgres, find_postgres
 from hack.cluster.progress import Report, silent, step
@@ -21,7 +21,7 @@ from hack.cluster.teardown import stop_cluster
 _FIRST_NODE = "local"
 
 
-class LocalCluster:
+class LocalCluster(ClusterOfBlock):
     """A cluster for demos and tests; as a context manager it ends with the block.
 
     Args:
@@ -75,11 +75,6 @@ class LocalCluster:
         if not self._nodes:
             raise ClusterError("this cluster has no node; make it with node=True")
         return next(iter(self._nodes.values()))
-
-    @property
-    def kubeconfig(self) -> Path:
-        """The admin's kubeconfig."""
-        return self.state_dir / "kubeconfig"
 
     @property
     def database_url(self) -> str:
@@ -146,16 +141,3 @@ class LocalCluster:
             check_sandbox()
         if self._has_postgres:
             find_postgres()
-
-    def __enter__(self) -> LocalCluster:
-        self.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        start_guardian(self.state_dir)
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()

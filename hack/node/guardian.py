@@ -8,11 +8,5 @@ from pathlib import Path
 from hack.cluster import guardian
 from hack.node.teardown import stop_real_cluster
 
-
-def start_guardian(state_dir: Path) -> None:
-    """Have the cluster of the state folder ended when this process ends."""
-    guardian.start_guardian(state_dir, "hack.node.guardian")
-
-
 if __name__ == "__main__":
     guardian.main(int(sys.argv[1]), Path(sys.argv[2]), stop_real_cluster)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Self
 
 from hack.cluster.binaries import cached_binaries
+from hack.cluster.block import ClusterOfBlock
 from hack.cluster.control_plane import ControlPlane, ControlPlaneOptions, Timing
 from hack.cluster.errors import ClusterError
 from hack.cluster.files import exclusive
@@ -15,7 +17,6 @@ from hack.cluster.progress import Report, silent, step
 from hack.cluster.waiting import wait_for
 from hack.node.cgroups import make_cgroup
 from hack.node.commands import run
-from hack.node.guardian import start_guardian
 from hack.node.images import node_images, write_archive
 from hack.node.network import Network, make_network
 from hack.node.node import RealNode
@@ -27,7 +28,7 @@ from hack.node.tunables import save_tunables
 _DNS = Path(__file__).with_name("dns.yaml")
 
 
-class RealCluster:
+class RealCluster(ClusterOfBlock):
     """A cluster of real nodes on this machine; it ends with its block, or with its process.
 
     Args:
@@ -36,6 +37,9 @@ class RealCluster:
         timing: how soon a silent node is given up.
         report: takes a line for each step that takes a while.
     """
+
+    folder_mode = 0o711
+    guardian = "hack.node.guardian"
 
     def __init__(
         self,
@@ -64,11 +68,6 @@ class RealCluster:
         if self._control_plane is None:
             raise ClusterError("the cluster has not been started; use it as a context manager")
         return self._control_plane
-
-    @property
-    def kubeconfig(self) -> Path:
-        """The admin's kubeconfig."""
-        return self.state_dir / "kubeconfig"
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         """What kubectl prints.
@@ -166,16 +165,6 @@ class RealCluster:
             pods = self.kubectl("describe", "pods", "--namespace=kube-system")
             raise ClusterError(f"{error}\n{pods[-3000:]}") from error
 
-    def __enter__(self) -> RealCluster:
-        self.state_dir.mkdir(parents=True, exist_ok=True, mode=0o711)
+    def __enter__(self) -> Self:
         clear_the_way(self.state_dir)  # before there is something to stop at an error
-        start_guardian(self.state_dir)
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
+        return super().__enter__()

@@ -14,12 +14,12 @@ from hack.cluster.waiting import wait_for
 from hack.demo import resources
 from hack.demo.controller import DemoController
 from hack.demo.target import local_target, runner_images
+from tests.quick_jobs import quick_job
 from tests.tiny_model import make_tiny_model
 
 ROOT = Path(__file__).parents[2]
 TASK = f"{ROOT}/tests/runtime/sum_task.py:SumTask"
 JOBS = f"/apis/tenyson.dev/v1alpha1/namespaces/{resources.NAMESPACE}/tenysonjobs"
-MODEL = "/tenyson/output/model"  # on the claim, as a pod sees it
 Object = dict[str, Any]
 
 
@@ -36,30 +36,12 @@ class Stack:
 
     def apply(self, name: str, kind: str, config: Object | None = None, **spec: Any) -> None:
         """Applies a quick TenysonJob; `config` replaces sections' fields."""
-        wanted: Object = {
-            "model": {"name": MODEL},
-            "adapter": {"r": 4},
-            "data": {"max_length": 32},
-            "training": {"max_steps": 6, "learning_rate": 0.01},
-            "rl": {"num_generations": 4, "max_completion_length": 6},
-            "evaluation": {"max_new_tokens": 6},
+        usual: Object = {
+            "task": TASK,
+            "env": [{"name": "OMP_NUM_THREADS", "value": "1"}],
+            "output": {"volumeClaim": resources.CLAIM},
         }
-        for section, fields in (config or {}).items():
-            wanted[section] = {**wanted.get(section, {}), **fields}
-        body = {
-            "apiVersion": "tenyson.dev/v1alpha1",
-            "kind": "TenysonJob",
-            "metadata": {"name": name},
-            "spec": {
-                "type": kind,
-                "task": TASK,
-                "config": wanted,
-                "env": [{"name": "OMP_NUM_THREADS", "value": "1"}],
-                "output": {"volumeClaim": resources.CLAIM},
-                "retry": {"backoffSeconds": 1},
-                **spec,
-            },
-        }
+        body = quick_job(name, kind, config, **(usual | spec))
         self.cluster.kubectl("apply", "-f", "-", stdin=json.dumps(body))
 
     def patch(self, name: str, **spec: Any) -> None:

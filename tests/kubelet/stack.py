@@ -13,21 +13,13 @@ from hack.cluster.errors import ClusterError
 from hack.cluster.waiting import wait_for
 from hack.node.real import RealCluster
 from tests.kubelet.pods import Namespace, Object, restricted_namespace
+from tests.quick_jobs import quick_job
 
 ROOT = Path(__file__).parents[2]
 USER = 65532
 CLAIM = "tenyson-runs"
 TASK = "/tenyson/output/task/sum_task.py:SumTask"  # on the claim, as a pod sees it
 GREEDY_TASK = "/tenyson/output/task/greedy_task.py:GreedyTask"
-MODEL = "/tenyson/output/model"
-QUICK: Object = {
-    "model": {"name": MODEL},
-    "adapter": {"r": 4},
-    "data": {"max_length": 32},
-    "training": {"max_steps": 6, "learning_rate": 0.01},
-    "rl": {"num_generations": 4, "max_completion_length": 6},
-    "evaluation": {"max_new_tokens": 6},
-}
 LONG: Object = {
     "training": {"max_steps": 4000, "learning_rate": 0.001, "logging_steps": 10},
     "checkpoint": {"every_steps": 20, "every_seconds": None},
@@ -46,24 +38,12 @@ class Research:
         self, name: str, kind: str = "SFT", config: Object | None = None, **spec: Any
     ) -> None:
         """Applies a quick TenysonJob; `config` replaces sections' fields."""
-        wanted = {section: dict(fields) for section, fields in QUICK.items()}
-        for section, fields in (config or {}).items():
-            wanted[section] = {**wanted.get(section, {}), **fields}
-        body = {
-            "apiVersion": "tenyson.dev/v1alpha1",
-            "kind": "TenysonJob",
-            "metadata": {"name": name},
-            "spec": {
-                "type": kind,
-                "task": TASK,
-                "config": wanted,
-                "resources": {"cpu": "400m", "memory": "2Gi"},
-                "output": {"volumeClaim": CLAIM},
-                "retry": {"backoffSeconds": 1},
-                **spec,
-            },
+        usual: Object = {
+            "task": TASK,
+            "resources": {"cpu": "400m", "memory": "2Gi"},
+            "output": {"volumeClaim": CLAIM},
         }
-        self.namespace.apply(body)
+        self.namespace.apply(quick_job(name, kind, config, **(usual | spec)))
 
     def patch(self, name: str, **spec: Any) -> None:
         text = json.dumps({"spec": spec})
