@@ -1,9 +1,6 @@
 import http.client
-import json
 import threading
 import time
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -13,31 +10,8 @@ from tenyson.jobs.eval import EvalJob
 from tenyson.jobs.options import RunOptions
 from tenyson.jobs.sft import SFTJob
 from tenyson.progress import Progress, ProgressEndpoint, ProgressPusher, wire_format
-
-
-@pytest.fixture
-def listener() -> Iterator[Any]:
-    """A server that keeps the bodies and tokens of the pushes it got."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            server.got.append((self.headers["Authorization"], json.loads(body)))
-            self.send_response(server.status)
-            self.end_headers()
-
-        def log_message(self, *args: Any) -> None:
-            pass
-
-    server: Any = HTTPServer(("127.0.0.1", 0), Handler)
-    server.got, server.status = [], 200
-    server.url = f"http://127.0.0.1:{server.server_port}/progress"
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+from tests.runtime.progress_listener import listener as listener  # a fixture
+from tests.runtime.progress_listener import metrics_of
 
 
 def test_the_wire_format_is_kubeflow_trainers() -> None:
@@ -156,10 +130,6 @@ def wait_for(condition: Any) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
-
-
-def metrics_of(body: dict[str, Any]) -> dict[str, str]:
-    return {m["name"]: m["value"] for m in body["trainerStatus"]["metrics"]}
 
 
 @pytest.mark.train

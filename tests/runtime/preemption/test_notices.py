@@ -1,10 +1,9 @@
 """A cloud's notice of a preemption, from local stand-ins of the metadata servers."""
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from tenyson.errors import ConfigError
 from tenyson.jobs.preemption.notices import Ec2Notices, FileNotice, GceNotices, source_of
 from tenyson.jobs.preemption.watch import NoticeWatch
 from tenyson.jobs.stop import StopRequest
+from tests.runtime.http_server import answering
 
 TOKEN = "the-token"
 ACTION = "/latest/meta-data/spot/instance-action"
@@ -48,21 +48,12 @@ class Metadata(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text.encode())
 
-    def log_message(self, *args: Any) -> None:
-        pass
-
 
 @pytest.fixture
 def metadata() -> Iterator[Any]:
-    server: Any = HTTPServer(("127.0.0.1", 0), Metadata)
-    server.pages, server.tokens, server.token = {}, 0, TOKEN
-    server.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with answering(Metadata) as server:
+        server.pages, server.tokens, server.token = {}, 0, TOKEN
+        yield server
 
 
 def at_noon() -> datetime:
