@@ -39,8 +39,8 @@ def lengths_of(name: str, longest: int) -> list[int]:
 def seconds_per_token(lengths: Sequence[int], shape: Shape, packing: bool, steps: int) -> float:
     """Returns the processor time of a real token, over all steps but the first."""
     from datasets import Dataset
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, TrainerCallback
-    from trl import SFTConfig, SFTTrainer
+    from transformers import TrainerCallback
+    from trl import SFTTrainer
 
     ends: list[tuple[float, int]] = []
 
@@ -58,6 +58,22 @@ def seconds_per_token(lengths: Sequence[int], shape: Shape, packing: bool, steps
 
     rng = random.Random(1)
     rows = [{"input_ids": [rng.randint(4, 60) for _ in range(n)]} for n in lengths]
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = Counting(
+            model=_model(shape),
+            args=_arguments(folder, shape, packing, steps),
+            train_dataset=Dataset.from_list(rows),
+            processing_class=_tokenizer(),
+            callbacks=[Watch()],
+        )
+        trainer.train()
+    (start, before), (end, after) = ends[0], ends[-1]
+    return (end - start) / (after - before)
+
+
+def _model(shape: Shape) -> Any:
+    from transformers import LlamaConfig, LlamaForCausalLM
+
     config = LlamaConfig(
         vocab_size=64,
         hidden_size=shape.hidden_size,
@@ -66,38 +82,34 @@ def seconds_per_token(lengths: Sequence[int], shape: Shape, packing: bool, steps
         num_attention_heads=max(2, shape.hidden_size // 64),
         max_position_embeddings=shape.max_length,
     )
-    with tempfile.TemporaryDirectory() as folder:
-        arguments = SFTConfig(
-            folder,
-            max_steps=steps if packing else steps * PADDED_STEPS,
-            per_device_train_batch_size=shape.rows,
-            max_length=shape.max_length,
-            packing=packing,
-            use_cpu=True,
-            bf16=False,
-            gradient_checkpointing=False,
-            save_strategy="no",
-            report_to="none",
-            disable_tqdm=True,
-        )
-        trainer = Counting(
-            model=LlamaForCausalLM(config),
-            args=arguments,
-            train_dataset=Dataset.from_list(rows),
-            processing_class=_tokenizer(PreTrainedTokenizerFast),
-            callbacks=[Watch()],
-        )
-        trainer.train()
-    (start, before), (end, after) = ends[0], ends[-1]
-    return (end - start) / (after - before)
+    return LlamaForCausalLM(config)
 
 
-def _tokenizer(fast: Any) -> Any:
+def _arguments(folder: str, shape: Shape, packing: bool, steps: int) -> Any:
+    from trl import SFTConfig
+
+    return SFTConfig(
+        folder,
+        max_steps=steps if packing else steps * PADDED_STEPS,
+        per_device_train_batch_size=shape.rows,
+        max_length=shape.max_length,
+        packing=packing,
+        use_cpu=True,
+        bf16=False,
+        gradient_checkpointing=False,
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+    )
+
+
+def _tokenizer() -> Any:
     from tokenizers import Tokenizer, models
+    from transformers import PreTrainedTokenizerFast
 
     words = {"<pad>": 0, "<eos>": 1, "<unk>": 2}
     tokenizer = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
-    return fast(tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<eos>")
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<eos>")
 
 
 def main() -> int:
