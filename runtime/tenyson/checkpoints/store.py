@@ -17,6 +17,7 @@ from tenyson.checkpoints.folder import OutputFolder
 from tenyson.checkpoints.layout import Checkpoint, Place
 from tenyson.checkpoints.mirror import Mirror
 from tenyson.checkpoints.uploads import Uploads
+from tenyson.checkpoints.verified import verified
 from tenyson.checkpoints.watcher import Watcher, watched
 from tenyson.contract import File
 from tenyson.errors import CheckpointError, SupersededError, TenysonError
@@ -148,7 +149,8 @@ class CheckpointStore:
             before: Only those of earlier steps count; None counts all.
             is_own: Whether only this attempt's count.
         """
-        return next(self._verified(self._wanted(self._all_places(), before, is_own)), None)
+        wanted = self._wanted(self._all_places(), before, is_own)
+        return next(verified(wanted, self._files, self._mirror, self._warn), None)
 
     def at_step(self, step: int) -> Checkpoint:
         """Returns the newest attempt's checkpoint of a step.
@@ -157,7 +159,8 @@ class CheckpointStore:
             CheckpointError: There is none that verifies.
         """
         places = self._all_places()
-        found = next(self._verified([place for place in places if place.step == step]), None)
+        wanted = [place for place in places if place.step == step]
+        found = next(verified(wanted, self._files, self._mirror, self._warn), None)
         if found is None:
             known = ", ".join(str(s) for s in sorted({p.step for p in places})) or "none"
             raise CheckpointError(
@@ -205,33 +208,6 @@ class CheckpointStore:
     def _mirrored(self) -> list[Place]:
         names = self._mirror.finished_folders() if self._mirror is not None else []
         return [place for name in names if (place := Place.parse(name)) is not None]
-
-    def _verified(self, places: list[Place]) -> Iterator[Checkpoint]:
-        for place in places:
-            folder = self.folder / place.name
-            if folder.is_dir():
-                try:
-                    yield Checkpoint(place, folder, manifest.verify(folder))
-                    continue
-                except CheckpointError as error:
-                    self._warn(f"{error.message} {self._files.set_aside(place, 'broken')}")
-            if self._mirror is not None and self._fetch(self._mirror, place):
-                yield Checkpoint(place, folder, manifest.read(folder))
-
-    def _fetch(self, mirror: Mirror, place: Place) -> bool:
-        """Whether the mirror had it; then it is in the folder, verified."""
-        with self._files.aside() as aside:
-            try:
-                if not mirror.exists(f"{place.name}/{File.CHECKPOINT_MANIFEST}"):
-                    return False
-                mirror.fetch(place.name, aside / "fetched")
-                manifest.verify(aside / "fetched")
-            except CheckpointError as error:
-                self._warn(f"In {mirror.uri}, {place.name}: {error.message} Another one is used.")
-                return False
-            self._files.replace(aside / "fetched", self.folder / place.name)
-        LOG.info("Fetched %s from %s", place.name, mirror.uri)
-        return True
 
     def _check(self) -> None:
         if self._superseded is not None:
