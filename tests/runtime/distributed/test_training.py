@@ -27,6 +27,14 @@ def curve(folder: Path) -> list[dict[str, Any]]:
     return metric_rows(folder, without=BY_CLOCK)
 
 
+def generations(folder: Path) -> list[tuple[int, int, int]]:
+    """Returns attempt and step of each round of sampling, and how many completions it had."""
+    with sqlite3.connect(folder / "telemetry.db") as database:
+        return database.execute(
+            "select attempt, step, count(*) from generations group by attempt, step"
+        ).fetchall()
+
+
 def wait_until(is_true: Callable[[], Any], timeout_seconds: float = 120) -> None:
     deadline = time.monotonic() + timeout_seconds
     while not is_true():
@@ -114,11 +122,7 @@ def test_a_run_of_two_ranks_killed_and_then_stopped_ends_with_the_same_weights(
     assert JobResult.load(ended / File.JOB_RESULT).global_step == 8
     assert largest_difference(weights_of(ended), weights_of(left_alone)) == 0.0
     assert [row["loss"] for row in curve(ended)] == [row["loss"] for row in curve(left_alone)]
-    with sqlite3.connect(pods.folder / "telemetry.db") as database:
-        rows = database.execute(
-            "select attempt, step, count(*) from generations group by attempt, step"
-        ).fetchall()
-    assert rows == [(0, 0, 8), (0, 2, 8), (1, 4, 8), (1, 6, 8)]
+    assert generations(pods.folder) == [(0, 0, 8), (0, 2, 8), (1, 4, 8), (1, 6, 8)]
 
 
 def test_a_frozen_rank_is_given_up_and_the_other_ends_where_it_waits(
