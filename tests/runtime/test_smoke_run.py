@@ -39,6 +39,16 @@ def test_a_smoke_run_of_every_weight_evaluates_the_trained_model(
 
 
 @pytest.mark.train
+def test_a_training_run_is_tried_whatever_length_its_evaluation_would_have(
+    run_runner: Any, make_config: Any
+) -> None:
+    config = make_config(evaluation={"max_new_tokens": 100_000})  # no context has room for that
+
+    assert run_runner(config, extra=("--smoke",)).code == 0
+    assert run_runner(config, job_type="eval", extra=("--smoke",)).code == ExitCode.TASK
+
+
+@pytest.mark.train
 def test_a_smoke_run_ends_with_the_code_of_the_part_that_failed(
     run_runner: Any, make_config: Any
 ) -> None:

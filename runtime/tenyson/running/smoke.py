@@ -20,6 +20,9 @@ from tenyson.jobs.result import JobResult
 from tenyson.task import REQUIRED_HOOKS, has_hook
 
 STEPS = 2
+ANSWER_TOKENS = 16
+"""Of an answer in a training run's trial, at most: what evaluates it later has settings of its own,
+and the usual 512 need not fit into the model's context."""
 WEIGHTS = ("*.safetensors", "*.bin")
 
 
@@ -120,6 +123,8 @@ class _Trial:
             changes["adapter"] = {"path": None}
         if final is not None:  # the named rows are those that were trained on
             changes["data"] = {"dataset": None}
+            longest = self.config.evaluation.max_new_tokens
+            changes["evaluation"]["max_new_tokens"] = min(longest, ANSWER_TOKENS)
         config = self._changed(changes)
         result, seconds = self._run(kind, config, "evaluated", adapter=adapter)
         return Stage("evaluate", seconds, f"{result.global_step} prompts; {_few(result)}")
