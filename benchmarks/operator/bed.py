@@ -76,7 +76,7 @@ class Bed:
         """Returns once the operator serves: imports, connections and caches are behind us."""
         keys = {("fresh", f"warm-{number}") for number in range(3)}
         await self.create_at_once(keys)
-        await self.served(keys, 15)
+        await self.served(keys, 60)
         await self.settle()
 
     async def served(self, keys: set[Key], seconds: float) -> None:

@@ -14,7 +14,7 @@ import yaml
 from tenyson.controller.observed import Object
 
 T = TypeVar("T")
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 120.0
 
 
 def eventually(what: Callable[[], T | None], *, seconds: float = WAIT_SECONDS) -> T:
