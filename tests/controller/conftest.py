@@ -2,31 +2,20 @@ import contextlib
 import itertools
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.controller.api import Api, Namespace, OperatorProcess, eventually
+from tests.controller.clusters import played_cluster
 
 _COUNT = itertools.count()
-CRDS = Path(__file__).parents[2] / "crds"
 
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A control plane without a node: the test plays the kubelet."""
-    from hack.cluster.control_plane import Timing
-    from hack.cluster.local import LocalCluster
-
-    # Nothing keeps the played node's lease; its pods must stay for as long as the tests run.
-    timing = Timing(eviction_seconds=3600)
-    with LocalCluster(tmp_path_factory.mktemp("cluster"), node=False, timing=timing) as running:
-        running.kubectl("apply", "--server-side", "-f", str(CRDS))
-        admin = Api(running.kubeconfig)
-        eventually(lambda: admin.get("/apis/tenyson.dev/v1alpha1/tenysonjobs"))
-        # Pods bound to a node that does not exist are deleted by the pod garbage collector.
-        admin.call("POST", "/api/v1/nodes", {"metadata": {"name": "played"}})
+    with played_cluster(tmp_path_factory.mktemp("cluster")) as running:
         yield running
 
 

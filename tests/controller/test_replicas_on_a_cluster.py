@@ -14,28 +14,23 @@ from tenyson.contract import PROGRESS_AUDIENCE
 from tenyson.controller.certificates import sign
 from tenyson.controller.rotation import SERVING_LIFE, Issued, read
 from tests.controller.api import Api, Namespace, OperatorProcess, eventually, result
+from tests.controller.clusters import played_cluster
 from tests.controller.replicas import Replica, free_ports, push, seconds_until, serial_shown
 
 pytestmark = pytest.mark.cluster
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/default/leases"
 SECRETS = "/api/v1/namespaces/default/secrets"
-CRDS = Path(__file__).parents[2] / "crds"
 _COUNT = itertools.count()
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A control plane that no other operator works on, and that logs all writes."""
-    from hack.cluster.control_plane import ControlPlaneOptions, Timing
-    from hack.cluster.local import LocalCluster
+    from hack.cluster.control_plane import ControlPlaneOptions
 
-    folder, timing = tmp_path_factory.mktemp("cluster"), Timing(eviction_seconds=3600)
     audited = ControlPlaneOptions(audit=True)
-    with LocalCluster(folder, timing=timing, control_plane_options=audited) as running:
-        running.kubectl("apply", "--server-side", "-f", str(CRDS))
-        admin = Api(running.kubeconfig)
-        eventually(lambda: admin.get("/apis/tenyson.dev/v1alpha1/tenysonjobs"))
-        admin.call("POST", "/api/v1/nodes", {"metadata": {"name": "played"}})
+    folder = tmp_path_factory.mktemp("cluster")
+    with played_cluster(folder, control_plane_options=audited) as running:
         yield running
 
 

@@ -14,12 +14,11 @@ import pytest
 import yaml
 
 from tests.controller.api import Api, OperatorProcess, eventually
+from tests.controller.clusters import played_cluster
 from tests.controller.faults.proxy import FaultProxy
 from tests.controller.rbac.roles import SYSTEM, bind, cluster_wide
 
-CRDS: Final = Path(__file__).parents[3] / "crds"
 ACCOUNT: Final = "tenyson-controller"
-PLAYED_NODE: Final = "played"
 
 
 @pytest.fixture(scope="package")
@@ -33,16 +32,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @contextlib.contextmanager
 def started_cluster(folder: Path) -> Iterator[Any]:
-    """A control plane without a node: the test plays the kubelet."""
-    from hack.cluster.control_plane import Timing
-    from hack.cluster.local import LocalCluster
-
-    timing = Timing(eviction_seconds=3600)
-    with LocalCluster(folder, node=False, timing=timing) as running:
-        running.kubectl("apply", "--server-side", "-f", str(CRDS))
-        admin = Api(running.kubeconfig)
-        eventually(lambda: admin.get("/apis/tenyson.dev/v1alpha1/tenysonjobs"))
-        admin.call("POST", "/api/v1/nodes", {"metadata": {"name": PLAYED_NODE}})
+    """A control plane whose kubelet the test plays, with the operator's namespace."""
+    with played_cluster(folder) as running:
         running.kubectl("create", "namespace", SYSTEM)
         yield running
 

@@ -172,34 +172,27 @@ class World:
 
     def evict_pod(self, which: int) -> None:
         """The cluster takes a pod away, and says so."""
-        if (name := self._pick("pod", which)) is None:
-            return
-        pod = self.server.objects["pod"][name]
-        disrupted = {
-            "type": "DisruptionTarget",
-            "status": "True",
-            "reason": "EvictionByEvictionAPI",
-        }
-        if pod["status"]["phase"] not in ENDED:
-            status = {**pod["status"], "conditions": [disrupted]}
-            self.server.change("pod", name, status=status)
-            self.server.delete("pod", name)
+        self._disrupt(which, "EvictionByEvictionAPI")
 
     def lose_node(self, which: int) -> None:
         """A pod's node is gone, and the pod garbage collector calls it Failed."""
-        if (name := self._pick("pod", which)) is None:
-            return
-        pod = self.server.objects["pod"][name]
-        disrupted = {"type": "DisruptionTarget", "status": "True", "reason": "DeletionByPodGC"}
-        if pod["status"]["phase"] not in ENDED:
-            self.server.change("pod", name, status={"phase": "Failed", "conditions": [disrupted]})
-            self.server.delete("pod", name)
+        self._disrupt(which, "DeletionByPodGC", status={"phase": "Failed"})
 
     def delete_child(self, which: int) -> None:
         """Somebody deletes a child, its pods after it."""
         if (name := self._pick("child", which)) is not None:
             self.witness.by_hand.add(self.server.objects["child"][name]["metadata"]["uid"])
             self.server.drop("child", name)
+
+    def _disrupt(self, which: int, reason: str, status: Body | None = None) -> None:
+        """Takes away a pod that has not ended; its status stays as it is where none is given."""
+        if (name := self._pick("pod", which)) is None:
+            return
+        found = self.server.objects["pod"][name]["status"]
+        if found["phase"] not in ENDED:
+            disrupted = [{"type": "DisruptionTarget", "status": "True", "reason": reason}]
+            self.server.change("pod", name, status={**(status or found), "conditions": disrupted})
+            self.server.delete("pod", name)
 
     def _pick(self, kind: str, which: int) -> str | None:
         found = list(self.server.objects[kind])
