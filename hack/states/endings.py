@@ -46,7 +46,7 @@ def retries(stage: Stage) -> None:
     )
     for child in ("wordle-sft-a0", "wordle-sft-a1"):
         (pod,) = stage.run(child)
-        stage.end(pod, failed(error))
+        stage.end(pod, failed(error, step=0))
     stage.until("wordle-sft", "Failed")
     stage.show("retries-exhausted", "wordle-sft", "Failed", "Running", "Attempts", "Retries")
 
@@ -90,7 +90,7 @@ def dependency(stage: Stage) -> None:
     stage.apply("wordle-sft", retry={"maxRetries": 0})
     stage.apply("wordle-rl", "RL", adapterFrom={"job": "wordle-sft"})
     (pod,) = stage.run("wordle-sft-a0")
-    stage.end(pod, failed(RuntimeError("CUDA error: device-side assert triggered")))
+    stage.end(pod, failed(RuntimeError("CUDA error: device-side assert triggered"), step=0))
     stage.until("wordle-rl", "Failed")
     stage.show("dependency-failed", "wordle-rl", "Failed", "Running", others=("wordle-sft",))
 

@@ -16,7 +16,7 @@ def success(step: int = 300, **fields: object) -> JobResult:
         job_type="sft",
         global_step=step,
         adapter_sha256=ADAPTER_SHA256,
-        **fields,  # type: ignore[arg-type]
+        **{"resumed_from_step": 0, **fields},  # type: ignore[arg-type]
     )
 
 
@@ -33,8 +33,14 @@ def stopped(step: int, *, resumed_from: int = 0) -> JobResult:
     )
 
 
-def failed(error: BaseException, step: int = 0) -> JobResult:
-    """Returns the result of an attempt that an error ended."""
-    result = JobResult("set by the controller", "", total_time_seconds=12.0, global_step=step)
+def failed(error: BaseException, step: int | None = None) -> JobResult:
+    """Returns the result of an attempt that an error ended; None: before it knew a step."""
+    result = JobResult(
+        run_id="set by the controller",
+        status="",
+        total_time_seconds=12.0,
+        global_step=step,
+        resumed_from_step=None if step is None else 0,
+    )
     record_failure(result, error)
     return result

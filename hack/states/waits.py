@@ -25,7 +25,7 @@ def backoff(stage: Stage) -> None:
     stage.apply("wordle-sft", retry=_NEVER)
     (pod,) = stage.run("wordle-sft-a0")
     stage.until("wordle-sft", "Running")
-    stage.end(pod, failed(RuntimeError("CUDA error: unspecified launch failure")))
+    stage.end(pod, failed(RuntimeError("CUDA error: unspecified launch failure"), step=0))
     stage.until("wordle-sft", "Pending", "BackingOff")
     stage.show("backing-off", "wordle-sft", "Running", "Attempts", "Retries", "Next Attempt Time")
 
