@@ -55,6 +55,11 @@ def conditions(**held: str) -> list[dict[str, Any]]:
     ]
 
 
+RUNS = {"conditions": conditions(Running="True")}
+"""The status of a run whose pods run."""
+WAITS = {"conditions": conditions(Running="False")}
+
+
 def ended_job(name: str, kind: str = "Complete", **extra: Any) -> Job:
     result = extra.pop("result", {"outputUri": f"pvc://claim/n/{name}-12345678"})
     status = {"conditions": conditions(**{kind: "True"}), "result": result, "startTime": time()}

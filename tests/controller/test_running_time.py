@@ -10,7 +10,8 @@ from tenyson.controller.plan import plan
 from tenyson.controller.policies import progress_deadline, running_time
 from tests.controller.builders import (
     NOW,
-    conditions,
+    RUNS,
+    WAITS,
     gone,
     make_child,
     make_job,
@@ -18,9 +19,6 @@ from tests.controller.builders import (
     observe,
     time,
 )
-
-RUNS = {"conditions": conditions(Running="True")}
-WAITS = {"conditions": conditions(Running="False")}
 
 
 @pytest.mark.parametrize(

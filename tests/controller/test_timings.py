@@ -10,8 +10,9 @@ from tenyson.controller.plan import plan
 from tenyson.controller.timings import seconds_of_last_attempt, seconds_to_first_run
 from tests.controller.builders import (
     NOW,
+    RUNS,
+    WAITS,
     child_body,
-    conditions,
     job_body,
     make_child,
     make_job,
@@ -22,9 +23,6 @@ from tests.controller.builders import (
 )
 from tests.controller.plans import RUNNING
 from tests.controller.test_reconciler import KEY, Fake, started
-
-RUNS = {"conditions": conditions(Running="True")}
-WAITS = {"conditions": conditions(Running="False")}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import os
 import platform
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,13 @@ LIBRARIES = (
 
 def versions() -> dict[str, str]:
     """Returns the versions of Python and of those libraries that are installed."""
-    found = {"python": platform.python_version()}
-    for name in LIBRARIES:
+    return {"python": platform.python_version(), **versions_of(LIBRARIES)}
+
+
+def versions_of(libraries: Iterable[str]) -> dict[str, str]:
+    """Returns the versions of those of the libraries that are installed."""
+    found = {}
+    for name in libraries:
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

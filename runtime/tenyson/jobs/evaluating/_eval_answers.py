@@ -7,7 +7,6 @@ import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
-from importlib import metadata
 from pathlib import Path
 
 import torch
@@ -22,6 +21,7 @@ from tenyson.jobs.evaluating._eval_models import EvaluatedModel
 from tenyson.jobs.evaluating.answers_recipe import answers_recipe
 from tenyson.jobs.limits.row_budget import RowBudget
 from tenyson.jobs.models._models import weights_dtype
+from tenyson.manifest.hardware import versions_of
 from tenyson.progress import Progress, StepClock
 
 LOG = logging.getLogger("tenyson.jobs")
@@ -229,18 +229,8 @@ def _recipe(context: RunContext, engine: Engine, model: EvaluatedModel, sampling
             "engine": engine.name,
             "max_turns": getattr(engine, "max_turns", None),  # of episodes
             "context_length": getattr(engine, "context_length", None),  # where episodes are cut
-            "versions": _versions(_LIBRARIES[engine.name]),
+            "versions": versions_of(_LIBRARIES[engine.name]),
             "dtype": str(weights_dtype(context.config, context.job_type)),
             "device": "cuda" if torch.cuda.is_available() else "cpu",
         },
     )
-
-
-def _versions(libraries: Sequence[str]) -> dict[str, str]:
-    found = {}
-    for name in libraries:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found

@@ -1,12 +1,15 @@
 """Where an attempt starts from: at first as configured, later from its own last good edge."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 from tenyson.checkpoints.layout import Checkpoint
 from tenyson.checkpoints.store import CheckpointStore
 from tenyson.config import JobConfig
-from tenyson.errors import DivergedError, TenysonError
+from tenyson.errors import CheckpointError, DivergedError, TenysonError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -34,14 +37,7 @@ def find_start(
         resume: As `checkpoint.resume` has it.
         back: Where the attempt goes back to; None at its first start.
     """
-    if back is not None and (own := store.newest(before=back.before_step, is_own=True)):
-        return own
-    if resume == "never":
-        return None
-    before = back.before_step if back else None
-    if resume == "auto":
-        return store.newest(before=before)
-    return store.at_step(resume) if before is None or resume < before else None
+    return _choose(resume, back, store.newest, store.at_step)
 
 
 def expected_start(
@@ -51,17 +47,40 @@ def expected_start(
 
     None where they do not: the storage is away, or there is no checkpoint of the step asked for.
     """
-    before = back.before_step if back else None
+
+    def newest(*, before: int | None, is_own: bool = False) -> int | None:
+        return next(iter(store.finished_steps(before=before, is_own=is_own)), None)
+
+    def at_step(step: int) -> int:
+        if step not in store.finished_steps():
+            raise CheckpointError(f"No checkpoint of step {step} is named.")
+        return step
+
     try:
-        if back is not None and (own := store.finished_steps(before=before, is_own=True)):
-            return own[0]
-        if resume == "never":
-            return 0
-        steps = store.finished_steps(before=before)
+        return _choose(resume, back, newest, at_step) or 0
     except TenysonError:
         return None  # the start itself meets it, too, and says so
+
+
+def _choose(
+    resume: Literal["auto", "never"] | int,
+    back: GoBack | None,
+    newest: Callable[..., T | None],
+    at_step: Callable[[int], T],
+) -> T | None:
+    """Returns what the attempt starts from; None starts from the beginning.
+
+    Args:
+        resume: As `checkpoint.resume` has it.
+        back: Where the attempt goes back to; None at its first start.
+        newest: Looks for the newest one, as `CheckpointStore.newest` does.
+        at_step: Looks for the one of a step, and raises where there is none.
+    """
+    before = back.before_step if back else None
+    if back is not None and (own := newest(before=before, is_own=True)) is not None:
+        return own
+    if resume == "never":
+        return None
     if resume == "auto":
-        return steps[0] if steps else 0
-    if before is not None and resume >= before:
-        return 0
-    return resume if resume in steps else None
+        return newest(before=before)
+    return at_step(resume) if before is None or resume < before else None
